@@ -40,9 +40,9 @@ S19, S7, Z0, E0 = (
 AE0, G0, K0, O0 = (TaxRate(category, Decimal(0)) for category in ("AE", "G", "K", "O"))
 
 SELLER = PartyDetails(
-    address=Address("Hafenstraße 1", "Hof 2", "20457", "Hamburg", "", "DE"),
-    registration_id="HRB 12345",
-    registration_scheme="",
+    address=Address("Hafenstraße 1", "Hof 2", "20457", "Hamburg", "HH", "DE"),
+    registration_id="391200ABCDEFGHIJKL07",
+    registration_scheme="0199",
     electronic_address="invoices@seller.example",
     electronic_scheme="EM",
     tax_number="22/123/45678",
@@ -53,6 +53,7 @@ SELLER = PartyDetails(
 )
 BUYER = PartyDetails(
     address=Address("Platz 3", "", "53113", "Bonn", "", "DE"),
+    registration_id="HRB 7",
     electronic_address="04011000-12345-03",
     electronic_scheme="0204",
 )

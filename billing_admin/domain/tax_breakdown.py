@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from billing_admin.domain.money import EXACT, Money
 from billing_admin.domain.tax import DEFAULT_TAX_NOTES
 
 # For these categories, EN 16931 forbids a reason: they are taxed, if only at 0 %.
@@ -62,3 +63,17 @@ def _subtotal(category: str, percent: Decimal, row: list[DocumentTax]) -> TaxSub
     reason = "; ".join(dict.fromkeys(tax.note for tax in row if tax.note))
     # EN 16931 requires a reason or its code; documents that were issued before may have neither.
     return TaxSubtotal(category, percent, base, tax, reason or ("" if vatex else DEFAULT_TAX_NOTES[category]), vatex)
+
+
+def is_tax_recomputable(breakdown: Iterable[TaxSubtotal], currency: str) -> bool:
+    """Return whether each tax differs from base × percent by less than 1.
+
+    Validators check it (BR-CO-17). It differs by more only in currencies without decimals, where prices with and
+    without tax of one rate were rounded to whole units.
+    """
+    return all(abs(_difference(row, currency)) < 1 for row in breakdown)
+
+
+def _difference(row: TaxSubtotal, currency: str) -> Decimal:
+    base, tax = (Money(amount, currency).decimal for amount in (row.base, row.tax))
+    return EXACT.subtract(tax, EXACT.scaleb(EXACT.multiply(base, row.percent), -2))

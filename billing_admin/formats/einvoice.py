@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.formats.einvoice_terms import CREDIT_NOTE_TYPE, Terms, document_terms
 from billing_admin.models import Invoice
 
@@ -65,12 +65,10 @@ def render_xml(invoice: Invoice, format: str) -> bytes:
     Check with `domain.readiness` before that it has all that the format requires.
 
     Raises:
-        Conflict: The document is a draft or void.
+        NotFound: The document is a draft or void.
         Invalid: The XML does not fit its schema; the message has the validator's words.
     """
-    if invoice.status != "issued":
-        state = "a draft" if invoice.status == "draft" else "void"
-        raise Conflict("no_e_invoice", f"There is no e-invoice of a document that is {state}.", "number")
+    check_issued(invoice)
     profile, terms = PROFILES[format], document_terms(invoice)
     if profile.process:
         terms["BT-23"] = profile.process
@@ -82,6 +80,18 @@ def render_xml(invoice: Invoice, format: str) -> bytes:
     if not schema.validate(tree):
         raise Invalid("invalid_e_invoice", f"The e-invoice does not fit its schema: {schema.error_log[0].message}")
     return _serialize(tree)
+
+
+def check_issued(invoice: Invoice) -> None:
+    """Check that a document can have an e-invoice.
+
+    Raises:
+        NotFound: It is a draft or void.
+    """
+    if invoice.status == "void":
+        raise NotFound("no_e_invoice", f"{invoice.number} is void: there is no e-invoice of it.", "invoice")
+    if invoice.status == "draft":
+        raise NotFound("not_issued", "A draft has no e-invoice. Issue it first.", "invoice")
 
 
 def _payment_terms(terms: Terms) -> Terms:

@@ -13,7 +13,7 @@ from billing_admin.domain.einvoice_lines import period_within, state_price
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
-from billing_admin.formats.code_lists import CodeList, codes
+from billing_admin.formats.party_numbers import check_vat_number
 from billing_admin.models import Invoice, InvoiceLine
 
 # Terms by their numbers, as factur-x reads them.
@@ -31,20 +31,6 @@ PURCHASE_ORDER: Final = "Purchase order"  # the name of an attribute, in English
 TEST_NOTE = "TEST – this is not a real invoice."
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SEPARATORS = re.compile(r"[\s./-]")
-# Greece has a prefix of its own for VAT numbers.
-_GREECE = "EL"
-
-
-def vat_identifier(tax_id: str) -> str:
-    """Return a tax ID as VAT number without separators.
-
-    It is empty if the tax ID does not begin with a country (BR-CO-09).
-    """
-    number = _SEPARATORS.sub("", tax_id).upper()
-    prefix = number[:2]
-    is_country = prefix == _GREECE or prefix in codes(CodeList.COUNTRIES)
-    return number if is_country and len(number) > len(prefix) else ""
 
 
 def document_terms(invoice: Invoice) -> Terms:
@@ -123,7 +109,8 @@ def _party(name: str, tax_id: str, party: PartyDetails) -> Terms:
         "name": name,
         "legal_identifier": party.registration_id,
         "legal_identifier_schemeid": party.registration_scheme,
-        "vat_identifier": vat_identifier(tax_id),
+        # A tax ID of another kind is printed on the PDF only (BR-CO-09).
+        "vat_identifier": check_vat_number(tax_id).number,
         "einvoicing_addr": party.electronic_address,
         "einvoicing_addr_schemeid": party.electronic_scheme,
         **_address(party.address),
@@ -193,8 +180,8 @@ def _totals(invoice: Invoice, details: DocumentDetails) -> Terms:
         "BT-113": str(Money(0, invoice.currency)),
         "BT-115": total,
     }
-    base = details.base_rate.currency if details.base_rate else ""
-    if invoice.tax_in_base is None or MINOR_DIGITS.get(base, MOST_MINOR_DIGITS + 1) > MOST_MINOR_DIGITS:
+    base = details.base_rate.currency if details.base_rate else invoice.currency
+    if invoice.tax_in_base is None or base == invoice.currency or MINOR_DIGITS[base] > MOST_MINOR_DIGITS:
         return terms
     return {**terms, "BT-6": base, "BT-111": str(Money(invoice.tax_in_base, base))}
 

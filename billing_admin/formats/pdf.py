@@ -31,21 +31,24 @@ WIDE_FIGURES: Final = 48
 _SETTINGS: Final = frozenset({"language", "paper", "accent", "svg"})
 
 
-def render_pdf(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None) -> bytes:
-    """Return a document as PDF, with □ for characters that no font has."""
+def render_pdf(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_invoice: str = "") -> bytes:
+    """Return a document as PDF, with □ for characters that no font has.
+
+    `e_invoice` is XML to attach; see `factur_x.render_factur_x`.
+    """
     made_at = invoice.issued_at or invoice.created_at
-    return print_contents(document_contents(invoice, logo), glyphs, int(made_at.timestamp()))
+    return print_contents(document_contents(invoice, logo), glyphs, int(made_at.timestamp()), e_invoice)
 
 
-def print_contents(contents: Contents, glyphs: Glyphs, made_at: int) -> bytes:
+def print_contents(contents: Contents, glyphs: Glyphs, made_at: int, e_invoice: str = "") -> bytes:
     """Return the PDF of a document or letter; `made_at` is in seconds since 1970."""
     try:
-        return compile_pdf(contents, glyphs.printable, glyphs, made_at)
+        return compile_pdf(contents, glyphs.printable, glyphs, made_at, e_invoice)
     except typst.TypstError as error:
         # The export can refuse a glyph of a font of BILLING_FONTS: print without these fonts.
         log = structlog.get_logger(__name__)
         log.warning("pdf.printed_plainly", document=contents["title"], reason=error.message)
-        return compile_pdf(contents, glyphs.only_basic, glyphs, made_at)
+        return compile_pdf(contents, glyphs.only_basic, glyphs, made_at, e_invoice)
 
 
 def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
@@ -59,7 +62,9 @@ def template_version() -> str:
     return hashlib.sha256(TEMPLATE.read_bytes()).hexdigest()[:16]
 
 
-def compile_pdf(contents: Contents, printable: Callable[[str], str], glyphs: Glyphs, made_at: int) -> bytes:
+def compile_pdf(
+    contents: Contents, printable: Callable[[str], str], glyphs: Glyphs, made_at: int, e_invoice: str = ""
+) -> bytes:
     """Return the PDF of the contents.
 
     Each text is made `printable`, and long words are made breakable.
@@ -78,7 +83,11 @@ def compile_pdf(contents: Contents, printable: Callable[[str], str], glyphs: Gly
         "root": TEMPLATE_FOLDER,
         "font_paths": glyphs.fonts,
         "format": "pdf",
-        "sys_inputs": {"document": json.dumps(data), "families": json.dumps(glyphs.families)},
+        "sys_inputs": {
+            "document": json.dumps(data),
+            "families": json.dumps(glyphs.families),
+            "e_invoice": e_invoice,
+        },
         "timestamp": made_at,
     }
     pdf: bytes = typst.compile(TEMPLATE, pdf_standards=list(STANDARDS), **options)

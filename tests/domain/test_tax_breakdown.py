@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
+from billing_admin.domain.tax_breakdown import TaxSubtotal, is_tax_recomputable, tax_breakdown
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,22 @@ def test_reasons_are_joined_and_the_code_is_kept_if_all_agree(
 def test_taxed_rows_have_no_reason(category: str) -> None:
     (row,) = tax_breakdown([Tax(category, Decimal(0), 100, 0, "An old note", "VATEX-EU-O")])
     assert (row.reason, row.vatex) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("currency", "taxes", "recomputable"),
+    [
+        ("EUR", [(10841, 2059)], True),
+        ("EUR", [(5, 1), (5, 1)], True),
+        ("JPY", [(5, 1)], True),
+        ("JPY", [(5, 1), (5, 1)], False),  # 2 yen, where 10 % of 10 yen are 1
+        ("JPY", [(1000, 100), (5, 1)], True),
+        ("JPY", [(-5, -1), (-5, -1)], False),
+    ],
+)
+def test_taxes_that_were_rounded_apart_can_differ(
+    currency: str, taxes: list[tuple[int, int]], recomputable: bool
+) -> None:
+    percent = Decimal(19) if currency == "EUR" else Decimal(10)
+    breakdown = tax_breakdown(Tax("S", percent, base, tax) for base, tax in taxes)
+    assert is_tax_recomputable(breakdown, currency) is recomputable
