@@ -8,7 +8,7 @@ from billing_admin.domain.master_data import OrganisationFields, TaxRateFields
 ORGANISATION: OrganisationFields = {
     "legal_name": "Nimbus Meadow Cloud GmbH",
     "address": "Wolkenallee 12\n10999 Berlin\nGermany",
-    "tax_id": "DE999999990",
+    "tax_id": "DE999999995",
     "email": "billing@nimbus-meadow.example",
     "invoice_footer": "Bank: Sparbank Musterstadt · IBAN DE00 0000 0000 0000 0000 00 · Quote the invoice number.",
     "time_zone": "Europe/Berlin",
