@@ -22,6 +22,7 @@ from billing_admin.domain.imports.cells import FORMULA_RULE
 from billing_admin.domain.money import plain_decimal
 from billing_admin.formats import csv_writer, xlsx
 from billing_admin.formats.meta_filters import filters_as_json
+from billing_admin.formats.zip_stream import ZipPipe, zip_entry
 from billing_admin.queries.exports import FILE_KINDS, Filters, export, totals
 
 FORMATS: Final[Mapping[str, str]] = {
@@ -175,43 +176,21 @@ def meta_json(about: Mapping[str, Any]) -> bytes:
     return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-class _Pipe:
-    """A buffer that a zip file is written to, and read from while it is written."""
-
-    def __init__(self) -> None:
-        self.blocks: list[bytes] = []
-
-    def write(self, data: bytes, /) -> int:
-        self.blocks.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: `take` returns everything."""
-
-    def take(self) -> bytes:
-        content, self.blocks = b"".join(self.blocks), []
-        return content
-
-
 def zip_bundle(
     open_session: Callable[[], Session], request: ExportRequest, at: datetime, by: str, day: date
 ) -> Iterator[bytes]:
     """Yield the parts of a zip file of a file and its `.meta.json`, made in one pass."""
     session = open_session()
     name, added, digest = request.name(day), totals(session, request.kind, request.filters), hashlib.sha256()
-    pipe = _Pipe()
+    pipe = ZipPipe()
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open(_entry(name, at), "w", force_zip64=True) as file:
+        with archive.open(zip_entry(name, at), "w", force_zip64=True) as file:
             for part in export_parts(session, request):
                 digest.update(part)
                 file.write(part)
                 yield pipe.take()
         file_totals = ControlTotals(added.rows, added.sums, digest.hexdigest())
-        archive.writestr(_entry(name + META_SUFFIX, at), meta_json(describe_export(request, name, file_totals, at, by)))
+        archive.writestr(
+            zip_entry(name + META_SUFFIX, at), meta_json(describe_export(request, name, file_totals, at, by))
+        )
     yield pipe.take()
-
-
-def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, at.timetuple()[:6])
-    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-    return entry

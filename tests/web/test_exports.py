@@ -12,15 +12,20 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.background import documents
 from billing_admin.domain.access import ROLES
 from billing_admin.formats import export
+from billing_admin.models import BillingRun, Invoice
+from billing_admin.web.exchange import exports
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import link, words
+from tests.web.reading import fresh
 
 
 @pytest.fixture
@@ -144,6 +149,50 @@ def test_a_worker_makes_the_file_with_its_totals(browser: FlaskClient) -> None:
     assert about["sums"] == {"USD": "0.0000008"}
     assert about["filters"] == {"customer": "acme", "status": "pending"}
     assert f"{len(made.data):,} of {len(made.data):,} bytes written" in words(page)
+
+
+def test_a_worker_zips_the_pdfs_of_a_list(browser: FlaskClient, session: Session) -> None:
+    issued = list(fresh(session, select(Invoice).where(Invoice.number.is_not(None)).order_by(Invoice.number)))
+    page = browser.get("/exports/invoices")
+    assert f"Issued documents {len(issued)} documents" in words(page)
+    page = browser.get(send(browser, "/exports/documents/prepare").location)
+    assert "Job: pdf documents Done" in words(page)
+    assert f"{len(issued)} of {len(issued)} documents" in words(page)
+    response = browser.get(link(page, "Download the file"))
+    assert (response.status_code, response.mimetype) == (200, "application/zip")
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="documents-')
+    with zipfile.ZipFile(io.BytesIO(response.data)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"{invoice.number}.pdf" for invoice in issued]
+        for invoice in issued:
+            assert archive.read(f"{invoice.number}.pdf") == browser.get(f"/invoices/{invoice.id}/pdf").data
+
+
+def test_the_pdfs_of_a_run_and_of_a_filter_are_those_that_it_shows(browser: FlaskClient, session: Session) -> None:
+    run, _ = fresh(session, select(BillingRun.id).order_by(BillingRun.created_at))
+    page = browser.get(f"/billing-runs/{run}")
+    assert "Prepare PDFs (ZIP)" in words(page)
+    for query, customers in ((f"run={run}", 2), ("customer=foo", 1), ("currency=EUR&status=open", 1)):
+        job = browser.get(send(browser, f"/exports/documents/prepare?{query}").location)
+        with zipfile.ZipFile(io.BytesIO(browser.get(link(job, "Download the file")).data)) as archive:
+            assert len(archive.namelist()) == customers
+
+
+def test_a_zip_file_has_documents_and_not_too_many(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    response = send(browser, "/exports/documents/prepare?status=draft")
+    assert response.status_code == 409
+    assert "No issued document matches. Choose other filters." in words(response)
+    monkeypatch.setattr(exports, "MAX_DOCUMENTS", 1)
+    assert "A ZIP file can hold 1 document, but 2 documents match." in words(
+        send(browser, "/exports/documents/prepare")
+    )
+
+
+@pytest.mark.parametrize(("number", "name"), [("INV/2026:1", "INV-2026-1.pdf"), ("INV-1", "INV-1.pdf")])
+def test_a_number_makes_a_file_name(number: str, name: str) -> None:
+    names = set[str]()
+    assert documents._file_name(number, names) == name
+    assert documents._file_name(number, names) == name.replace(".pdf", " (2).pdf")
 
 
 def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClient) -> None:

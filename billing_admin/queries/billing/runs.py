@@ -38,6 +38,11 @@ class RunReport:
         return self.statuses.get("draft", 0)
 
     @property
+    def issued(self) -> int:
+        """Number of documents that have a number, void ones included."""
+        return self.statuses.get("issued", 0) + self.statuses.get("void", 0)
+
+    @property
     def discarded(self) -> int:
         """Number of drafts that were discarded."""
         return self.invoices - sum(self.statuses.values())

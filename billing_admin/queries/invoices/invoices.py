@@ -125,6 +125,18 @@ def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
     return query.order_by(Invoice.created_at.desc(), Invoice.id.desc())
 
 
+def issued_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
+    """Return the ids of matching documents that have a number, by series and number."""
+    query = select(Invoice.id).where(*conditions(session, filters), Invoice.number.is_not(None))
+    return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
+
+
+def count_issued(session: Session, filters: InvoiceFilter) -> int:
+    """Return how many matching documents have a number."""
+    query = select(func.count()).select_from(Invoice).where(*conditions(session, filters), Invoice.number.is_not(None))
+    return session.scalar(query) or 0
+
+
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
     """Sums of invoices, or of credit notes, in one currency, in minor units.

@@ -9,11 +9,12 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.background import wake_worker
+from billing_admin.background.documents import DOCUMENTS_JOB
 from billing_admin.background.exports import JOB_KIND
 from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.errors import NotFound
+from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.meta_filters import filters_as_json
@@ -21,18 +22,22 @@ from billing_admin.http.downloads import Download, send_export, send_recorded, u
 from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.exports import Filters, totals
 from billing_admin.queries.files import file_chunks, stored_file
+from billing_admin.queries.invoices.invoices import count_issued
 from billing_admin.queries.jobs import latest_job
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import bank_accounts, customers, services
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import audit
+
+MAX_DOCUMENTS = 10_000  # in one ZIP file of PDFs
 
 pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 
@@ -71,7 +76,11 @@ def invoice_files() -> ResponseReturnValue:
     filters = invoices.read_filters()
     state = build_chips(("status", "Status", filters.status.capitalize()))
     return _export_page(
-        "Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"]
+        "Invoices",
+        "invoices.index",
+        state + invoices.filter_chips(filters),
+        ["invoices", "invoice-lines"],
+        documents=count_issued(db.session(), resolve_customer(filters)),
     )
 
 
@@ -126,7 +135,13 @@ def audit_files() -> ResponseReturnValue:
     return _export_page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
 
 
-def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[str]) -> ResponseReturnValue:
+def _export_page(
+    title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[str], documents: int | None = None
+) -> ResponseReturnValue:
+    """Offer the files of a list.
+
+    `documents` is the number of its PDFs, if it has any.
+    """
     requests = [_read_export_request(kind, "csv") for kind in kinds]
     files = [
         {
@@ -144,6 +159,8 @@ def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds:
         chips=filter_chips,
         clear_url=unfiltered_url(),
         files=files,
+        documents=documents,
+        documents_url=filtered_url("exports.prepare_documents"),
         moment=now(),
         large_workbook_rows=export.LARGE_WORKBOOK_ROWS,
         may_write=has_permission("billing:write"),
@@ -254,13 +271,36 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
     return redirect(url_for("jobs.show", id=job), 303)
 
 
+@pages.post("/documents/prepare")
+def prepare_documents() -> ResponseReturnValue:
+    """Queue a job that writes the PDFs of an invoice list into a ZIP file.
+
+    The file can be downloaded for thirty days.
+    """
+    filters = resolve_customer(invoices.read_filters())
+    count = count_issued(db.session(), filters)
+    if not 0 < count <= MAX_DOCUMENTS:
+        message = (
+            "No issued document matches. Choose other filters."
+            if not count
+            else f"A ZIP file can hold {pluralise(MAX_DOCUMENTS, 'document')}, but {pluralise(count, 'document')} match."
+            " Choose a shorter period or other filters."
+        )
+        raise Conflict("too_many_documents" if count else "no_documents", message)
+    parameters = {"filters": filters_as_json(filters)}
+    job = transaction(enqueue, DOCUMENTS_JOB, new_id(now()), "billing:write", actor(), now(), parameters)
+    wake_worker()
+    return redirect(url_for("jobs.show", id=job), 303)
+
+
 @pages.get("/made/<uuid:id>")
 def download_prepared(id: UUID) -> ResponseReturnValue:
-    """Send the file that an export job wrote."""
+    """Send the file that an export job, or a job for PDFs, wrote."""
     job = latest_job(db.session(), id)
-    if job is None or job.kind != JOB_KIND or not job.result:
+    if job is None or job.kind not in {JOB_KIND, DOCUMENTS_JOB} or not job.result:
         raise NotFound("not_made", "This job has no file to download. Export the list again.")
-    actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
+    if job.kind == JOB_KIND:
+        actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
     exported = stored_file(db.session(), UUID(job.result["file"]))
     file_id, size = exported.id, exported.size or 0
     file = Download(exported.name, exported.media_type, job.asked, object_id=job.id)

@@ -36,6 +36,9 @@ class JobKind:
 
 JOB_KINDS = {
     "export": JobKind("Export", "bytes written", "exports.download_prepared", "Download the file", when_done=True),
+    "documents": JobKind(
+        "PDF documents", "documents", "exports.download_prepared", "Download the file", when_done=True
+    ),
     "billing_run": JobKind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
     "import_check": JobKind("Import check", "bytes read", "imports.show", "Show the import"),
     "import": JobKind("Import", "rows imported", "imports.show", "Show the import"),
