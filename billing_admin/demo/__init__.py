@@ -19,10 +19,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.demo.company import (
+    BANK_ACCOUNTS,
     CATALOGUE,
     CURRENCIES,
     CUSTOMERS,
     LEAVING_CUSTOMER,
+    LOGO,
     ORGANISATION,
     RECURRING,
     RETIRED,
@@ -57,13 +59,14 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.formats.logo import check_logo
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import audit
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import charges, posting, recurring_charges
 from billing_admin.operations.invoices import invoices
-from billing_admin.operations.master_data import customers, organisation, services, tax_rates
+from billing_admin.operations.master_data import bank_accounts, customers, logos, organisation, services, tax_rates
 from billing_admin.operations.payments import payments
 from billing_admin.queries.master_data.organisation import day_of, organisation as the_organisation
 
@@ -145,6 +148,9 @@ class _History:
         for rate in TAX_RATES:
             self.do(tax_rates.create, rate, SYSTEM, now)
         self.do(organisation.update, ORGANISATION, None, SYSTEM, now)
+        self.do(logos.set_logo, check_logo(LOGO), SYSTEM, now)
+        for account in BANK_ACCOUNTS:
+            self.do(bank_accounts.create, account, key("bank accounts", account["currency"]), True, SYSTEM, now)
         the_organisation(self.session).is_demo = True
         self.do(audit.record, SYSTEM, now, "organisation.demo_begun", "organisation")
         for item in (*CATALOGUE, RETIRED):

@@ -3,19 +3,49 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from billing_admin.domain.bank_accounts import BankAccountFields
 from billing_admin.domain.master_data import OrganisationFields, TaxRateFields
 
 ORGANISATION: OrganisationFields = {
     "legal_name": "Nimbus Meadow Cloud GmbH",
-    "address": "Wolkenallee 12\n10999 Berlin\nGermany",
+    "street": "Wolkenallee 12",
+    "postcode": "10999",
+    "city": "Berlin",
+    "country": "DE",
     "tax_id": "DE999999995",
-    "email": "billing@nimbus-meadow.example",
-    "invoice_footer": "Bank: Sparbank Musterstadt · IBAN DE00 0000 0000 0000 0000 00 · Quote the invoice number.",
+    "tax_number": "37/123/45678",
+    "registration_id": "4012345000009",
+    "registration_scheme": "0088",
+    "electronic_address": "4012345000009",
+    "electronic_scheme": "0088",
+    "legal_info": "Amtsgericht Berlin-Wolkenfeld, HRB 99999 B · Managing director: Jonte Feldmann",
+    "contact_name": "Mareike Sommer",
+    "contact_phone": "+49 30 5550100",
+    "contact_email": "billing@nimbus-meadow.example",
+    "email": "hello@nimbus-meadow.example",
+    "terms": "Payable without deduction by the due date.",
+    "invoice_footer": "Quote the invoice number when you pay.",
+    "accent": "#0b6e5f",
     "time_zone": "Europe/Berlin",
     "base_currency": "EUR",
     "payment_terms_days": 30,
     "default_tax_rate": "standard",
 }
+
+# No bank has the code 99999999, so that nobody pays into these accounts.
+BANK_ACCOUNTS: tuple[BankAccountFields, ...] = tuple(
+    {"currency": currency, "iban": iban, "bic": "SPMUDEB1XXX", "bank_name": "Sparbank Musterstadt"}
+    for currency, iban in (
+        ("EUR", "DE37999999990123456789"),
+        ("USD", "DE10999999990123456790"),
+        ("JPY", "DE80999999990123456791"),
+    )
+)
+LOGO = b"""<svg xmlns="http://www.w3.org/2000/svg" width="240" height="80" viewBox="0 0 240 80">
+<path fill="#0b6e5f" d="M58 24a26 26 0 0 1 50 7 18 18 0 0 1-4 35H44a21 21 0 0 1 14-42z"/>
+<path fill="none" stroke="#7fb800" stroke-width="6" stroke-linecap="round" d="M130 62v-18M148 62V30M166 62V38M184 62V24M202 62V44"/>
+</svg>
+"""
 
 TAX_RATES: tuple[TaxRateFields, ...] = (
     {"code": "standard", "name": "VAT 19 %", "category": "S", "percent": Decimal(19)},

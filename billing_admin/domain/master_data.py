@@ -17,6 +17,8 @@ from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import (
+    LANGUAGES,
+    PAPERS,
     check_city,
     check_country_shape,
     check_identifier,
@@ -38,10 +40,6 @@ from billing_admin.domain.text import (
 # A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
 Rule = Callable[[Any, str], Any]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-
-# Of documents; a text of a person is never translated.
-LANGUAGES: Mapping[str, str] = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
-PAPERS: Mapping[str, str] = {"a4": "A4", "letter": "Letter"}
 
 # Characters; forms and API fields take their limits from here. Other texts have `MAX_LINE_LENGTH`.
 MAX_ADDRESS_LENGTH = 500

@@ -13,6 +13,49 @@ from billing_admin.domain.text import check_text
 
 ADDRESS_PARTS: Final = ("street", "street2", "postcode", "city", "region", "country")
 
+# The choices of customers, with their labels. Documents have texts in each language.
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+PAPERS: Final[Mapping[str, str]] = {"a4": "A4", "letter": "Letter"}
+E_INVOICE_FORMATS: Final[Mapping[str, str]] = {
+    "none": "None",
+    "factur-x": "Factur-X / ZUGFeRD (in the PDF)",
+    "ubl": "EN 16931 (UBL)",
+    "peppol": "Peppol BIS Billing 3 (UBL)",
+    "xrechnung-ubl": "XRechnung (UBL)",
+    "xrechnung-cii": "XRechnung (CII)",
+}
+# The usual schemes of identifiers (ICD and EAS); the code lists have all codes, without names.
+SCHEME_NAMES: Final[Mapping[str, str]] = {
+    "EM": "E-mail",
+    "0088": "GLN",
+    "0060": "D-U-N-S number",
+    "0199": "LEI",
+    "0204": "Leitweg-ID (Germany)",
+    "9930": "VAT number (Germany)",
+    "9914": "VAT number (Austria)",
+    "9927": "VAT number (Switzerland)",
+    "0183": "UIDB (Switzerland)",
+    "0002": "SIREN (France)",
+    "0009": "SIRET (France)",
+    "0225": "Electronic address (France)",
+    "9957": "VAT number (France)",
+    "9920": "VAT number (Spain)",
+    "0208": "Enterprise number (Belgium)",
+    "9925": "VAT number (Belgium)",
+    "0106": "KvK number (Netherlands)",
+    "0190": "OIN (Netherlands)",
+    "9944": "VAT number (Netherlands)",
+    "0211": "VAT number (Italy)",
+    "0184": "CVR number (Denmark)",
+    "0007": "Organisation number (Sweden)",
+    "0192": "Organisation number (Norway)",
+    "0216": "OVT code (Finland)",
+    "9932": "VAT number (United Kingdom)",
+    "0151": "ABN (Australia)",
+    "0195": "UEN (Singapore)",
+}
+RECIPIENT_ROLES: Final[Mapping[str, str]] = {"to": "To", "cc": "Cc", "none": "Not sent"}
+
 # Characters. Other parts of an address have `text.MAX_LINE_LENGTH`.
 MAX_POSTCODE_LENGTH = 20
 MAX_CITY_LENGTH = 100  # of a region as well

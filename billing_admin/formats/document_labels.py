@@ -5,7 +5,7 @@ Texts that people wrote (names, descriptions, notes, units of their own) are not
 
 from typing import Final
 
-from billing_admin.domain.master_data import LANGUAGES
+from billing_admin.domain.parties import LANGUAGES
 
 # In the order of `LANGUAGES`.
 _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {

@@ -10,7 +10,7 @@ from typing import Final
 
 from billing_admin.domain.days import count_days
 from billing_admin.domain.formatting import format_day, format_number, format_period
-from billing_admin.domain.master_data import LANGUAGES
+from billing_admin.domain.parties import LANGUAGES
 from billing_admin.formats.document_labels import LABELS
 
 # UN/ECE Recommendation 20 code → unit of the Unicode CLDR.

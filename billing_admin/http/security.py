@@ -16,6 +16,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
     " form-action 'self'"
 )
+# For a stored file that people uploaded: it can neither run nor load anything, even if it is opened by itself.
+SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"  # no page uses them
 TWO_YEARS = 2 * 365 * 24 * 60 * 60  # seconds
 WITHOUT_SESSION = ("/api/v1/", "/static/")
@@ -79,10 +81,16 @@ def _send_headers(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def send_headers(response: Response) -> Response:
-        response.headers.update(headers)
+        response.headers.update(headers | _sandbox(response))
         if request.endpoint != "static" or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _sandbox(response: Response) -> dict[str, str]:
+    """Return the stricter policy that a view has set, if any."""
+    policy = response.headers.get("Content-Security-Policy")
+    return SANDBOX if policy == SANDBOX["Content-Security-Policy"] else {}
 
 
 def _init_csrf(app: Flask) -> None:

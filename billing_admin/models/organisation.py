@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.days import DateOrder
-from billing_admin.domain.master_data import LANGUAGES, PAPERS
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.parties import LANGUAGES, PAPERS
 from billing_admin.models.base import Base, exact_checks, value_check
 
 TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")

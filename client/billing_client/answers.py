@@ -251,6 +251,7 @@ class Organisation:
     invoice_format: str
     credit_note_format: str
     exempt_note: str
+    exempt_vatex: str
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool

@@ -289,6 +289,7 @@ class OrganisationChanges(TypedDict, total=False):
     invoice_format: str
     credit_note_format: str
     exempt_note: str
+    exempt_vatex: str
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool

@@ -1,7 +1,7 @@
 """Settings: the organisation and the tax rates."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,30 +11,51 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import AuditEvent, Organisation, TaxRate
-from tests.making import NOW, change_settings, make_invoice
+from billing_admin.models import Organisation
+from tests.logos import make_png
+from tests.making import NOW, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import hidden, words
 from tests.web.reading import fresh
 
-EDIT = "/settings/organisation"
+COMPANY, TAX, DOCUMENTS, NUMBERS, CHARGES = (
+    f"/settings/{section}" for section in ("organisation", "tax", "documents", "numbers", "charges")
+)
 GOOD = {
-    "legal_name": "Nimbus",
-    "address": "1\r\n2",
-    "time_zone": "Europe/Berlin",
-    "base_currency": "USD",
-    "payment_terms_days": "14",
-    "invoice_format": "NB-{year}-{number:4}",
-    "credit_note_format": "NC-{year}-{number:4}",
-    "default_tax_rate": "none",
-    "exempt_note": "Exempt",
-    "reverse_charge_note": "Reverse charge",
-    "export_note": "Export",
-    "number_format": "1.234,56",
-    "date_order": "day_first",
-    "hold_likely_duplicates": "y",
-    "version": "1",
+    COMPANY: {"legal_name": "Nimbus", "address": "1\r\n2", "version": "1"},
+    TAX: {
+        "default_tax_rate": "none",
+        "exempt_note": "Exempt",
+        "reverse_charge_note": "Reverse charge",
+        "export_note": "Export",
+        "version": "1",
+    },
+    DOCUMENTS: {"payment_terms_days": "14", "language": "de", "paper": "letter", "accent": "#0B57D0", "version": "1"},
+    NUMBERS: {
+        "time_zone": "Europe/Berlin",
+        "base_currency": "USD",
+        "invoice_format": "NB-{year}-{number:4}",
+        "credit_note_format": "NC-{year}-{number:4}",
+        "number_format": "1.234,56",
+        "date_order": "day_first",
+        "version": "1",
+    },
+    CHARGES: {"hold_likely_duplicates": "y", "version": "1"},
+}
+SELLER = {
+    "country": "DE",
+    "street": "Wolkenallee 12",
+    "postcode": "10999",
+    "city": "Berlin",
+    "contact_name": "Anna Beck",
+    "contact_phone": "+49 30 123456",
+    "contact_email": "anna@nimbus.example",
+    "registration_id": "4012345000009",
+    "registration_scheme": "0088",
+    "electronic_address": "billing@nimbus.example",
+    "electronic_scheme": "EM",
+    "legal_info": "Amtsgericht Berlin HRB 1\r\nDirector: Anna Beck",
 }
 RATE = {"code": "vat", "name": "VAT", "category": "S", "percent": "19"}
 
@@ -61,12 +82,13 @@ def test_shows_the_next_number(admin: FlaskClient, session: Session) -> None:
     text = words(admin.get("/settings").text)
     assert "Next invoice number INV-2026-00002" in text
     assert "Changes apply to future invoices." in text
-    assert "Next number: INV-2026-00002" in words(admin.get(EDIT).text)
+    assert "Next number: INV-2026-00002" in words(admin.get(NUMBERS).text)
 
 
-def test_saves(admin: FlaskClient, session: Session) -> None:
-    response = send(admin, EDIT, **GOOD)
-    assert (response.status_code, response.location) == (303, "/settings")
+def test_each_section_is_saved_on_its_own(admin: FlaskClient, session: Session) -> None:
+    for version, (path, values) in enumerate(GOOD.items(), 1):
+        response = send(admin, path, **values | {"version": str(version)})
+        assert (response.status_code, response.location) == (303, f"/settings#{path.rpartition('/')[2]}"), response.text
     now = house(session)
     assert (now.legal_name, now.address, now.time_zone, now.base_currency) == ("Nimbus", "1\n2", "Europe/Berlin", "USD")
     assert (now.payment_terms_days, now.invoice_format, now.hold_likely_duplicates) == (
@@ -74,107 +96,108 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
         "NB-{year}-{number:4}",
         True,
     )
+    assert (now.language, now.paper, now.accent, now.exempt_note) == ("de", "letter", "#0b57d0", "Exempt")
     text = words(admin.get("/settings").text)
     assert "The settings were saved. They apply to future invoices." in text
     assert "Next invoice number NB-2026-0001" in text
     assert "Likely duplicates Held for review" in text
+    assert "Language German Paper Letter Accent colour #0b57d0" in text
+
+
+def test_the_details_of_the_seller_are_saved_and_shown(admin: FlaskClient, session: Session) -> None:
+    assert send(admin, COMPANY, **GOOD[COMPANY] | SELLER).status_code == 303
+    assert (
+        send(admin, TAX, **GOOD[TAX] | {"version": "2", "tax_id": "DE136695976", "tax_number": "12/345"}).status_code
+        == 303
+    )
+    text = words(admin.get("/settings").text)
+    assert "Address Wolkenallee 12 10999 Berlin Germany E-mail" in text
+    assert "Contact Anna Beck, +49 30 123456, anna@nimbus.example" in text
+    assert "Registration number 4012345000009 (0088, GLN)" in text
+    assert "Electronic address billing@nimbus.example (EM, E-mail)" in text
+    assert "VAT number DE136695976 Tax number 12/345" in text
+    page = admin.get(COMPANY).text
+    assert '<option selected value="DE">Germany</option>' in page
+    assert 'value="Wolkenallee 12"' in page
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    ("path", "wrong", "sentence"),
     [
-        ({"legal_name": ""}, "Enter the legal name of your organisation."),
-        ({"email": "nobody"}, "Enter an e-mail address such as billing@example.com."),
-        ({"time_zone": "Mars/Base"}, "Choose one from the list."),
-        ({"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
-        ({"payment_terms_days": "999"}, "Use 0 to 365 days."),
-        ({"invoice_format": "A-{number}"}, "Use letters, digits and - . / _ with {year} and {number:5}"),
-        ({"credit_note_format": "{year}{number}"}, "Put a character, such as a hyphen, between"),
-        ({"exempt_note": ""}, "Enter the reason to print on invoices."),
-        ({"export_note": "x" * 201}, "Use at most 200 characters."),
-        ({"default_tax_rate": "x"}, "Choose one from the list."),
-        ({"version": "x"}, "Enter a whole number such as 30."),
+        (COMPANY, {"legal_name": ""}, "Enter the legal name of your organisation."),
+        (COMPANY, {"email": "nobody"}, "Enter an e-mail address such as billing@example.com."),
+        (COMPANY, {"contact_email": "nobody"}, "Enter an e-mail address such as billing@example.com."),
+        (COMPANY, {"street": "Wolkenallee 12"}, "Choose the country"),
+        (COMPANY, {"country": "QQ"}, "Choose one from the list."),
+        (COMPANY, {"postcode": "x" * 21}, "Use at most 20 characters."),
+        (COMPANY, {"registration_id": "1"}, "Choose the scheme"),
+        (COMPANY, {"electronic_address": "x", "electronic_scheme": "EM"}, "Enter an e-mail address"),
+        (TAX, {"tax_id": "DE123456789"}, "check digits of this VAT number are wrong"),
+        (TAX, {"exempt_note": ""}, "Enter the reason to print on invoices."),
+        (TAX, {"export_note": "x" * 201}, "Use at most 200 characters."),
+        (TAX, {"default_tax_rate": "x"}, "Choose one from the list."),
+        (DOCUMENTS, {"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
+        (DOCUMENTS, {"payment_terms_days": "999"}, "Use 0 to 365 days."),
+        (DOCUMENTS, {"accent": "#ffff00"}, "Use a darker colour: the contrast of #ffff00 on white is 1.0"),
+        (DOCUMENTS, {"accent": "blue"}, "Use a colour of # and six digits"),
+        (DOCUMENTS, {"language": "it"}, "Choose one from the list."),
+        (DOCUMENTS, {"version": "x"}, "Enter a whole number such as 30."),
+        (NUMBERS, {"time_zone": "Mars/Base"}, "Choose one from the list."),
+        (NUMBERS, {"invoice_format": "A-{number}"}, "Use letters, digits and - . / _ with {year} and {number:5}"),
+        (NUMBERS, {"credit_note_format": "{year}{number}"}, "Put a character, such as a hyphen, between"),
+        (NUMBERS, {"number_format": "1234"}, "Choose one from the list."),
     ],
 )
-def test_refuses(admin: FlaskClient, session: Session, wrong: dict[str, Any], sentence: str) -> None:
-    response = send(admin, EDIT, **GOOD | {"tax_id": "kept"} | wrong)
+def test_refuses(admin: FlaskClient, session: Session, path: str, wrong: dict[str, Any], sentence: str) -> None:
+    kept = {COMPANY: "contact_name", TAX: "tax_number", DOCUMENTS: "terms", NUMBERS: "invoice_format"}[path]
+    response = send(admin, path, **GOOD[path] | {kept: "KEPT-{year}-{number}"} | wrong)
     assert response.status_code == 422
-    assert sentence in response.text
-    assert "kept" in response.text
-    assert house(session).legal_name == "Your company"
-
-
-def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
-    change_settings(legal_name="Theirs")
-    response = send(admin, EDIT, **GOOD)
-    assert response.status_code == 422
-    text = words(response.text)
-    assert "The settings have been changed by someone else. Review the change, then try again." in text
-    assert "Legal name Theirs Nimbus" in text
-    assert "Hold likely duplicates for review no yes" in text
-    assert send(admin, EDIT, **GOOD | {"version": hidden(response.text, "version")}).status_code == 303
-    assert house(session).legal_name == "Nimbus"
-
-
-def test_currency_is_locked_once_an_invoice_exists(admin: FlaskClient, session: Session) -> None:
-    assert 'name="base_currency"' in admin.get(EDIT).text
-    make_invoice()
-    page = admin.get(EDIT).text
-    assert 'name="base_currency"' not in page
-    assert "EUR (cannot be changed because invoices exist)" in words(page)
-    assert send(admin, EDIT, **GOOD).status_code == 303
-    assert (house(session).legal_name, house(session).base_currency) == ("Nimbus", "EUR")
-
-
-def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
-    assert send(admin, "/settings/tax-rates/new", **RATE).location == "/settings"
-    again = send(admin, "/settings/tax-rates/new", **RATE)
-    assert again.status_code == 422
-    assert "Tax rate “vat” already exists." in again.text
-    rates = fresh(session, select(TaxRate).order_by(TaxRate.code))
-    assert [(rate.code, rate.category, rate.percent) for rate in rates] == [
-        ("none", "E", Decimal(0)),
-        ("vat", "S", Decimal(19)),
-    ]
-    assert "vat VAT Taxed (S) 19 %" in words(admin.get("/settings").text)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ({"code": ""}, "Enter a code, such as vat-19."),
-        ({"name": ""}, "Enter a name, such as VAT 19%."),
-        ({"percent": "101"}, "Use 0 to 100 percent."),
-        ({"percent": "lots"}, "is not a number such as"),
-        ({"category": "Q"}, "Choose one from the list."),
-    ],
-)
-def test_refuses_a_tax_rate(admin: FlaskClient, session: Session, wrong: dict[str, str], sentence: str) -> None:
-    response = send(admin, "/settings/tax-rates/new", **RATE | wrong)
-    assert response.status_code == 422
-    assert sentence in response.text
-    assert len(fresh(session, select(TaxRate))) == 1
-
-
-def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
-    viewer = signed_in(app, "viewer")
-    page = viewer.get("/settings").text
-    for path in (EDIT, "/settings/tax-rates/new"):
-        assert path not in page
-        for response in (viewer.get(path), send(viewer, path, **GOOD)):
-            assert response.status_code == 403
-            assert "settings:write" in response.text
+    assert sentence in response.text.replace("&#39;", "'")
+    assert "KEPT-{year}-{number}" in response.text or kept in wrong
     assert house(session).version == 1
 
 
-def test_number_format_and_date_order_are_saved_shown_and_recorded(admin: FlaskClient, session: Session) -> None:
-    assert (house(session).number_format, house(session).date_order) == ("1,234.56", "year_first")
-    assert send(admin, EDIT, **GOOD).status_code == 303
-    assert (house(session).number_format, house(session).date_order) == ("1.234,56", "day_first")
-    text = words(admin.get("/settings").text)
-    assert "Number format 1.234,56" in text
-    assert "Date order 31/12/2026 (day first)" in text
-    details = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "organisation.changed")).one()
-    assert details["number_format"] == ["1,234.56", "1.234,56"]
-    assert details["date_order"] == ["year_first", "day_first"]
-    assert send(admin, EDIT, **GOOD | {"number_format": "1234"}).status_code == 422
+def upload(client: FlaskClient, data: bytes) -> Any:
+    """Send the form of the logo with a file."""
+    token = hidden(client.get("/settings/logo").text, "csrf_token")
+    return client.post("/settings/logo", data={"csrf_token": token, "file": (BytesIO(data), "logo.png")})
+
+
+def test_a_logo_is_uploaded_shown_and_removed(admin: FlaskClient, session: Session) -> None:
+    assert "Documents show no logo." in admin.get("/settings").text
+    data = make_png(30, 10)
+    response = upload(admin, data)
+    assert (response.status_code, response.location) == (303, "/settings/logo")
+    page = admin.get("/settings/logo").text
+    assert "The logo was saved." in page
+    assert "PNG Size 30 × 10 pixels" in words(page)
+    sha256 = house(session).logo
+    assert f'src="/settings/logos/{sha256}"' in page
+    assert f'src="/settings/logos/{sha256}"' in admin.get("/settings").text
+    sent = admin.get(f"/settings/logos/{sha256}")
+    assert (sent.data, sent.content_type) == (data, "image/png")
+    assert sent.headers["Content-Security-Policy"] == "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+    assert sent.headers["X-Content-Type-Options"] == "nosniff"
+    assert send(admin, "/settings/logo/remove").location == "/settings/logo"
+    assert house(session).logo is None
+    assert admin.get(f"/settings/logos/{sha256}").data == data
+    assert admin.get("/settings/logos/0").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is empty. Choose a PNG or SVG file."),
+        (b"GIF89a", "The file is neither a PNG nor an SVG."),
+        (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script/></svg>',
+            "remove the element &lt;script&gt;.",
+        ),
+    ],
+)
+def test_a_wrong_logo_is_refused_at_its_field(admin: FlaskClient, session: Session, data: bytes, sentence: str) -> None:
+    response = upload(admin, data)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert 'id="file-error"' in response.text
+    assert house(session).logo is None

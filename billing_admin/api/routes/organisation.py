@@ -26,9 +26,9 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.master_data import LANGUAGES, MAX_ADDRESS_LENGTH, MAX_NOTE_LENGTH, PAPERS, OrganisationFields
+from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, MAX_NOTE_LENGTH, OrganisationFields
 from billing_admin.domain.number_format import NumberFormat
-from billing_admin.domain.parties import MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH
+from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH, PAPERS
 from billing_admin.formats.logo import MAX_LOGO_BYTES, PNG, SVG, check_logo
 from billing_admin.models import Logo, Organisation
 from billing_admin.operations.master_data import logos, organisation as operations
@@ -98,6 +98,7 @@ class OrganisationChanges(Body):
     invoice_format: str = OMITTED
     credit_note_format: str = OMITTED
     exempt_note: Name = OMITTED
+    exempt_vatex: ShortText = OMITTED
     reverse_charge_note: Name = OMITTED
     export_note: Name = OMITTED
     hold_likely_duplicates: bool = OMITTED
@@ -143,6 +144,7 @@ class OrganisationOut(ResponseModel):
     invoice_format: str
     credit_note_format: str
     exempt_note: str
+    exempt_vatex: str
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool

@@ -1,87 +1,182 @@
-"""Settings: the organisation's details and the list of tax rates."""
+"""Settings: the organisation's details in sections, the logo, and the list of tax rates."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
-from flask import flash, redirect, render_template, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, SelectField
+from wtforms import BooleanField, FileField, SelectField
 from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.days import DateOrder
-from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, OrganisationFields
+from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, MAX_NOTE_LENGTH, OrganisationFields
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH, PAPERS
 from billing_admin.domain.tax import percent_on
+from billing_admin.formats.addresses import print_address
+from billing_admin.formats.code_lists import CodeList
+from billing_admin.formats.logo import MAX_LOGO_BYTES, check_logo
+from billing_admin.http.body_limits import KIB, MIB, BodyLimit, body_limit
+from billing_admin.http.security import SANDBOX
 from billing_admin.models import Organisation
-from billing_admin.operations.master_data import organisation as operations
+from billing_admin.operations.master_data import logos, organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
-from billing_admin.queries.master_data import organisation as queries
+from billing_admin.queries.master_data import bank_accounts, organisation as queries
+from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
+from billing_admin.web.master_data.bank_accounts import account_number
+from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 from billing_admin.web.master_data.tax_rates import CATEGORIES, VatexField, vatex_suggestions
 
 WRITE = "settings:write"
+LOGO_UPLOAD = BodyLimit(MIB, fields=5)  # larger than a logo may be, so that a large one is refused at its field
 
 pages = page_blueprint("settings", __name__, "/settings", write=WRITE)
 
 
-class OrganisationForm(Form):
-    """Details of the organisation and its defaults for documents and charges."""
+class SectionForm(Form):
+    """One section of the settings, which is saved on its own."""
+
+    version = VersionField()
+
+    def fields(self) -> OrganisationFields:
+        """Return the values entered."""
+        return {name: value for name, value in self.data.items() if name not in {"version", "csrf_token"}}  # type: ignore[return-value]  # the form's fields are named as the organisation's
+
+
+class CompanyForm(SectionForm):
+    """The seller: name, address, registration and contact."""
 
     legal_name = TextField("Legal name", blank_message="Enter the legal name of your organisation.")
-    address = MultilineField("Address", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
-    tax_id = TextField("Tax ID")
+    street = TextField("Street and number")
+    street2 = TextField("Second line")
+    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
+    city = TextField("City", max_length=MAX_CITY_LENGTH)
+    region = TextField("Region or state", max_length=MAX_CITY_LENGTH)
+    country = SelectField("Country", choices=country_choices, default="")
+    address = MultilineField("Address as text", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     email = TextField("E-mail address", widget=EmailInput())
-    invoice_footer = MultilineField("Invoice footer", max_length=MAX_ADDRESS_LENGTH)
-    time_zone = SelectField("Time zone")
-    base_currency = SelectField("Base currency", choices=CURRENCIES)
-    payment_terms_days = WholeNumberField(
-        "Payment terms", blank_message="Enter the days that customers have to pay, such as 30."
+    contact_name = TextField("Contact person")
+    contact_phone = TextField("Contact phone")
+    contact_email = TextField("Contact e-mail address", widget=EmailInput())
+    registration_id = TextField("Registration number", max_length=MAX_IDENTIFIER_LENGTH)
+    registration_scheme = SelectField(
+        "Scheme of the registration number", choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES), default=""
     )
-    invoice_format = TextField("Invoice number format", blank_message="Enter a format, such as INV-{year}-{number:5}.")
-    credit_note_format = TextField(
-        "Credit note number format", blank_message="Enter a format, such as CN-{year}-{number:5}."
+    legal_info = MultilineField("Legal information", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 3})
+    electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
+    electronic_scheme = SelectField(
+        "Scheme of the electronic address", choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES), default=""
     )
+
+
+class TaxForm(SectionForm):
+    """Tax numbers, and the reasons that documents without tax show."""
+
+    tax_id = TextField("VAT number")
+    tax_number = TextField("Tax number")
     default_tax_rate = SelectField("Default tax rate")
     exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
     exempt_vatex = VatexField("VATEX code for exempt customers")
     reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
     export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
-    number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
-    date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
-    hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
-    version = VersionField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rates = queries.tax_rates(db.session())
         self.default_tax_rate.choices = {rate.code: rate_words(rate, today()) for rate in rates}
-        self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
 
-    def fields(self, currency_locked: bool) -> OrganisationFields:
-        """Return the values entered, without the base currency if it is locked."""
-        fields: OrganisationFields = {
-            name: value for name, value in self.data.items() if name not in {"version", "csrf_token"}
-        }  # type: ignore[assignment]  # the form's fields are named as the organisation's
-        if currency_locked:
-            fields.pop("base_currency")
-        return fields
+
+class DocumentsForm(SectionForm):
+    """Texts and layout of documents."""
+
+    payment_terms_days = WholeNumberField(
+        "Payment terms", blank_message="Enter the days that customers have to pay, such as 30."
+    )
+    terms = MultilineField("Terms", max_length=MAX_NOTE_LENGTH, render_kw={"rows": 3})
+    invoice_footer = MultilineField("Invoice footer", max_length=MAX_ADDRESS_LENGTH)
+    language = SelectField("Language", choices=dict(LANGUAGES))
+    paper = SelectField("Paper", choices=dict(PAPERS))
+    accent = TextField("Accent colour")
+
+
+class NumbersForm(SectionForm):
+    """Number series, time zone and currency, and the formats of numbers and days."""
+
+    invoice_format = TextField("Invoice number format", blank_message="Enter a format, such as INV-{year}-{number:5}.")
+    credit_note_format = TextField(
+        "Credit note number format", blank_message="Enter a format, such as CN-{year}-{number:5}."
+    )
+    number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
+    date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
+    time_zone = SelectField("Time zone")
+    base_currency = SelectField("Base currency", choices=CURRENCIES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+        if queries.currency_is_locked(db.session()):
+            del self.base_currency
+
+
+class ChargesForm(SectionForm):
+    """The treatment of charges."""
+
+    hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
+
+
+class LogoForm(Form):
+    """A logo to upload."""
+
+    file = FileField("PNG or SVG file")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the settings: its title and its form."""
+
+    title: str
+    form: type[SectionForm]
+
+
+# By the last part of the URL, which names the template as well.
+SECTIONS: Mapping[str, Section] = {
+    "organisation": Section("Company", CompanyForm),
+    "tax": Section("Tax", TaxForm),
+    "documents": Section("Documents", DocumentsForm),
+    "numbers": Section("Numbers and formats", NumbersForm),
+    "charges": Section("Charges", ChargesForm),
+}
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Show the settings and the tax rates."""
     session = db.session()
-    rates = queries.tax_rates(session)
+    rates, settings = queries.tax_rates(session), queries.organisation(session)
     return render_template(
         "settings/show.html",
-        settings=queries.organisation(session),
+        settings=settings,
+        printed_address=print_address(settings, settings.language),
+        languages=LANGUAGES,
+        papers=PAPERS,
+        scheme_name=scheme_name,
+        logo=current_logo(session),
+        accounts=[
+            (account.currency, account_number(account))
+            for account in bank_accounts.bank_accounts(session)
+            if account.is_default
+        ],
         date_order=current_organisation().date_order.label,
         rates=rates,
         categories=CATEGORIES,
@@ -91,29 +186,60 @@ def index() -> ResponseReturnValue:
     )
 
 
-@pages.route("/organisation", methods=["GET", "POST"])
-def edit() -> ResponseReturnValue:
-    """Edit the organisation; issued documents do not change."""
-    session, conflicts = db.session(), []
-    locked = queries.currency_is_locked(session)
-    form = OrganisationForm(data=_stored_values(queries.organisation(session)))
-    if locked:
-        form.base_currency.data = queries.organisation(session).base_currency
+@pages.route("/organisation", defaults={"section": "organisation"}, methods=["GET", "POST"])
+@pages.route("/<any('tax', 'documents', 'numbers', 'charges'):section>", methods=["GET", "POST"])
+def edit(section: str) -> ResponseReturnValue:
+    """Edit a section of the settings; issued documents do not change."""
+    session, conflicts, form_type = db.session(), [], SECTIONS[section].form
+    settings = queries.organisation(session)
+    form = form_type(data=_stored_values(settings))
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.update, form.fields(locked), form.version.data, actor(), now())
+            transaction(operations.update, form.fields(), form.version.data, actor(), now())
             flash("The settings were saved. They apply to future invoices.", "success")
-            return redirect(url_for("settings.index"), 303)
-        stored = queries.organisation(session)
-        conflicts = find_conflicts(form, OrganisationForm(formdata=None, data=_stored_values(stored)), stored.version)
+            return redirect(url_for("settings.index", _anchor=section), 303)
+        settings = queries.organisation(session)
+        conflicts = find_conflicts(form, form_type(formdata=None, data=_stored_values(settings)), settings.version)
     return render_form(
         "settings/form.html",
         form,
-        locked=locked,
+        section=section,
+        title=SECTIONS[section].title,
+        base_currency=settings.base_currency,
         conflicts=conflicts,
-        vatex=vatex_suggestions(),
+        vatex=vatex_suggestions() if section == "tax" else [],
         **_next_numbers(),
     )
+
+
+@pages.route("/logo", methods=["GET", "POST"])
+@body_limit(LOGO_UPLOAD)
+def edit_logo() -> ResponseReturnValue:
+    """Show the logo, and replace it by an uploaded file."""
+    form = LogoForm()
+    if form.validate_on_submit():
+        with errors_on(form):
+            upload = request.files.get("file")
+            file = check_logo(upload.stream.read() if upload else b"")
+            transaction(logos.set_logo, file, actor(), now())
+            flash("The logo was saved. Documents that you issue from now on show it.", "success")
+            return redirect(url_for("settings.edit_logo"), 303)
+    return render_form("settings/logo.html", form, logo=current_logo(db.session()), max_kilobytes=MAX_LOGO_BYTES // KIB)
+
+
+@pages.post("/logo/remove")
+def remove_logo() -> ResponseReturnValue:
+    """Remove the logo; issued documents keep it."""
+    if transaction(logos.remove_logo, actor(), now()):
+        flash("The logo was removed. Issued documents keep it.", "success")
+    return redirect(url_for("settings.edit_logo"), 303)
+
+
+@pages.get("/logos/<sha256>")
+def logo(sha256: str) -> ResponseReturnValue:
+    """Send a stored logo, with a policy under which it can neither run nor load anything."""
+    stored = stored_logo(db.session(), sha256)
+    return Response(stored.data, content_type=stored.media_type, headers=SANDBOX)
 
 
 def _next_numbers() -> dict[str, str]:
