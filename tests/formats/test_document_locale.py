@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing_admin.domain.master_data import LANGUAGES, TAX_CATEGORIES
+from billing_admin.domain.master_data import TAX_CATEGORIES
 from billing_admin.domain.number_format import NumberFormat, use_number_format
+from billing_admin.domain.parties import LANGUAGES
 from billing_admin.formats.document_labels import LABELS
 from billing_admin.formats.document_locale import DocumentLocale
 from billing_admin.formats.glyphs import load_glyphs

@@ -19,7 +19,7 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 
 from billing_admin.domain.document_details import Address, BankAccount, CustomLine, Delivery, DocumentDetails
-from billing_admin.domain.master_data import LANGUAGES
+from billing_admin.domain.parties import LANGUAGES
 from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.glyphs import FOLDER, load_glyphs
 from billing_admin.formats.pdf import render_pdf

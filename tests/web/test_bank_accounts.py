@@ -89,9 +89,10 @@ def test_an_account_is_edited(admin: FlaskClient, session: Session) -> None:
 
 def test_the_default_moves_and_is_archived_last(admin: FlaskClient, session: Session) -> None:
     first, second = make_bank_account(), make_bank_account(iban=OTHER_IBAN)
-    page = admin.get(LIST).text
-    assert f"{LIST}/{first.id}/archive" not in page
+    assert f"{LIST}/{first.id}/archive" not in admin.get(f"{LIST}/{first.id}/edit").text
+    page = admin.get(f"{LIST}/{second.id}/edit").text
     assert f"{LIST}/{second.id}/archive" in page
+    assert f"{LIST}/{second.id}/default" in page
     refused = send(admin, f"{LIST}/{first.id}/archive")
     assert refused.status_code == 409
     assert "Make another one the default, then archive it." in refused.text
@@ -99,6 +100,7 @@ def test_the_default_moves_and_is_archived_last(admin: FlaskClient, session: Ses
     assert "Documents in EUR now show the account GB82 WEST 1234 5698 7654 32." in words(admin.get(LIST).text)
     assert send(admin, f"{LIST}/{first.id}/archive").location == LIST
     assert "Archived" in words(admin.get(LIST).text)
+    assert f"{LIST}/{first.id}/restore" in admin.get(f"{LIST}/{first.id}/edit").text
     assert send(admin, f"{LIST}/{first.id}/restore").location == LIST
     assert [account.is_default for account in accounts(session)] == [False, True]
 

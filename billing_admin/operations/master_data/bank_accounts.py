@@ -24,6 +24,7 @@ from billing_admin.domain.master_data import check_fields, check_new_texts, diff
 from billing_admin.formats.party_numbers import NumberCheck, check_bic, check_iban
 from billing_admin.models import BankAccount
 from billing_admin.operations.audit import changed_fields, record
+from billing_admin.queries.master_data.bank_accounts import has_other_accounts
 from billing_admin.queries.master_data.organisation import organisation
 
 _NUMBER_CHECKS: dict[str, tuple[Callable[[str], NumberCheck], str]] = {
@@ -121,8 +122,7 @@ def archive(session: Session, account_id: UUID, actor: Actor, now: datetime) -> 
     account = _lock(session, account_id)
     if account.archived_at is not None:
         return False
-    active = select(BankAccount.id).where(BankAccount.currency == account.currency, BankAccount.archived_at.is_(None))
-    if account.is_default and session.scalar(active.where(BankAccount.id != account.id).limit(1)) is not None:
+    if account.is_default and has_other_accounts(session, account):
         message = f"This is the default account for {account.currency}. Make another one the default, then archive it."
         raise Conflict("default_account", message)
     account.archived_at, account.is_default = now, False

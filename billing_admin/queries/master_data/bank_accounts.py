@@ -44,6 +44,14 @@ def bank_account(session: Session, id: str | UUID) -> BankAccount:
     return account
 
 
+def has_other_accounts(session: Session, account: BankAccount) -> bool:
+    """Return whether the currency of an account has other accounts in use."""
+    query = select(BankAccount.id).where(
+        BankAccount.id != account.id, BankAccount.currency == account.currency, BankAccount.archived_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def default_accounts(session: Session) -> Mapping[str, BankAccount]:
     """Return the default account of each currency that has one."""
     rows = session.scalars(select(BankAccount).where(BankAccount.is_default))

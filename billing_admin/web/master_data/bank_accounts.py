@@ -1,6 +1,5 @@
 """Bank accounts: the list, from which accounts are added, changed and archived."""
 
-from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -94,11 +93,9 @@ def read_filters() -> BankAccountFilter:
 def index() -> ResponseReturnValue:
     """List the accounts by currency."""
     accounts = queries.bank_accounts(db.session())
-    active = Counter(account.currency for account in accounts if account.archived_at is None)
     return render_template(
         "bank_accounts/list.html",
         accounts=accounts,
-        needed={account.id for account in accounts if account.is_default and active[account.currency] > 1},
         numbers={account.id: account_number(account) for account in accounts},
         may_write=has_permission(WRITE),
     )
@@ -137,7 +134,8 @@ def edit(id: UUID) -> ResponseReturnValue:
         account = _load_account(id)
         stored_form = EditBankAccountForm(formdata=None, data=_stored_values(account))
         conflicts = find_conflicts(form, stored_form, account.version)
-    return render_form("bank_accounts/form.html", form, account=account, conflicts=conflicts)
+    is_needed = account.is_default and queries.has_other_accounts(db.session(), account)
+    return render_form("bank_accounts/form.html", form, account=account, is_needed=is_needed, conflicts=conflicts)
 
 
 def _stored_values(account: BankAccount) -> dict[str, Any]:

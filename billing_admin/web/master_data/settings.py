@@ -1,4 +1,4 @@
-"""Settings: the organisation's details in sections, the logo, and the list of tax rates."""
+"""Settings: the organisation in sections, its logo, and the list of tax rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -237,7 +237,7 @@ def remove_logo() -> ResponseReturnValue:
 
 @pages.get("/logos/<sha256>")
 def logo(sha256: str) -> ResponseReturnValue:
-    """Send a stored logo, with a policy under which it can neither run nor load anything."""
+    """Send a stored logo, which can neither run nor load anything."""
     stored = stored_logo(db.session(), sha256)
     return Response(stored.data, content_type=stored.media_type, headers=SANDBOX)
 
