@@ -20,6 +20,8 @@ FORBIDDEN = {
 }
 
 MAX_LINE_LENGTH = 140
+CODE_IN_TEXT = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
+STYLES = "".join((ROOT / "static" / name).read_text() for name in ("billing.css", "vendor/tabler.min.css"))
 
 
 def names(path: Path) -> str:
@@ -43,6 +45,24 @@ def test_every_form_that_posts_has_its_token(path: Path) -> None:
 def test_every_line_fits_on_a_screen(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert [number for number, line in enumerate(lines, 1) if len(line) > MAX_LINE_LENGTH] == []
+
+
+def test_every_class_has_a_rule() -> None:
+    """`tabler.min.css` holds only the rules that pages use: a class that is new to them may lack its rule."""
+    rules = set(re.findall(r"\.(-?[A-Za-z_][\w-]*)", STYLES))
+    for path in filter(Path.is_file, TEMPLATES):
+        for name in class_names(path.read_text()):
+            # A name that ends in a hyphen is the constant part of a joined one.
+            assert name in rules or (name.endswith("-") and any(rule.startswith(name) for rule in rules)), names(path)
+
+
+def class_names(template: str) -> list[str]:
+    """Return the classes in a template: outside of Jinja's braces, and in texts inside of them."""
+    values = re.findall(r'\bclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"{])*)"', template, re.DOTALL)
+    in_code = [
+        text for value in values for code in CODE_IN_TEXT.findall(value) for text in re.findall(r'"([\w -]*)"', code)
+    ]
+    return " ".join([*(CODE_IN_TEXT.sub(" ", value) for value in values), *in_code]).split()
 
 
 def test_only_names_that_jinja_escapes() -> None:
