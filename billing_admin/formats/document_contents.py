@@ -3,7 +3,6 @@
 Later payments are not on the document.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,6 +21,7 @@ from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.domain.parties import address_lines
 from billing_admin.formats.addresses import country_name
 from billing_admin.formats.document_locale import DocumentLocale
+from billing_admin.formats.logo import logo_as_svg
 from billing_admin.formats.payment_code import payment_code
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, Logo
 
@@ -344,18 +344,8 @@ def _by_rate(taxes: Iterable[InvoiceTax]) -> dict[tuple[str, Decimal], Sequence[
 
 
 def _logo(logo: Logo | None, name: str, locale: DocumentLocale) -> Contents | None:
-    """Return the logo as SVG.
-
-    A PNG is wrapped in one, as the template reads texts alone.
-    """
+    """Return the logo as SVG, as the template reads texts alone."""
     if logo is None:
         return None
-    if logo.media_type == "image/svg+xml":
-        svg = logo.data.decode()
-    else:
-        data = base64.b64encode(logo.data).decode()
-        svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {logo.width} {logo.height}">'
-            f'<image width="{logo.width}" height="{logo.height}" href="data:{logo.media_type};base64,{data}"/></svg>'
-        )
+    svg = logo_as_svg(logo.media_type, logo.width, logo.height, logo.data)
     return {"svg": svg, "alt": locale.label("logo_of", name=name)}

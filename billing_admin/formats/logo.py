@@ -88,7 +88,7 @@ def logo_as_svg(media_type: str, width: int, height: int, data: bytes) -> str:
         return data.decode("utf-8-sig")
     content = base64.b64encode(data).decode()
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
         f'<image width="{width}" height="{height}" href="data:{PNG};base64,{content}"/></svg>'
     )
 

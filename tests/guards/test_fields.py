@@ -16,22 +16,34 @@ from sqlalchemy.orm import Session
 from wtforms.fields.core import UnboundField
 
 from billing_admin.api.frame import openapi
-from billing_admin.api.routes import catalogue as catalogue_routes, customers as customer_routes
+from billing_admin.api.routes import (
+    bank_accounts as bank_account_routes,
+    catalogue as catalogue_routes,
+    customers as customer_routes,
+    organisation as organisation_routes,
+)
+from billing_admin.domain.bank_accounts import BankAccountFields
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.master_data import (
     CUSTOMER_RULES,
+    ORGANISATION_RULES,
     SERVICE_RULES,
     CustomerFields,
+    OrganisationFields,
     Rule,
     ServiceFields,
     check_fields,
 )
-from billing_admin.models import Customer, Service
+from billing_admin.domain.parties import ADDRESS_PARTS
+from billing_admin.models import BankAccount, Customer, Organisation, Service
+from billing_admin.operations.master_data import organisation as organisation_operations
 from billing_admin.queries.exports import catalogue as exports
 from billing_admin.web.frame.forms import Form, TextField
+from billing_admin.web.master_data.bank_accounts import NewBankAccountForm
 from billing_admin.web.master_data.customers import CustomerForm
 from billing_admin.web.master_data.services import ServiceForm
+from billing_admin.web.master_data.settings import SECTIONS
 from tests.making import make_customer, make_invoice, make_service
 from tests.people import signed_in
 from tests.web.pages import statements
@@ -101,6 +113,55 @@ SERVICE_PLACES: Mapping[str, Callable[[], set[str]]] = {
 }
 
 
+ORGANISATION_PLACES: Mapping[str, Callable[[], set[str]]] = {
+    # These have pages and acts of their own; the rate is stored by its id and named by its code.
+    "models.organisation.Organisation": lambda: (
+        _columns(Organisation, "locked_through", "is_demo", "journal_accounts", "logo", "default_tax_rate_id")
+        | {"default_tax_rate"}
+    ),
+    "domain.master_data.ORGANISATION_RULES": lambda: set(ORGANISATION_RULES),
+    "operations.master_data.organisation.FIELDS": lambda: {*organisation_operations.FIELDS, "default_tax_rate"},
+    "web.master_data.settings.SECTIONS": lambda: set().union(
+        *(_form(section.form) - {"version"} for section in SECTIONS.values())
+    ),
+    "templates/settings/sections": lambda: set().union(
+        *(_in_template(f"settings/sections/{name}.html", r"field\(\s*form\.(\w+)") for name in SECTIONS)
+    ),
+    "templates/settings/show.html": lambda: (
+        (
+            _in_template("settings/show.html", r"[^\"]settings\.(\w+)")
+            # Shown as the printed address, the next number and the words of the order.
+            | {*ADDRESS_PARTS, "address", "invoice_format", "credit_note_format", "date_order"}
+        )
+        - {"locked_through", "journal_accounts"}
+    ),
+    "api OrganisationChanges": lambda: set(organisation_routes.OrganisationChanges.model_fields),
+    "api OrganisationOut": lambda: set(organisation_routes.OrganisationOut.model_fields) - {"logo", "locked_through"},
+    "client OrganisationChanges": lambda: _client("OrganisationChanges"),
+    "client Organisation": lambda: _answer(answers.Organisation) - {"logo", "locked_through"},
+}
+BANK_ACCOUNT_PLACES: Mapping[str, Callable[[], set[str]]] = {
+    "models.organisation.BankAccount": lambda: _columns(BankAccount, "is_default"),
+    "web.master_data.bank_accounts.NewBankAccountForm": lambda: _form(NewBankAccountForm) - {"id", "is_default"},
+    "templates/bank_accounts/form.html": lambda: (
+        _in_template("bank_accounts/form.html", r"field\(\s*form\.(\w+)") - {"is_default"}
+    ),
+    "api BankAccountIn": lambda: set(bank_account_routes.BankAccountIn.model_fields) - {"id", "default"},
+    "api BankAccountChanges": lambda: (
+        set(bank_account_routes.BankAccountChanges.model_fields) - {"default", "archived"} | {"currency"}
+    ),
+    "api BankAccountOut": lambda: (
+        set(bank_account_routes.BankAccountOut.model_fields) - {"id", "default", "archived", "created_at"}
+    ),
+    "queries.exports.catalogue.BANK_ACCOUNTS": lambda: (
+        {column.name for column in exports.BANK_ACCOUNTS} - {"id", "default", "archived"}
+    ),
+    "client NewBankAccount": lambda: _client("NewBankAccount") - {"default"},
+    "client BankAccountChanges": lambda: _client("BankAccountChanges") - {"default"} | {"currency"},
+    "client BankAccount": lambda: _answer(answers.BankAccount) - {"default"},
+}
+
+
 def _price_columns(names: Collection[str] | Any) -> set[str]:
     """Return the fields that the columns of a file stand for: a row holds one price, with its currency, tax and day."""
     columns = set(names) - {"id", "archived"}
@@ -117,6 +178,21 @@ def test_each_field_of_a_customer_is_in(place: str) -> None:
 @pytest.mark.parametrize("place", SERVICE_PLACES)
 def test_each_field_of_a_service_is_in(place: str) -> None:
     assert SERVICE_PLACES[place]() == set(ServiceFields.__annotations__)
+
+
+@pytest.mark.parametrize("place", ORGANISATION_PLACES)
+def test_each_field_of_the_organisation_is_in(place: str) -> None:
+    assert ORGANISATION_PLACES[place]() == set(OrganisationFields.__annotations__)
+
+
+@pytest.mark.parametrize("place", BANK_ACCOUNT_PLACES)
+def test_each_field_of_a_bank_account_is_in(place: str) -> None:
+    assert BANK_ACCOUNT_PLACES[place]() == set(BankAccountFields.__annotations__)
+
+
+def test_no_field_of_the_organisation_is_in_two_sections() -> None:
+    fields = [name for section in SECTIONS.values() for name in _form(section.form) - {"version"}]
+    assert len(fields) == len(set(fields))
 
 
 def test_the_forms_return_each_field(app: Flask) -> None:
