@@ -23,11 +23,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from tests.databases import MEMORY, SERVER, plain, postgresql_database, postgresql_server
+from tests.databases import MEMORY, NAME_THE_SELLER, SERVER, plain, postgresql_database, postgresql_server
 from tests.levels import mark_browser_cases, mark_levels
 from tests.prepared import Preparations, use
 
@@ -112,6 +112,7 @@ class Database:
         from billing_admin import create_app  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
         from billing_admin.db.engine import db  # noqa: PLC0415
+        from billing_admin.db.transactions import transaction  # noqa: PLC0415
         from tests.people import hash_cheaply  # noqa: PLC0415
 
         hash_cheaply()
@@ -133,6 +134,7 @@ class Database:
         self.app.test_client_class = Client
         with self.app.app_context():
             flask_migrate.upgrade(str(ROOT / "migrations"))
+            transaction(lambda session: session.execute(text(NAME_THE_SELLER)))
             db.engine.dispose()
 
     def close(self) -> None:

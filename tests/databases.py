@@ -185,6 +185,9 @@ def postgresql_database(server: URL, name: str) -> Iterator[URL]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
+# A new organisation has neither, and cannot issue invoices.
+NAME_THE_SELLER = "UPDATE organisation SET legal_name = 'Example Ltd', address = '1 Main Street'"
+
 # Triggers refuse to change what stands here.
 GUARDED = ("audit_events", "audit_seals", "invoices", "invoice_lines", "invoice_taxes")
 

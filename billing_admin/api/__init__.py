@@ -27,6 +27,7 @@ SUBJECTS: Final = (
     "invoices",
     "journal",
     "explanation",
+    "readiness",
     "drafts",
     "void_and_credit",
     "numbers",

@@ -1,7 +1,7 @@
 """The commands of `flask --app wsgi …`.
 
-Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor` found a problem; 2 wrong usage; 4 not found; 5
-rejected; 6 the database is unavailable or has another version, or the port is taken.
+Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor` or `readiness` found a problem; 2 wrong
+usage; 4 not found; 5 rejected; 6 the database is unavailable or has another version, or the port is taken.
 """
 
 from flask import Flask
@@ -13,6 +13,7 @@ from billing_admin.cli.documents import render
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user, set_password
+from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
@@ -31,6 +32,7 @@ COMMANDS = (
     export,
     import_,
     post_recurring,
+    readiness,
     render,
     seal_audit,
     set_password,

@@ -14,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.invoices import LEFT_OUT_REASONS
+from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain_decimal
 from billing_admin.operations.billing.runs import RunSpec, preview_run, run_billing
 from billing_admin.queries.billing.preview import DueCharge, LeftOut, LikelyDuplicates

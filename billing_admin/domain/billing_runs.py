@@ -6,20 +6,28 @@ preview, run and current invoice share, and `plan_chunk` decides what a run stor
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.invoices import ChargeGroup, Document, make_document, reason_to_leave_out
+from billing_admin.domain.invoices import NO_INVOICE_REASONS, ChargeGroup, Document, make_document, reason_to_leave_out
 from billing_admin.domain.money import EXACT
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
+from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
 
-# Why a run leaves charges out that it does not bill; `domain.invoices` and `domain.readiness` name the other reasons.
+# Why a run leaves charges out that it does not bill.
 AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
+LEFT_OUT_REASONS = {
+    # The keys are part of the API.
+    **NO_INVOICE_REASONS,
+    AFTER_CUT_OFF: "After the cut-off date",
+    HELD: "Held",
+    CHANGED: "Changed since the preview",
+    **REASONS,
+}
 
 
 class BilledCustomer(NamedTuple):
@@ -27,7 +35,7 @@ class BilledCustomer(NamedTuple):
 
     reference: str
     tax_treatment: str
-    party: Party
+    name: str
     purchase_order: str = ""
 
 
@@ -35,13 +43,13 @@ class BilledCustomer(NamedTuple):
 class BillingData:
     """The stored data that decides what is billed.
 
-    The due charges are summed by line and account; customers and the seller are included. `untaxed` holds
-    the terms of each tax treatment without tax.
+    The due charges are summed by line and account. `facts` are those that a document of the account would be
+    issued with, without tax rates and purchase order. `untaxed` holds the terms of each tax treatment without tax.
     """
 
     groups: Mapping[AccountKey, Sequence[ChargeGroup]]
     customers: Mapping[UUID, BilledCustomer]
-    seller: Party
+    facts: Mapping[AccountKey, IssueFacts]
     untaxed: Mapping[str, UntaxedTerms]
 
 
@@ -49,7 +57,7 @@ class BillingData:
 class PreparedDocument:
     """One account's document as it would be made today.
 
-    It includes the data that must be added before the document may be issued, and the reason if a run
+    It includes all that the document lacks, with what stops its issue first, and the reason if a run
     leaves the account out. `purchase_order` is that of all charges, or else the customer's standing one.
     """
 
@@ -57,7 +65,7 @@ class PreparedDocument:
     reference: str
     name: str
     document: Document
-    missing: tuple[Shortcoming, ...] = ()
+    shortcomings: tuple[Shortcoming, ...] = ()
     reason: str | None = None
     purchase_order: str = ""
 
@@ -78,16 +86,17 @@ def prepare_documents(data: BillingData) -> list[PreparedDocument]:
 
 def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) -> PreparedDocument:
     customer_id, currency = key
-    reference, tax_treatment, party, standing_order = data.customers[customer_id]
+    reference, tax_treatment, name, standing_order = data.customers[customer_id]
     untaxed = data.untaxed.get(tax_treatment)
     if untaxed is not None:
         groups = [with_untaxed_rate(group, untaxed) for group in groups]
     document = make_document(currency, groups)
-    categories = {group.tax.category for group in groups}
-    missing = find_shortcomings(IssueFacts(data.seller, party, tax_treatment, categories))
-    reason = reason_to_leave_out(document) or next((shortcoming.code for shortcoming in missing), None)
     purchase_order = document.purchase_order or standing_order
-    return PreparedDocument(customer_id, reference, party.name, document, missing, reason, purchase_order)
+    rates = {group.tax for group in groups}
+    shortcomings = find_shortcomings(replace(data.facts[key], rates=rates, purchase_order=purchase_order))
+    stops = (shortcoming.code for shortcoming in shortcomings if shortcoming.stops)
+    reason = reason_to_leave_out(document) or next(stops, None)
+    return PreparedDocument(customer_id, reference, name, document, shortcomings, reason, purchase_order)
 
 
 class WaitingAccount(NamedTuple):

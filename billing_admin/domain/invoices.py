@@ -297,7 +297,7 @@ def included_tax_totals(grosses: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal
 def reason_to_leave_out(document: Document) -> str | None:
     """Return the reason why a document cannot be an invoice, or None if it can.
 
-    The reason is a key of LEFT_OUT_REASONS. The total must be above zero, and every amount must fit the
+    The reason is a key of NO_INVOICE_REASONS. The total must be above zero, and every amount must fit the
     database's integers.
     """
     amounts = (abs(line.net if line.gross is None else line.gross) for line in document.lines)
@@ -308,13 +308,8 @@ def reason_to_leave_out(document: Document) -> str | None:
     return "zero_total" if document.total == 0 else "negative_total"
 
 
-LEFT_OUT_REASONS = {
-    # The keys are part of the API.
+NO_INVOICE_REASONS = {
     "zero_total": "The total is zero",
     "negative_total": "The total is negative",
     "too_large": "An amount is too large for an invoice",
-    "after_cut_off": "After the cut-off date",
-    "held": "Held",
-    "changed": "Changed since the preview",
-    "customer_tax_id_missing": "Reverse charge, and the customer's tax ID is missing",
 }

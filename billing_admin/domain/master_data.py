@@ -125,6 +125,7 @@ class OrganisationFields(TypedDict, total=False):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    requires_complete_details: bool
     default_tax_rate: str
     number_format: str
     date_order: str
@@ -337,6 +338,7 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "reverse_charge_note": _name,
     "export_note": _name,
     "hold_likely_duplicates": _unchecked,
+    "requires_complete_details": _unchecked,
     "default_tax_rate": _unchecked,
     "number_format": _choice([*NumberFormat]),
     "date_order": _choice([*DateOrder]),

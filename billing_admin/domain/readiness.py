@@ -1,16 +1,32 @@
-"""The check of whether a document may be issued.
+"""The check of all that would be frozen on a document, before it is issued.
 
-A shortcoming names what the document lacks, and the page on which to add it.
+A shortcoming names the fact that is missing or wrong, and the page on which to correct it. Some stop the issue. Others
+are warnings, until the organisation requires complete details. For a customer with an e-invoice format, the rules of
+that format stop the issue as well: an issued document can never be completed.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails
 from billing_admin.domain.errors import FieldPath, Invalid, Problem
+from billing_admin.domain.invoices import TaxRate
+from billing_admin.domain.money import MINOR_DIGITS
 
-# The EN 16931 category of a line under reverse charge.
-REVERSE_CHARGE = "AE"
+STOP: Final = "stop"
+WARNING: Final = "warning"
+
+NO_E_INVOICE: Final = "none"
+# EN 16931 categories of taxes.
+TAXED, EXPORT, INTRA_COMMUNITY, REVERSE_CHARGE, OUTSIDE_SCOPE = "S", "G", "K", "AE", "O"
 CUSTOMER_TAX_ID_MISSING = "customer_tax_id_missing"
+# The name that a new organisation has until somebody enters its own.
+PLACEHOLDER_NAME: Final = "Your company"
+# Amounts of e-invoices have at most two decimals (BR-DEC).
+MAX_MINOR_DIGITS = 2
+# Schemes of electronic addresses (EAS) that do not name a participant of the Peppol network.
+SCHEMES_OUTSIDE_PEPPOL: Final = frozenset({"AN", "AQ", "AS", "AU", "EM"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +39,141 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcoming:
-    """A fact that a document lacks before it may be issued.
+class NumberChecks:
+    """The results of checks of numbers, which need lists or check digits.
 
-    It has the fact's place, a stable code, a sentence, and the page on which to add it.
+    They are empty if a number is right or missing. The VAT numbers are those that an e-invoice can state: tax IDs
+    that begin with a country. The problems say how to correct a number. `leitweg_problem` is about a buyer reference
+    in the form of a Leitweg-ID.
+    """
+
+    seller_vat_number: str = ""
+    seller_vat_problem: str = ""
+    buyer_vat_number: str = ""
+    buyer_vat_problem: str = ""
+    leitweg_problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcoming:
+    """A fact that a document lacks, or that is wrong.
+
+    It has the fact's place, a stable code, a sentence, and the page on which to correct it. `severity` is STOP or
+    WARNING. `term` is the business term of EN 16931, and `rule` the rule that asks for it, both empty without one.
     """
 
     field: FieldPath
     code: str
     message: str
     page: str
+    severity: str = STOP
+    term: str = ""
+    rule: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether the document cannot be issued."""
+        return self.severity == STOP
 
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
     """The facts to be frozen on a document.
 
-    They are the parties, the customer's tax treatment and the tax categories of the lines.
+    They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
+    purchase order, and the results of number checks. `requires_complete_details` makes a stop of each warning.
+    A credit note is not to be paid, so it needs no bank account.
     """
 
     seller: Party
     buyer: Party
     tax_treatment: str
-    tax_categories: Collection[str]
+    rates: Collection[TaxRate]
+    details: DocumentDetails
+    currency: str
+    purchase_order: str = ""
+    is_credit_note: bool = False
+    numbers: NumberChecks = NumberChecks()
+    requires_complete_details: bool = False
+
+    @property
+    def categories(self) -> set[str]:
+        """The tax categories of the lines."""
+        return {rate.category for rate in self.rates}
+
+
+class Requirement(NamedTuple):
+    """Something that a document must have, with the test that it lacks it.
+
+    `reason` says in a few words why a run leaves an account out. `message` says how to mend it; it may name the buyer
+    and the currency, and have the problem of a number.
+    """
+
+    field: FieldPath
+    code: str
+    reason: str
+    message: str
+    is_lacking: Callable[[IssueFacts], bool]
+    term: str = ""
+    rule: str = ""
 
 
 def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
+    """Return all that a document lacks; empty if nothing is missing.
+
+    Stops come before warnings. A field has one shortcoming: the first.
+    """
+    severity = STOP if facts.requires_complete_details else WARNING
+    shortcomings = [
+        *_lacking(facts, STOPS, STOP),
+        *_lacking(facts, e_invoice_requirements(facts), STOP),
+        *_lacking(facts, WARNINGS, severity),
+    ]
+    by_field: dict[FieldPath, Shortcoming] = {}
+    for shortcoming in shortcomings:
+        by_field.setdefault(shortcoming.field, shortcoming)
+    return tuple(by_field.values())
+
+
+def find_stops(facts: IssueFacts) -> tuple[Shortcoming, ...]:
     """Return what stops a document from being issued; empty if it is ready."""
-    if not lacks_tax_id(facts.buyer.tax_id, facts.tax_treatment, facts.tax_categories):
+    return tuple(shortcoming for shortcoming in find_shortcomings(facts) if shortcoming.stops)
+
+
+def _lacking(facts: IssueFacts, requirements: Iterable[Requirement], severity: str) -> Iterator[Shortcoming]:
+    for requirement in requirements:
+        if requirement.is_lacking(facts):
+            message = requirement.message.format(
+                buyer=facts.buyer.name or "the customer",
+                currency=facts.currency,
+                format=FORMAT_NAMES.get(facts.details.e_invoice, facts.details.e_invoice),
+                numbers=facts.numbers,
+            )
+            page = str(requirement.field[0])
+            yield Shortcoming(
+                requirement.field, requirement.code, message, page, severity, requirement.term, requirement.rule
+            )
+
+
+def e_invoice_requirements(facts: IssueFacts) -> tuple[Requirement, ...]:
+    """Return the requirements of the customer's e-invoice format."""
+    format = facts.details.e_invoice
+    if format == NO_E_INVOICE:
         return ()
-    message = (
-        f"Add the tax ID of {facts.buyer.name} on the customer's page: an invoice with reverse charge must name it."
-    )
-    return (Shortcoming(("customer", "tax_id"), CUSTOMER_TAX_ID_MISSING, message, "customer"),)
+    requirements: tuple[Requirement, ...] = EN_16931
+    if format == "peppol":
+        requirements += PEPPOL
+    if format.startswith("xrechnung") or (format == "peppol" and _is_within_germany(facts)):
+        requirements += XRECHNUNG
+    return requirements
+
+
+def _is_within_germany(facts: IssueFacts) -> bool:
+    """Return whether seller and buyer are in Germany.
+
+    Peppol then has the rules of XRechnung (DE-R).
+    """
+    return facts.details.seller.address.country == facts.details.buyer.address.country == "DE"
 
 
 def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
@@ -72,3 +190,368 @@ def not_ready_error(missing: Collection[Shortcoming]) -> Invalid:
     error = Invalid.of([Problem(item.code, item.message, item.field) for item in missing])
     assert isinstance(error, Invalid)  # noqa: S101 - `of` makes an error of its own class
     return error
+
+
+# --- the requirements -------------------------------------------------------------------------------------------------
+
+FORMAT_NAMES: Final = {
+    "factur-x": "Factur-X",
+    "ubl": "UBL",
+    "peppol": "Peppol",
+    "xrechnung-ubl": "XRechnung (UBL)",
+    "xrechnung-cii": "XRechnung (CII)",
+}
+
+STOPS: Final = (
+    Requirement(
+        ("organisation", "legal_name"),
+        "organisation_name_missing",
+        "The seller's name is missing",
+        "Enter your legal name in the settings: an invoice must name the seller.",
+        lambda facts: facts.seller.name.strip() in {"", PLACEHOLDER_NAME},
+        "BT-27",
+        "BR-06",
+    ),
+    Requirement(
+        ("organisation", "address"),
+        "organisation_address_missing",
+        "The seller's address is missing",
+        "Enter your address in the settings: an invoice must have the seller's address.",
+        lambda facts: not facts.seller.address.strip(),
+        "BG-5",
+        "BR-08",
+    ),
+    Requirement(
+        ("customer", "name"),
+        "customer_name_missing",
+        "The customer's name is missing",
+        "Enter the customer's name on its page: an invoice must name the buyer.",
+        lambda facts: not facts.buyer.name.strip(),
+        "BT-44",
+        "BR-07",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        CUSTOMER_TAX_ID_MISSING,
+        "Reverse charge, and the customer's tax ID is missing",
+        "Add the tax ID of {buyer} on the customer's page: an invoice with reverse charge must name it.",
+        lambda facts: lacks_tax_id(facts.buyer.tax_id, facts.tax_treatment, facts.categories),
+        "BT-48",
+        "BR-AE-02",
+    ),
+)
+
+WARNINGS: Final = (
+    Requirement(
+        ("organisation", "country"),
+        "organisation_country_missing",
+        "The seller's country is missing",
+        "Choose your country in the settings: customers abroad need it, and so does an e-invoice.",
+        lambda facts: not facts.details.seller.address.country,
+        "BT-40",
+    ),
+    Requirement(
+        ("organisation", "tax_id"),
+        "organisation_vat_number_wrong",
+        "The seller's VAT number is wrong",
+        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
+        lambda facts: bool(facts.numbers.seller_vat_problem),
+        "BT-31",
+    ),
+    Requirement(
+        ("bank_account", "currency"),
+        "bank_account_missing",
+        "There is no bank account for the currency",
+        "Add a bank account for {currency} in the settings: the invoice does not say where to pay.",
+        lambda facts: facts.details.account is None and not facts.is_credit_note,
+        "BG-17",
+    ),
+    Requirement(
+        ("customer", "country"),
+        "customer_country_missing",
+        "The customer's country is missing",
+        "Choose the country of {buyer} on the customer's page: the tax depends on it, and an e-invoice needs it.",
+        lambda facts: not facts.details.buyer.address.country,
+        "BT-55",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        "customer_vat_number_wrong",
+        "The customer's VAT number is wrong",
+        "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
+        lambda facts: bool(facts.numbers.buyer_vat_problem),
+        "BT-48",
+    ),
+)
+
+
+def _seller_field(field: str, noun: str, term: str, rule: str) -> Requirement:
+    """Return the requirement of a field of the seller's details or address."""
+    return Requirement(
+        ("organisation", field),
+        f"e_invoice_organisation_{field}_missing",
+        f"E-invoice: the seller's {noun} is missing",
+        f"Enter your {noun} in the settings: e-invoices as {{format}} must have it.",
+        lambda facts: not _field_of(facts.details.seller, field),
+        term,
+        rule,
+    )
+
+
+def _buyer_field(field: str, noun: str, term: str, rule: str) -> Requirement:
+    """Return the requirement of a field of the buyer's details or address."""
+    return Requirement(
+        ("customer", field),
+        f"e_invoice_customer_{field}_missing",
+        f"E-invoice: the buyer's {noun} is missing",
+        f"Enter the {noun} of {{buyer}} on the customer's page: the e-invoice as {{format}} must have it.",
+        lambda facts: not _field_of(facts.details.buyer, field),
+        term,
+        rule,
+    )
+
+
+def _field_of(party: PartyDetails, field: str) -> str:
+    """Return a field of a party or of its address, without spaces at its ends."""
+    owner = party if hasattr(party, field) else party.address
+    text: str = getattr(owner, field)
+    return text.strip()
+
+
+def _delivery_field(field: str, noun: str, rule: str, term: str) -> Requirement:
+    """Return the requirement of a part of the delivery address, where there is one."""
+    return Requirement(
+        ("customer", f"delivery_{field}"),
+        f"e_invoice_customer_delivery_{field}_missing",
+        f"E-invoice: the {noun} of the delivery address is missing",
+        f"Enter the {noun} of the delivery address of {{buyer}} on the customer's page, or remove the delivery address.",
+        lambda facts: _lacks_part(facts.details.delivery, field),
+        term,
+        rule,
+    )
+
+
+def _lacks_part(delivery: Delivery | None, field: str) -> bool:
+    return delivery is not None and not getattr(delivery.address, field).strip()
+
+
+def _lacks_tax_number(facts: IssueFacts) -> bool:
+    """Return whether a line's category asks for a VAT or tax number of the seller.
+
+    It is false if the seller has one.
+    """
+    numbers = facts.numbers.seller_vat_number or facts.details.seller.tax_number
+    return not numbers and bool(facts.categories - {OUTSIDE_SCOPE, EXPORT, INTRA_COMMUNITY})
+
+
+def _is_outside_peppol(party: PartyDetails) -> bool:
+    return bool(party.electronic_address) and party.electronic_scheme in SCHEMES_OUTSIDE_PEPPOL
+
+
+EN_16931: Final = (
+    Requirement(
+        ("customer", "currency"),
+        "e_invoice_currency_unsupported",
+        "E-invoice: its amounts have two decimals at most",
+        "Choose no e-invoice for {buyer} on the customer's page: amounts in {currency} have more decimals than an"
+        " e-invoice can have.",
+        lambda facts: MINOR_DIGITS[facts.currency] > MAX_MINOR_DIGITS,
+        "BT-5",
+        "BR-DEC",
+    ),
+    _seller_field("country", "country", "BT-40", "BR-09"),
+    Requirement(
+        ("organisation", "tax_id"),
+        "e_invoice_organisation_vat_number_wrong",
+        "E-invoice: the seller's VAT number is wrong",
+        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
+        lambda facts: bool(facts.numbers.seller_vat_problem),
+        "BT-31",
+        "BR-CO-09",
+    ),
+    Requirement(
+        ("organisation", "tax_id"),
+        "e_invoice_organisation_vat_number_missing",
+        "E-invoice: the seller's VAT number is missing",
+        "Enter your VAT number as tax ID in the settings: exports and intra-community supplies are not invoiced"
+        " without one.",
+        lambda facts: not facts.numbers.seller_vat_number and bool(facts.categories & {EXPORT, INTRA_COMMUNITY}),
+        "BT-31",
+        "BR-G-02, BR-IC-02",
+    ),
+    Requirement(
+        ("organisation", "tax_id"),
+        "e_invoice_organisation_tax_number_missing",
+        "E-invoice: the seller's VAT number or tax number is missing",
+        "Enter your VAT number as tax ID, or your tax number, in the settings: an e-invoice must have one of them.",
+        _lacks_tax_number,
+        "BT-31, BT-32",
+        "BR-S-02, BR-Z-02, BR-E-02, BR-AE-02",
+    ),
+    Requirement(
+        ("organisation", "registration_id"),
+        "e_invoice_organisation_registration_missing",
+        "E-invoice: the seller's VAT number or registration number is missing",
+        "Enter your VAT number as tax ID, or your registration number, in the settings: an e-invoice must have one of"
+        " them.",
+        lambda facts: not facts.numbers.seller_vat_number and not facts.details.seller.registration_id.strip(),
+        "BT-30, BT-31",
+        "BR-CO-26",
+    ),
+    Requirement(
+        ("tax_rate", "percent"),
+        "e_invoice_taxed_without_tax",
+        "E-invoice: a tax rate of category S has 0 %",
+        "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %.",
+        lambda facts: any(rate.category == TAXED and not rate.percent for rate in facts.rates),
+        "BT-152",
+        "BR-S-05",
+    ),
+    Requirement(
+        ("tax_rate", "category"),
+        "e_invoice_mixed_with_outside_scope",
+        "E-invoice: tax category O must be on an invoice of its own",
+        "Bill the services of tax category O on an invoice of their own, or give them a tax rate of category E or Z.",
+        lambda facts: OUTSIDE_SCOPE in facts.categories and len(facts.categories) > 1,
+        "BT-118",
+        "BR-O-11",
+    ),
+    Requirement(
+        ("tax_rate", "category"),
+        "e_invoice_outside_scope_with_vat_number",
+        "E-invoice: a seller with a VAT number cannot use tax category O",
+        "Give the services a tax rate of category E or Z: an e-invoice with category O must not name your VAT number.",
+        lambda facts: OUTSIDE_SCOPE in facts.categories and bool(facts.numbers.seller_vat_number),
+        "BT-31",
+        "BR-O-02",
+    ),
+    _buyer_field("country", "country", "BT-55", "BR-11"),
+    Requirement(
+        ("customer", "tax_id"),
+        "e_invoice_customer_vat_number_wrong",
+        "E-invoice: the buyer's VAT number is wrong",
+        "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
+        lambda facts: bool(facts.numbers.buyer_vat_problem),
+        "BT-48",
+        "BR-CO-09",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        "e_invoice_customer_vat_number_missing",
+        "E-invoice: the buyer's VAT number is missing",
+        "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an intra-community"
+        " supply needs it.",
+        lambda facts: INTRA_COMMUNITY in facts.categories and not facts.numbers.buyer_vat_number,
+        "BT-48",
+        "BR-IC-02",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        "e_invoice_customer_identifier_missing",
+        "E-invoice: reverse charge, and the buyer has neither VAT number nor registration number",
+        "Enter the VAT number of {buyer}, with its country code, as tax ID, or the registration number, on the"
+        " customer's page: reverse charge needs one of them.",
+        lambda facts: (
+            REVERSE_CHARGE in facts.categories
+            and not facts.numbers.buyer_vat_number
+            and not facts.details.buyer.registration_id.strip()
+        ),
+        "BT-47, BT-48",
+        "BR-AE-02",
+    ),
+    Requirement(
+        ("customer", "delivery_country"),
+        "e_invoice_customer_delivery_country_missing",
+        "E-invoice: the country of delivery is missing",
+        "Enter the country of delivery of {buyer} on the customer's page: an intra-community supply needs it.",
+        lambda facts: (
+            INTRA_COMMUNITY in facts.categories
+            and (facts.details.delivery is None or not facts.details.delivery.address.country)
+        ),
+        "BT-80",
+        "BR-IC-12",
+    ),
+)
+
+XRECHNUNG: Final = (
+    _seller_field("city", "city", "BT-37", "BR-DE-3"),
+    _seller_field("postcode", "postcode", "BT-38", "BR-DE-4"),
+    _seller_field("contact_name", "contact's name", "BT-41", "BR-DE-5"),
+    _seller_field("contact_phone", "contact's phone number", "BT-42", "BR-DE-6"),
+    _seller_field("contact_email", "contact's e-mail address", "BT-43", "BR-DE-7"),
+    _seller_field("electronic_address", "electronic address", "BT-34", "PEPPOL-EN16931-R020"),
+    Requirement(
+        ("bank_account", "currency"),
+        "e_invoice_bank_account_missing",
+        "E-invoice: there is no bank account for the currency",
+        "Add a bank account for {currency} in the settings: e-invoices as {format} must say where to pay.",
+        lambda facts: facts.details.account is None and not facts.is_credit_note,
+        "BT-84",
+        "BR-DE-1, BR-DE-23-a",
+    ),
+    _buyer_field("city", "city", "BT-52", "BR-DE-8"),
+    _buyer_field("postcode", "postcode", "BT-53", "BR-DE-9"),
+    _buyer_field("electronic_address", "electronic address", "BT-49", "PEPPOL-EN16931-R010"),
+    Requirement(
+        ("customer", "buyer_reference"),
+        "e_invoice_customer_buyer_reference_missing",
+        "E-invoice: the buyer reference is missing",
+        "Enter the buyer reference of {buyer} on the customer's page: authorities give their Leitweg-ID.",
+        lambda facts: not facts.details.buyer_reference.strip(),
+        "BT-10",
+        "BR-DE-15",
+    ),
+    Requirement(
+        ("customer", "buyer_reference"),
+        "e_invoice_customer_leitweg_id_wrong",
+        "E-invoice: the Leitweg-ID is wrong",
+        "Correct the buyer reference of {buyer} on the customer's page. {numbers.leitweg_problem}",
+        lambda facts: bool(facts.numbers.leitweg_problem),
+        "BT-10",
+        "BR-DE-15",
+    ),
+    _delivery_field("city", "city", "BR-DE-10", "BT-77"),
+    _delivery_field("postcode", "postcode", "BR-DE-11", "BT-78"),
+)
+
+PEPPOL: Final = (
+    _seller_field("electronic_address", "electronic address", "BT-34", "PEPPOL-EN16931-R020"),
+    Requirement(
+        ("organisation", "electronic_scheme"),
+        "e_invoice_organisation_scheme_not_peppol",
+        "E-invoice: the seller's electronic address is not one of Peppol",
+        "Enter your Peppol ID as electronic address in the settings: an e-mail address does not work there.",
+        lambda facts: _is_outside_peppol(facts.details.seller),
+        "BT-34",
+        "PEPPOL-EN16931-CL008",
+    ),
+    _buyer_field("electronic_address", "electronic address", "BT-49", "PEPPOL-EN16931-R010"),
+    Requirement(
+        ("customer", "electronic_scheme"),
+        "e_invoice_customer_scheme_not_peppol",
+        "E-invoice: the buyer's electronic address is not one of Peppol",
+        "Enter the Peppol ID of {buyer} as electronic address on the customer's page: an e-mail address does not work.",
+        lambda facts: _is_outside_peppol(facts.details.buyer),
+        "BT-49",
+        "PEPPOL-EN16931-CL008",
+    ),
+    Requirement(
+        ("customer", "buyer_reference"),
+        "e_invoice_customer_reference_or_order_missing",
+        "E-invoice: the buyer reference or purchase order is missing",
+        "Enter the buyer reference of {buyer} on the customer's page, or a purchase order number: Peppol needs one of"
+        " them.",
+        lambda facts: not facts.details.buyer_reference.strip() and not facts.purchase_order.strip(),
+        "BT-10, BT-13",
+        "PEPPOL-EN16931-R003",
+    ),
+)
+
+# Why a run leaves an account out, by the code of the shortcoming. The codes are part of the API.
+REASONS: Final = {
+    requirement.code: requirement.reason for requirement in (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
+}
+# The page on which to correct a shortcoming, by its code.
+PAGES: Final = {
+    requirement.code: str(requirement.field[0]) for requirement in (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
+}

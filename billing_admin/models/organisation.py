@@ -143,6 +143,7 @@ class Organisation(Base):
     export_note: Mapped[str]
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
+    requires_complete_details: Mapped[bool]
     number_format: Mapped[str]
     date_order: Mapped[str]
     is_demo: Mapped[bool]

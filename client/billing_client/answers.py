@@ -255,6 +255,7 @@ class Organisation:
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    requires_complete_details: bool
     default_tax_rate: str
     number_format: str
     date_order: str
@@ -452,6 +453,30 @@ class Explanation:
     total: Figure
     lines: tuple[LineStep, ...]
     taxes: tuple[TaxStep, ...]
+
+
+@dataclass(frozen=True)
+class Shortcoming:
+    """A fact that a document lacks, or that is wrong; `detail` says how to correct it."""
+
+    severity: str
+    code: str
+    pointer: str
+    detail: str
+    term: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a document may be issued, and all that it lacks.
+
+    Warnings do not stop it.
+    """
+
+    ready: bool
+    e_invoice: str
+    shortcomings: tuple[Shortcoming, ...]
 
 
 @dataclass(frozen=True)

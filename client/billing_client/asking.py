@@ -293,6 +293,7 @@ class OrganisationChanges(TypedDict, total=False):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    requires_complete_details: bool
     default_tax_rate: str
     number_format: str
     date_order: str

@@ -191,6 +191,7 @@ def _billing(api: Recorder) -> None:
     (draft,) = api.get("/invoices?status=draft")["data"]
     api.patch(f"/invoices/{draft['id']}", {"purchase_order": "PO 4711", "note": "Thank you."})
     api.post(f"/invoices/{draft['id']}/charges", {"remove": [id_of("a", 5), id_of("a", 6), id_of("a", 7)]})
+    api.get(f"/invoices/{draft['id']}/readiness")
     number = api.post(f"/invoices/{draft['id']}/issue", {"issue_date": "2026-11-22"})["number"]
     assert number == "INV-2026-00001"
     api.get(f"/invoices/{number}")

@@ -191,7 +191,7 @@ def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch:
 
 def test_settings_logo_and_bank_accounts(billing: Client, tmp_path: Path) -> None:
     settings = billing.organisation.get()
-    assert (settings.legal_name, settings.logo, settings.locked_through) == ("Your company", None, None)
+    assert (settings.legal_name, settings.logo, settings.locked_through) == ("Example Ltd", None, None)
     changed = billing.organisation.update(settings, street="Wolkenallee 12", city="Berlin", country="DE")
     assert (changed.country, changed.payment_terms_days) == ("DE", settings.payment_terms_days)
     with pytest.raises(Stale):
@@ -255,6 +255,9 @@ def test_a_bill_is_rehearsed_run_read_and_explained(billing: Client, tmp_path: P
     assert invoice.balance == invoice.total
     assert billing.invoices.get(invoice.number) == billing.invoices.get(invoice.id)
     assert sum(line.exact_sum for line in billing.invoices.explain(invoice.number).lines) == Decimal("15.006")
+    readiness = billing.invoices.readiness(invoice.number)
+    assert (readiness.ready, readiness.e_invoice) == (True, "none")
+    assert {shortcoming.severity for shortcoming in readiness.shortcomings} == {"warning"}
     for kind, download, totals in (
         ("invoices", billing.invoices.download, billing.invoices.totals),
         ("lines", billing.invoices.download_lines, billing.invoices.line_totals),

@@ -258,10 +258,10 @@ def test_a_transaction_returns_what_its_work_returns_and_keeps_its_rows_readable
 
 def test_a_reader_sees_one_moment_whoever_writes_meanwhile(session: Session) -> None:
     name = select(Organisation.legal_name)
-    assert session.scalar(name) == "Your company"
+    assert session.scalar(name) == "Example Ltd"
     with db.engine.connect().execution_options(**write_options(db.engine)) as other, other.begin():
         other.execute(update(Organisation).values(legal_name="Changed Ltd"))
-    assert session.scalar(name) == "Your company"
+    assert session.scalar(name) == "Example Ltd"
     session.rollback()
     assert session.scalar(name) == "Changed Ltd"
 
@@ -365,7 +365,7 @@ def test_postgresql_keeps_the_plan_of_a_statement_unless_it_has_many_values(sess
     kept = PreparedQuery(select(Organisation.id).where(Organisation.legal_name == bindparam("name")))
     planned_anew = PreparedQuery(select(Organisation.id).where(Organisation.email == bindparam("email")))
     for _ in range(3):
-        kept(session, {"name": "Your company"})
+        kept(session, {"name": "Example Ltd"})
         planned_anew(session, {"email": ""}, many=True)
     prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
     assert [("legal_name" in one, "email" in one) for one in prepared if "organisation" in one] == [(True, False)]

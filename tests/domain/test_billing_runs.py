@@ -19,15 +19,19 @@ from billing_admin.domain.billing_runs import (
     plan_chunk,
     prepare_documents,
 )
+from billing_admin.domain.document_details import Address, BankAccount, DocumentDetails, PartyDetails
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
-from billing_admin.domain.readiness import Party
+from billing_admin.domain.readiness import IssueFacts, Party
 from billing_admin.domain.tax import untaxed_terms
 
 MARCH = date(2026, 3, 15)
 COMPUTE, STORAGE = UUID(int=0xC), UUID(int=0x5)
 ACME, BETA, ZETA = UUID(int=0xA), UUID(int=0xB), UUID(int=0xF)
 SELLER = Party("Seller", "Street 1", "DE1")
+DETAILS = DocumentDetails(
+    seller=PartyDetails(Address(country="DE")), buyer=PartyDetails(Address(country="DE")), account=BankAccount("Seller")
+)
 AccountKey = tuple[UUID, str]
 
 
@@ -53,11 +57,16 @@ def make_data(groups: dict[AccountKey, Sequence[ChargeGroup]], **treatments: str
     """Return what is loaded; `treatments` are tax treatments by customer reference, standard if left out."""
     references = {ACME: "ACME", BETA: "BETA", ZETA: "ZETA"}
     customers = {
-        id: BilledCustomer(name, treatments.get(name, "standard"), Party(f"{name} Inc", "Street 2", ""))
-        for id, name in references.items()
+        id: BilledCustomer(name, treatments.get(name, "standard"), f"{name} Inc") for id, name in references.items()
+    }
+    facts = {
+        (id, currency): IssueFacts(
+            SELLER, Party(customers[id].name, "Street 2", ""), customers[id].tax_treatment, (), DETAILS, currency
+        )
+        for id, currency in groups
     }
     notes = {"exempt": "Exempt by law", "reverse_charge": "Reverse charge", "export": "Export"}
-    return BillingData(groups, customers, SELLER, untaxed_terms(notes, "VATEX-EU-132"))
+    return BillingData(groups, customers, facts, untaxed_terms(notes, "VATEX-EU-132"))
 
 
 def waiting(charges: int, amount: str, *, expected: str | None = None, position: int = 1) -> WaitingAccount:
@@ -85,7 +94,7 @@ def test_each_account_gets_a_document_with_lines_rounded_once_and_tax_per_rate()
     assert (document.net, document.tax, document.total) == (301, 57, 358)
     assert (document.charges, document.amount) == (5, Decimal("3.009"))
     assert (prepared.customer_id, prepared.reference, prepared.name) == (ACME, "ACME", "ACME Inc")
-    assert (prepared.missing, prepared.reason) == ((), None)
+    assert (prepared.shortcomings, prepared.reason) == ((), None)
 
 
 def test_documents_are_in_the_order_of_references_and_currencies() -> None:
@@ -134,7 +143,7 @@ def test_a_document_that_may_not_be_made_has_a_reason(amount: str, reason: str |
 def test_reverse_charge_without_a_tax_id_is_a_reason_and_a_shortcoming() -> None:
     (prepared,) = prepare_documents(make_data({(ACME, "EUR"): [make_group("1")]}, ACME="reverse_charge"))
     assert prepared.reason == "customer_tax_id_missing"
-    assert [shortcoming.code for shortcoming in prepared.missing] == ["customer_tax_id_missing"]
+    assert [shortcoming.code for shortcoming in prepared.shortcomings] == ["customer_tax_id_missing"]
 
 
 def test_a_total_that_is_not_positive_goes_before_a_shortcoming() -> None:

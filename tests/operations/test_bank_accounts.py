@@ -30,13 +30,13 @@ def default_of(session: Session, currency: str = "EUR") -> UUID | None:
 
 def test_an_account_is_stored_without_spaces_and_recorded(session: Session) -> None:
     account = make_bank_account(iban="de89 3704 0044 0532 0130 00", bic="cobadeff xxx", bank_name="Commerzbank")
-    assert (account.iban, account.bic, account.holder) == (IBAN, "COBADEFFXXX", "Your company")
+    assert (account.iban, account.bic, account.holder) == (IBAN, "COBADEFFXXX", "Example Ltd")
     assert account.is_default
     event = session.scalars(select(AuditEvent)).one()
     assert (event.action, event.object_type, event.object_id) == ("bank_account.created", "bank_account", account.id)
     assert event.details == {
         "currency": "EUR",
-        "holder": "Your company",
+        "holder": "Example Ltd",
         "iban": IBAN,
         "account_number": "",
         "bic": "COBADEFFXXX",
@@ -126,7 +126,7 @@ def test_an_account_is_changed_and_the_change_recorded(session: Session) -> None
     account = transaction(bank_accounts.update, id, {"iban": OTHER_IBAN, "holder": "Clouds"}, 1, SYSTEM, NOW)
     assert (account.iban, account.version) == (OTHER_IBAN, 2)
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "bank_account.changed")).one()
-    assert event.details == {"iban": [IBAN, OTHER_IBAN], "holder": ["Your company", "Clouds"]}
+    assert event.details == {"iban": [IBAN, OTHER_IBAN], "holder": ["Example Ltd", "Clouds"]}
     with pytest.raises(Stale):
         transaction(bank_accounts.update, id, {"holder": "Others"}, 1, SYSTEM, NOW)
 

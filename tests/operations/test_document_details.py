@@ -126,7 +126,7 @@ def test_the_details_of_the_seller_are_frozen(session: Session) -> None:
         contact_name="Anna Beck",
     )
     assert frozen.account == BankAccount(
-        "Your company", "DE89370400440532013000", bic="COBADEFFXXX", bank_name="Commerzbank"
+        "Example Ltd", "DE89370400440532013000", bic="COBADEFFXXX", bank_name="Commerzbank"
     )
     assert invoice.seller_address == "Wolkenallee 12\n10999 Berlin\nDeutschland"
     later = details(make_invoice(customer))

@@ -21,7 +21,7 @@ def test_settings_change_and_are_recorded_before_and_after(session: Session) -> 
     house = change_settings(legal_name="Clouds Ltd", payment_terms_days=14)
     assert (house.legal_name, house.payment_terms_days, house.version) == ("Clouds Ltd", 14, 2)
     event = session.scalars(select(AuditEvent)).one()
-    assert event.details == {"legal_name": ["Your company", "Clouds Ltd"], "payment_terms_days": [30, 14]}
+    assert event.details == {"legal_name": ["Example Ltd", "Clouds Ltd"], "payment_terms_days": [30, 14]}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Reverse charge names the customer's tax ID: a run leaves out a customer without it, and an issue is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -18,13 +19,14 @@ from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import customers
 from billing_admin.queries.billing.preview import BillingScope, prepare_current_document, preview
 from billing_admin.queries.billing.runs import left_out_of_run
-from billing_admin.queries.invoices.readiness import unready_drafts
+from billing_admin.queries.invoices.readiness import IncompleteDraft, incomplete_drafts
 from tests.books import assert_books_balance, contents
 from tests.making import (
     MARCH_END,
     NOW,
     all_invoices,
     bill,
+    change_settings,
     credit,
     make_customer,
     make_invoice,
@@ -50,6 +52,10 @@ def reverse_charged(tax_id: str = "", reference: str = "VIENNA") -> Customer:
 def left_out_of(session: Session, run_id: object) -> list[tuple[str, int, str]]:
     session.rollback()
     return [(row.reference, row.charges, row.reason) for row in left_out_of_run(session, run_id)]  # type: ignore[arg-type]
+
+
+def stopped_drafts(session: Session, ids: Sequence[UUID]) -> list[IncompleteDraft]:
+    return [draft for draft in incomplete_drafts(session, ids) if draft.stops]
 
 
 @pytest.mark.parametrize("tax_id", BLANK)
@@ -118,11 +124,11 @@ def test_an_issue_of_reverse_charge_without_a_tax_id_is_refused_at_the_field(ses
         assert (refused.value.code, refused.value.field) == (REASON, ("customer", "tax_id"))
         assert refused.value.message.startswith("Add the tax ID of VIENNA on the customer's page")
         assert contents(session) == before
-    [unready] = unready_drafts(session, [other.id, draft.id])
+    [unready] = stopped_drafts(session, [other.id, draft.id])
     assert (unready.id, unready.customer_id) == (draft.id, vienna.id)
     session.rollback()
     update_customer(vienna, {"tax_id": "ATU2"})
-    assert unready_drafts(session, [other.id, draft.id]) == []
+    assert stopped_drafts(session, [other.id, draft.id]) == []
     session.rollback()
     assert transaction(invoices.issue_many, [other.id, draft.id], NOW.date(), SYSTEM, NOW) == 2
     assert_books_balance(session)
@@ -181,3 +187,38 @@ def test_a_tax_id_that_changes_after_the_run_was_started_is_seen(session: Sessio
     expected = [] if after else [("VIENNA", 1, REASON)]
     assert left_out_of(session, run_id) == expected
     assert session.scalars(select(Invoice.customer_tax_id)).all() == ([after] if after else [])
+
+
+def test_required_details_stop_an_issue_and_leave_an_account_out(session: Session) -> None:
+    draft = make_invoice(issue=False)
+    [incomplete] = incomplete_drafts(session, [draft.id])
+    assert (incomplete.stops, {item.code for item in incomplete.warnings}) == (
+        [],
+        {"organisation_country_missing", "bank_account_missing", "customer_country_missing"},
+    )
+    session.rollback()
+    before = preview(session, BillingScope(MARCH_END))
+    post(make_spec(make_customer(reference="LATER"), "5"))
+    change_settings(requires_complete_details=True)
+    [stopped] = stopped_drafts(session, [draft.id])
+    assert stopped.warnings == []
+    with pytest.raises(Invalid) as refused:
+        transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+    assert [problem.code for problem in refused.value.problems] == [item.code for item in stopped.stops]
+    shown = preview(session, BillingScope(MARCH_END))
+    assert [row.reason for row in shown.left_out] == ["organisation_country_missing"]
+    assert shown.digest != before.digest
+    assert left_out_of(session, bill(confirmed=shown.digest)) == [("LATER", 1, "organisation_country_missing")]
+
+
+def test_an_organisation_without_an_address_issues_nothing(session: Session) -> None:
+    draft = make_invoice(issue=False)
+    change_settings(address=" ")
+    with pytest.raises(Invalid) as refused:
+        transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+    assert (refused.value.code, refused.value.field) == (
+        "organisation_address_missing",
+        ("organisation", "address"),
+    )
+    change_settings(country="DE")
+    assert transaction(invoices.issue, draft.id, None, SYSTEM, NOW)

@@ -382,6 +382,36 @@ BREAKS = {
         f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}",
         "INV-2026-00002: does not match the hash",
     ),
+    "details that were changed": (
+        "hash_chain",
+        f'UPDATE invoices SET details = \'{{"language": "de", "paper": "a4"}}\' WHERE {FIRST}',
+        "INV-2026-00001: does not match the hash",
+    ),
+    "a unit code put on an issued line": (
+        "hash_chain",
+        f"UPDATE invoice_lines SET unit_code = 'HUR' WHERE id = {LINE}",
+        "INV-2026-00001: does not match the hash",
+    ),
+    "a code put on the tax of an issued invoice": (
+        "hash_chain",
+        f"UPDATE invoice_taxes SET vatex = 'VATEX-EU-O' WHERE invoice_id = (SELECT id FROM invoices WHERE {FIRST})",
+        "INV-2026-00001: does not match the hash",
+    ),
+    "details of another form": (
+        "details",
+        f'UPDATE invoices SET details = \'{{"size": "a4"}}\' WHERE {FIRST}',
+        "INV-2026-00001: its details cannot be read",
+    ),
+    "a tax in the base currency without a rate": (
+        "details",
+        f"UPDATE invoices SET tax_in_base = 1 WHERE {FIRST}",
+        "INV-2026-00001: has only one of the tax in the base currency and its exchange rate",
+    ),
+    "a draft with details": (
+        "details",
+        f"UPDATE invoices SET details = '{{}}' WHERE id = {DRAFT}",
+        "is a draft, but has details",
+    ),
     "an allocation of nothing": (
         "allocation",
         f"UPDATE allocations SET amount = 0 WHERE id = {ALLOCATED}",

@@ -102,6 +102,7 @@ class OrganisationChanges(Body):
     reverse_charge_note: Name = OMITTED
     export_note: Name = OMITTED
     hold_likely_duplicates: bool = OMITTED
+    requires_complete_details: bool = OMITTED
     default_tax_rate: Name = OMITTED
     number_format: Annotated[str, enumeration(*NumberFormat)] = OMITTED
     date_order: Annotated[str, enumeration(*DateOrder)] = OMITTED
@@ -148,6 +149,7 @@ class OrganisationOut(ResponseModel):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    requires_complete_details: bool
     default_tax_rate: str
     number_format: Annotated[str, enumeration(*NumberFormat)]
     date_order: Annotated[str, enumeration(*DateOrder)]

@@ -37,16 +37,11 @@ from billing_admin.operations.invoices.invoice_rows import (
     store_invoices,
     store_lines_and_taxes,
 )
-from billing_admin.operations.invoices.invoices import (
-    customer_fields,
-    issue_details,
-    load_customers,
-    number_documents,
-    seller_fields,
-)
+from billing_admin.operations.invoices.invoices import customer_fields, issue_details, number_documents, seller_fields
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 
 CHUNK = 500  # accounts

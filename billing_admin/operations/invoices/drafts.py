@@ -25,10 +25,11 @@ from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fie
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
-from billing_admin.operations.invoices.invoices import customer_fields, load_customers, lock_invoice, seller_fields
+from billing_admin.operations.invoices.invoices import customer_fields, lock_invoice, seller_fields
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.queries.billing.preview import BillingScope, load_documents
 from billing_admin.queries.charges.charges import charge_states
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation, today
 
 REFUSAL_MESSAGES = {

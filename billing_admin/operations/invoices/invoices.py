@@ -4,6 +4,7 @@ An issued invoice never changes.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cache, partial
 from uuid import UUID
@@ -27,17 +28,19 @@ from billing_admin.domain.document_hash import (
     document_number,
 )
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings, not_ready_error
+from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
 from billing_admin.formats.addresses import print_address
-from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
+from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
-from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
+from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import document_number_format, today
 
 
@@ -134,15 +137,6 @@ def _refuse_numbers_in_use(session: Session, numbers: Sequence[str]) -> None:
 _NUMBERS_IN_USE = select(Invoice.number).where(is_any_of_named(Invoice.number, "numbers")).limit(1)
 
 
-def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
-    """Return the rows of customers by id."""
-    rows = session.connection().execute(_CUSTOMERS_BY_ID, {"ids": ids})
-    return {row.id: row for row in rows}
-
-
-_CUSTOMERS_BY_ID = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
-
-
 def _freeze_all(
     session: Session, organisation: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
 ) -> list[str]:
@@ -154,36 +148,23 @@ def _freeze_all(
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
     seller_columns = cache(partial(seller_fields, organisation))
-    sources = load_detail_sources(session, organisation)
+    sources = load_fact_sources(session, organisation)
+    shortcomings: list[Shortcoming] = []
     for document in documents:
         row = document.invoice
         customer = customers[row["customer_id"]]
+        facts = make_facts(sources, customer, row["currency"])
         if row["details"] is None:
-            details = make_details(sources, customer, row["currency"])
-            row.update(seller_columns(details.language) | customer_fields(customer))
-            row["details"] = details_to_json(details)
+            row.update(seller_columns(facts.details.language) | customer_fields(customer))
+            row["details"] = details_to_json(facts.details)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)
-    shortcomings = [
-        problem
-        for document in documents
-        for problem in _find_document_shortcomings(document, customers[document.invoice["customer_id"]])
-    ]
+        if row["kind"] == "invoice":
+            rates = {TaxRate(line["tax_category"], line["tax_percent"]) for line in document.lines}
+            shortcomings += find_stops(replace(facts, rates=rates, purchase_order=row["purchase_order"]))
     if shortcomings:
         raise not_ready_error(shortcomings)
     return [canonical_content(document) for document in documents]
-
-
-def _find_document_shortcomings(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
-    """Return the shortcomings that stop an invoice from being issued."""
-    row = document.invoice
-    if row["kind"] == "credit_note":
-        return ()
-    seller_party, buyer_party = (
-        Party(*(row[f"{role}_{name}"] for name in ("name", "address", "tax_id"))) for role in ("seller", "customer")
-    )
-    categories = {line["tax_category"] for line in document.lines}
-    return find_shortcomings(IssueFacts(seller_party, buyer_party, customer.tax_treatment, categories))
 
 
 def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:

@@ -17,10 +17,11 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.pdf import missing_characters, render_pdf, template_version
 from billing_admin.models import Invoice, Rendition
-from billing_admin.operations.invoices.invoices import customer_fields, load_customers, seller_fields
+from billing_admin.operations.invoices.invoices import customer_fields, seller_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.printing import load_logo
 from billing_admin.queries.invoices.renditions import stored_rendition
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 
 Transact = Callable[..., Any]

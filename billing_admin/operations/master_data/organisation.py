@@ -36,6 +36,7 @@ FIELDS = [
     "reverse_charge_note",
     "export_note",
     "hold_likely_duplicates",
+    "requires_complete_details",
     "number_format",
     "date_order",
     "street",

@@ -28,7 +28,6 @@ from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate
 from billing_admin.domain.money import exact_sum as sum_exactly, plain_decimal
-from billing_admin.domain.readiness import Party
 from billing_admin.domain.tax import UNTAXED_RATES, untaxed_terms
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
@@ -36,7 +35,8 @@ from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.charges import TO_REVIEW, ChargeSum, charges_by_id
 from billing_admin.queries.charges.recurring_charges import schedules_by_charge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
-from billing_admin.queries.invoices.readiness import seller_party
+from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.master_data.tax_rates import percent_by_day
 
@@ -216,26 +216,19 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
     """Load the rows that decide what is billed."""
     groups = _charge_groups(session, scope)
     settings = organisation(session)
+    sources = load_fact_sources(session, settings)
+    customers = load_customers(session, {customer_id for customer_id, _ in groups})
     return BillingData(
         groups=groups,
-        customers=_customers(session, {customer_id for customer_id, _ in groups}),
-        seller=seller_party(settings),
+        customers={
+            id: BilledCustomer(row.reference, row.tax_treatment, row.name, row.purchase_order)
+            for id, row in customers.items()
+        },
+        facts={key: make_facts(sources, customers[key[0]], key[1]) for key in groups},
         untaxed=untaxed_terms(
             {treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES}, settings.exempt_vatex
         ),
     )
-
-
-def _customers(session: Session, ids: set[UUID]) -> dict[UUID, BilledCustomer]:
-    party = (Customer.name, Customer.address, Customer.tax_id)
-    query = select(Customer.id, Customer.reference, Customer.tax_treatment, Customer.purchase_order, *party)
-    rows = session.execute(query.where(is_any_of(Customer.id, ids)))
-    return {
-        row.id: BilledCustomer(
-            row.reference, row.tax_treatment, Party(row.name, row.address, row.tax_id), row.purchase_order
-        )
-        for row in rows
-    }
 
 
 class _GroupSums(NamedTuple):

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row, canonical_content, chained_hash
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.formatting import format_money_or_units
@@ -184,6 +185,21 @@ def _follows(row: Row, before: Row | None) -> Iterator[str]:
         yield f"is dated {row['issue_date']}, before the preceding {before['number']} of {before['issue_date']}"
 
 
+def _detailed(document: DocumentRows, _before: Row | None) -> Iterator[str]:
+    row = document.invoice
+    if row["status"] == "draft":
+        if row["details"] is not None or row["tax_in_base"] is not None:
+            yield "is a draft, but has details, which are stored at issue"
+        return
+    try:
+        details = details_from_json(row["details"])
+    except (AttributeError, TypeError, ValueError) as error:
+        yield f"its details cannot be read: {error}"
+        return
+    if (row["tax_in_base"] is None) != (details.base_rate is None):
+        yield "has only one of the tax in the base currency and its exchange rate"
+
+
 def _hashed(document: DocumentRows, before: Row | None) -> Iterator[str]:
     row = document.invoice
     if row["status"] == "draft" or row["issue_date"] is None or row["due_date"] is None:
@@ -217,6 +233,9 @@ _FINDERS: dict[Check, Problems] = {
     Check("totals", "Line nets, tax bases, taxes and totals add up on every document."): _adds_up,
     Check("taxes", "Tax is computed per rate from line nets, or out of line grosses, and rounded once."): _taxed,
     Check("numbers", "Numbers have no gaps and follow the issue dates; drafts have none."): _numbered,
+    Check(
+        "details", "Details are stored at issue and can be read; tax in the base currency has its exchange rate."
+    ): _detailed,
     Check(
         "hash_chain", "Issued documents match the hash stored at issue, which covers the preceding document."
     ): _hashed,

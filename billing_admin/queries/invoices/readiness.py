@@ -1,50 +1,182 @@
-"""Drafts that cannot be issued yet.
+"""Drafts and customers whose documents lack something.
 
 The current data of customers and organisation decides.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.db.paging import Record
+from billing_admin.domain.document_details import DocumentDetails, details_from_json
+from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
+from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Customer, Invoice, InvoiceLine, Organisation
+from billing_admin.queries.invoices.document_details import DetailSources, load_detail_sources, make_details
+from billing_admin.queries.invoices.number_checks import check_numbers
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadyDraft:
-    """A draft that cannot be issued yet, its customer, and what is missing."""
+class FactSources:
+    """The organisation's part of the facts, loaded once for many documents."""
+
+    seller: Party
+    details: DetailSources
+    requires_complete_details: bool
+
+
+def load_fact_sources(session: Session, organisation: Organisation) -> FactSources:
+    """Return the organisation's part of the facts of documents."""
+    return FactSources(
+        seller=_party(organisation.legal_name, organisation),
+        details=load_detail_sources(session, organisation),
+        requires_complete_details=organisation.requires_complete_details,
+    )
+
+
+def make_facts(sources: FactSources, customer: Record, currency: str) -> IssueFacts:
+    """Return the facts of a customer's document in a currency.
+
+    The document adds its tax rates and purchase order.
+    """
+    buyer = _party(customer.name, customer)
+    details = make_details(sources.details, customer, currency)
+    return IssueFacts(
+        seller=sources.seller,
+        buyer=buyer,
+        tax_treatment=customer.tax_treatment,
+        rates=(),
+        details=details,
+        currency=currency,
+        numbers=check_numbers(sources.seller.tax_id, buyer.tax_id, details.buyer_reference),
+        requires_complete_details=sources.requires_complete_details,
+    )
+
+
+def _party(name: str, row: Any) -> Party:
+    """Return a party.
+
+    Once its address has a country, the printed address is made of its parts.
+    """
+    return Party(name, getattr(row, "country", "") or row.address, row.tax_id)
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteDraft:
+    """A draft that lacks something, its customer, and all that it lacks."""
 
     id: UUID
     customer_id: UUID
+    reference: str
+    name: str
     shortcomings: tuple[Shortcoming, ...]
 
+    @property
+    def stops(self) -> list[Shortcoming]:
+        """All that stops the draft from being issued."""
+        return [shortcoming for shortcoming in self.shortcomings if shortcoming.stops]
 
-def seller_party(settings: Organisation) -> Party:
-    """Return the organisation as a party of a document."""
-    return Party(settings.legal_name, settings.address, settings.tax_id)
+    @property
+    def warnings(self) -> list[Shortcoming]:
+        """All that is missing, but does not stop the issue."""
+        return [shortcoming for shortcoming in self.shortcomings if not shortcoming.stops]
 
 
-def unready_drafts(session: Session, ids: Collection[UUID]) -> list[UnreadyDraft]:
-    """Return the drafts that cannot be issued yet, by customer reference."""
-    categories: dict[UUID, set[str]] = defaultdict(set)
-    lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category).distinct()
-    for invoice_id, category in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):
-        categories[invoice_id].add(category)
-    seller = seller_party(organisation(session))
-    columns = (Customer.name, Customer.address, Customer.tax_id, Customer.tax_treatment)
-    drafts = select(Invoice.id, Invoice.customer_id, *columns).join(Customer, Customer.id == Invoice.customer_id)
-    drafts = drafts.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
-    unready = []
-    for row in session.execute(drafts.order_by(Customer.reference, Invoice.id)):
-        buyer = Party(row.name, row.address, row.tax_id)
-        missing = find_shortcomings(IssueFacts(seller, buyer, row.tax_treatment, categories[row.id]))
-        if missing:
-            unready.append(UnreadyDraft(row.id, row.customer_id, missing))
-    return unready
+def incomplete_drafts(session: Session, ids: Collection[UUID]) -> list[IncompleteDraft]:
+    """Return the drafts that lack something, by customer reference."""
+    rates: dict[UUID, set[TaxRate]] = defaultdict(set)
+    lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category, InvoiceLine.tax_percent).distinct()
+    for invoice_id, category, percent in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):
+        rates[invoice_id].add(TaxRate(category, percent))
+    columns = (Invoice.id, Invoice.customer_id, Invoice.currency, Invoice.purchase_order)
+    query = select(*columns).join(Customer, Customer.id == Invoice.customer_id)
+    query = query.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
+    drafts = session.execute(query.order_by(Customer.reference, Invoice.id)).all()
+    customers = load_customers(session, {draft.customer_id for draft in drafts})
+    sources = load_fact_sources(session, organisation(session))
+    incomplete = []
+    for draft in drafts:
+        customer = customers[draft.customer_id]
+        facts = make_facts(sources, customer, draft.currency)
+        shortcomings = find_shortcomings(replace(facts, rates=rates[draft.id], purchase_order=draft.purchase_order))
+        if shortcomings:
+            incomplete.append(IncompleteDraft(draft.id, customer.id, customer.reference, customer.name, shortcomings))
+    return incomplete
+
+
+def customer_shortcomings(session: Session, customer_id: UUID) -> tuple[Shortcoming, ...]:
+    """Return all that a customer's documents lack in the usual currency."""
+    customer = load_customers(session, [customer_id])[customer_id]
+    return _usual_shortcomings(load_fact_sources(session, organisation(session)), customer)
+
+
+def _usual_shortcomings(sources: FactSources, customer: Record) -> tuple[Shortcoming, ...]:
+    facts = make_facts(sources, customer, customer.currency)
+    untaxed = UNTAXED_RATES.get(customer.tax_treatment)
+    rates = () if untaxed is None else (untaxed,)
+    return find_shortcomings(replace(facts, rates=rates, purchase_order=customer.purchase_order))
+
+
+def organisation_shortcomings(session: Session) -> list[Shortcoming]:
+    """Return all that the organisation lacks for documents of active customers."""
+    sources = load_fact_sources(session, organisation(session))
+    # Customers who differ in nothing that concerns the seller lack the same.
+    kind = func.row_number().over(partition_by=_SELLER_DEPENDS_ON, order_by=Customer.id).label("place")
+    kinds = select(Customer.id, kind).where(Customer.archived_at.is_(None)).subquery()
+    ids = session.scalars(select(kinds.c.id).where(kinds.c.place == 1)).all()
+    lists = [_usual_shortcomings(sources, customer) for customer in load_customers(session, ids).values()]
+    shortcomings = {item: None for items in lists for item in items if item.page in ("organisation", "bank_account")}
+    return list(shortcomings) or [item for item in _without_customer(sources) if item.page == "organisation"]
+
+
+_SELLER_DEPENDS_ON = (Customer.currency, Customer.tax_treatment)
+
+
+def _without_customer(sources: FactSources) -> tuple[Shortcoming, ...]:
+    details = DocumentDetails(seller=sources.details.seller)
+    numbers = check_numbers(sources.seller.tax_id, "", "")
+    return find_shortcomings(
+        IssueFacts(sources.seller, Party("", "", ""), "standard", (), details, "EUR", numbers=numbers)
+    )
+
+
+def document_shortcomings(invoice: Invoice) -> tuple[Shortcoming, ...]:
+    """Return all that an issued document lacks, by the facts that were frozen on it."""
+    details = details_from_json(invoice.details)
+    buyer = Party(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id)
+    facts = IssueFacts(
+        seller=Party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
+        buyer=buyer,
+        tax_treatment="standard",  # the categories of the lines say the same
+        rates={TaxRate(line.tax_category, line.tax_percent) for line in invoice.lines},
+        details=details,
+        currency=invoice.currency,
+        purchase_order=invoice.purchase_order,
+        is_credit_note=invoice.kind == "credit_note",
+        numbers=check_numbers(invoice.seller_tax_id, buyer.tax_id, details.buyer_reference),
+    )
+    return find_shortcomings(facts)
+
+
+def shortcomings_of(session: Session, invoice: Invoice) -> tuple[str, tuple[Shortcoming, ...]]:
+    """Return the e-invoice format of a document, and all that the document lacks."""
+    if invoice.status != "draft":
+        return details_from_json(invoice.details).e_invoice, document_shortcomings(invoice)
+    customer = load_customers(session, [invoice.customer_id])[invoice.customer_id]
+    details = make_details(load_detail_sources(session, organisation(session)), customer, invoice.currency)
+    incomplete = incomplete_drafts(session, [invoice.id])
+    return details.e_invoice, incomplete[0].shortcomings if incomplete else ()
+
+
+def all_drafts(session: Session) -> Sequence[UUID]:
+    """Return the ids of all drafts."""
+    return session.scalars(select(Invoice.id).where(Invoice.status == "draft")).all()

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import contains_text, has_id_or_name, is_any_of
+from billing_admin.db.lookup import contains_text, has_id_or_name, is_any_of, is_any_of_named
+from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
@@ -151,3 +152,12 @@ def customer_by_search(session: Session, text: str) -> Customer:
         if len(matches) == 1:
             return matches[0]
         raise
+
+
+def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
+    """Return the rows of customers by id."""
+    rows = session.connection().execute(_CUSTOMERS_BY_ID, {"ids": ids})
+    return {row.id: row for row in rows}
+
+
+_CUSTOMERS_BY_ID = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))

@@ -40,6 +40,7 @@ from billing_admin.web.frame.list_params import (
     strict_day_param,
     text_param,
 )
+from billing_admin.web.frame.readiness import group_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
 
@@ -262,6 +263,7 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         preview=preview,
         shown=shown,
         late=late_charges,
+        incomplete=group_shortcomings(preview.documents),
         due_totals=preview.due_sums,
         max_rows=MAX_PREVIEW_ROWS,
         button=_button_label(spec, preview),

@@ -6,8 +6,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.formatting import format_percent, format_whole
-from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.domain.payments import METHODS, WRITE_OFF

@@ -34,6 +34,7 @@ from billing_admin.web.frame.labels import (
     quoted,
     tax_rate as tax_rate_on,
 )
+from billing_admin.web.frame.readiness import correction_link
 from billing_admin.web.frame.signed_in import current_organisation, today
 
 _SIX_PLACES = Decimal("1E-6")
@@ -50,6 +51,7 @@ def init_filters(app: Flask) -> None:
         "payment_due": payment_due,
         "invoice_state": invoice_state,
         "left_out_reason": left_out_reason,
+        "correction_link": correction_link,
         "moment": moment,
         "money": format_money,
         "number": format_number,

@@ -22,7 +22,6 @@ from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
-from billing_admin.queries.invoices.readiness import unready_drafts
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.editing import FieldConflict, VersionField, find_conflicts
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
@@ -31,7 +30,14 @@ from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import choice_param, filtered_url, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
-from billing_admin.web.invoices.invoices import WRITE, filter_chips, load_draft, read_filters, unprintable_in_drafts
+from billing_admin.web.invoices.invoices import (
+    WRITE,
+    filter_chips,
+    load_draft,
+    read_filters,
+    shortcomings_of_drafts,
+    unprintable_in_drafts,
+)
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
@@ -77,8 +83,8 @@ def edit(id: UUID) -> ResponseReturnValue:
             return redirect(url_for("invoices.show", id=id), 303)
         draft = load_draft(id, "changed")
         conflicts = find_conflicts(form, DraftForm(formdata=None, obj=draft), draft.version)
-    unready = unready_drafts(db.session(), [id])
-    return render_form("drafts/edit.html", form, draft=draft, conflicts=conflicts, unready=unready)
+    shortcomings = shortcomings_of_drafts([id])
+    return render_form("drafts/edit.html", form, draft=draft, conflicts=conflicts, shortcomings=shortcomings)
 
 
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])
@@ -141,7 +147,7 @@ def issue() -> ResponseReturnValue:
         chips=filter_chips(filters),
         drafts_url=drafts_url,
         unprintable=unprintable_in_drafts(drafts.ids),
-        unready=unready_drafts(db.session(), drafts.ids),
+        shortcomings=shortcomings_of_drafts(drafts.ids),
     )
 
 

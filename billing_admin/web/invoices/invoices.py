@@ -26,7 +26,7 @@ from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.explanation import load_explanation
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.printing import texts_of_drafts
-from billing_admin.queries.invoices.readiness import unready_drafts
+from billing_admin.queries.invoices.readiness import incomplete_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.payments import allocations_of_invoice
@@ -47,6 +47,7 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "billing:write"
@@ -149,7 +150,7 @@ def show(id: UUID) -> ResponseReturnValue:
         **_permitted_acts(invoice),
         payments=allocations_of_invoice(db.session(), id),
         unprintable=_unprintable_characters(invoice),
-        unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
+        shortcomings=shortcomings_of_drafts([id]),
         may_pay=has_permission("payments:write"),
     )
 
@@ -229,7 +230,7 @@ def issue(id: UUID) -> ResponseReturnValue:
         terms=_payment_terms(invoice),
         charges=_charge_count_text(invoice),
         unprintable=unprintable_in_drafts([id]),
-        unready=unready_drafts(db.session(), [id]),
+        shortcomings=shortcomings_of_drafts([id]),
     )
 
 
@@ -277,6 +278,12 @@ def _load_invoice(id: UUID) -> Invoice:
 def unprintable_in_drafts(ids: Collection[UUID]) -> str:
     """Return a sentence with the characters that the PDFs cannot print; empty if none."""
     return missing_glyphs_sentence(_load_glyphs().missing(texts_of_drafts(db.session(), ids)))
+
+
+def shortcomings_of_drafts(ids: Collection[UUID]) -> list[ShownShortcoming]:
+    """Return all that drafts lack; documents that are not drafts lack nothing."""
+    drafts = incomplete_drafts(db.session(), ids)
+    return show_shortcomings((draft.customer_id, item) for draft in drafts for item in draft.shortcomings)
 
 
 def _unprintable_characters(invoice: Invoice) -> str:

@@ -1,5 +1,6 @@
 """Customers: the list, one customer with its balances, adding, editing, archiving."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,10 @@ from wtforms.widgets import EmailInput
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.explanation import computed_figures, explain
 from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, CustomerFields
-from billing_admin.domain.readiness import lacks_tax_id
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
@@ -23,6 +24,7 @@ from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.invoices.readiness import customer_shortcomings
 from billing_admin.queries.master_data import customers, organisation
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.payments import payments
@@ -52,6 +54,7 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 
 WRITE = "customers:write"
@@ -209,10 +212,20 @@ def show(id: UUID) -> ResponseReturnValue:
         ).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
         treatments=TREATMENTS,
-        lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment)
-        or any(prepared.missing for prepared in current_invoices),
+        shortcomings=_shortcomings(id, current_invoices),
         **_permissions(),
     )
+
+
+def _shortcomings(id: UUID, current_invoices: Sequence[PreparedDocument]) -> list[ShownShortcoming]:
+    """Return all that the customer's documents lack.
+
+    Warnings about the organisation are left out: its settings show them.
+    """
+    shortcomings = [item for document in current_invoices for item in document.shortcomings]
+    if not current_invoices:
+        shortcomings = list(customer_shortcomings(db.session(), id))
+    return show_shortcomings((id, item) for item in shortcomings if item.stops or item.page == "customer")
 
 
 @pages.get("/<uuid:id>/charges")

@@ -26,6 +26,7 @@ from billing_admin.http.security import SANDBOX
 from billing_admin.models import Organisation
 from billing_admin.operations.master_data import logos, organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
+from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, organisation as queries
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
@@ -33,6 +34,7 @@ from billing_admin.web.frame.forms import Form, MultilineField, TextField, Whole
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
 from billing_admin.web.frame.list_params import has_permission
+from billing_admin.web.frame.readiness import show_organisation_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 from billing_admin.web.master_data.bank_accounts import account_number
 from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
@@ -108,6 +110,7 @@ class DocumentsForm(SectionForm):
     language = SelectField("Language", choices=dict(LANGUAGES))
     paper = SelectField("Paper", choices=dict(PAPERS))
     accent = TextField("Accent colour")
+    requires_complete_details = BooleanField("Require complete details")
 
 
 class NumbersForm(SectionForm):
@@ -182,6 +185,7 @@ def index() -> ResponseReturnValue:
         categories=CATEGORIES,
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
         **_next_numbers(),
+        shortcomings=show_organisation_shortcomings(organisation_shortcomings(session)),
         may_write=has_permission(WRITE),
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from billing_client import calls
-from billing_client.answers import Download, Explanation, FileTotals, Invoice, OpenItem, Payment
+from billing_client.answers import Download, Explanation, FileTotals, Invoice, OpenItem, Payment, Readiness
 from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, Number, OpenItemFilter
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
@@ -33,6 +33,10 @@ class Invoices(Resource):
     def explain(self, invoice: Key) -> Explanation:
         """Return the calculation of each amount of an invoice."""
         return self.ask(Explanation, calls.INVOICE_EXPLAIN, invoice)
+
+    def readiness(self, invoice: Key) -> Readiness:
+        """Return whether a draft may be issued, and all that it lacks."""
+        return self.ask(Readiness, calls.INVOICE_READINESS, invoice)
 
     def update(self, read: Invoice, **changes: Unpack[DraftChanges]) -> Invoice:
         """Change a draft that was read with `get`.

@@ -1,0 +1,88 @@
+"""The shortcomings of documents, with links to the pages that correct them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from flask import url_for
+
+from billing_admin.domain.billing_runs import PreparedDocument
+from billing_admin.domain.readiness import PAGES, REASONS, Shortcoming
+
+
+class ShownShortcoming(NamedTuple):
+    """A shortcoming, the rule that asks for it, and the link to its page."""
+
+    message: str
+    rule: str
+    stops: bool
+    label: str
+    url: str
+
+
+# Endpoint, anchor and text of the link, by the page that `domain.readiness` names.
+_LINKS = {
+    "organisation": ("settings.index", "organisation", "Open the settings"),
+    "bank_account": ("bank_accounts.index", None, "Open the bank accounts"),
+    "tax_rate": ("settings.index", "tax-rates", "Open the tax rates"),
+}
+
+
+def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[ShownShortcoming]:
+    """Return the shortcomings of customers' documents, what stops an issue first.
+
+    A shortcoming of the organisation is the same for each of its documents, so it is shown once.
+    """
+    shown = dict.fromkeys(_show(shortcoming, customer_id) for customer_id, shortcoming in shortcomings)
+    return sorted(shown, key=lambda row: not row.stops)
+
+
+def show_organisation_shortcomings(shortcomings: Iterable[Shortcoming]) -> list[ShownShortcoming]:
+    """Return the shortcomings of the organisation, what stops an issue first."""
+    return sorted(map(_show, shortcomings), key=lambda row: not row.stops)
+
+
+def _show(shortcoming: Shortcoming, customer_id: UUID | None = None) -> ShownShortcoming:
+    label, url = correction_link(shortcoming.code, customer_id)
+    rule = ", ".join(filter(None, (shortcoming.term, shortcoming.rule)))
+    return ShownShortcoming(shortcoming.message, rule, shortcoming.stops, label, url)
+
+
+def correction_link(code: str, customer_id: UUID | None = None) -> tuple[str, str]:
+    """Return text and URL of the link to the page that corrects a shortcoming.
+
+    Both are empty for a code that is none of a shortcoming.
+    """
+    page = PAGES.get(code)
+    if page is None:
+        return "", ""
+    if page == "customer":
+        return "Open the customer", url_for("customers.show", id=customer_id)
+    endpoint, anchor, label = _LINKS[page]
+    return label, url_for(endpoint, _anchor=anchor)
+
+
+class ShortcomingGroup(NamedTuple):
+    """A shortcoming of several documents, with the links to the pages that correct it."""
+
+    reason: str
+    documents: int
+    links: list[tuple[str, str]]
+
+
+def group_shortcomings(documents: Iterable[PreparedDocument]) -> list[ShortcomingGroup]:
+    """Return the shortcomings of documents by their codes, the most frequent first."""
+    by_code: dict[str, list[PreparedDocument]] = {}
+    for document in documents:
+        for shortcoming in document.shortcomings:
+            by_code.setdefault(shortcoming.code, []).append(document)
+    groups = [ShortcomingGroup(REASONS[code], len(lacking), _links(code, lacking)) for code, lacking in by_code.items()]
+    return sorted(groups, key=lambda group: -group.documents)
+
+
+def _links(code: str, documents: Iterable[PreparedDocument]) -> list[tuple[str, str]]:
+    """Return one link for the organisation, or one for each customer."""
+    if PAGES[code] != "customer":
+        return [correction_link(code)]
+    names = {document.customer_id: document.name for document in documents}
+    return [(name, url_for("customers.show", id=id)) for id, name in names.items()]

@@ -1,0 +1,102 @@
+"""What documents lack, wherever a person can still add it: draft, issue, preview, customer and settings."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Invoice
+from tests.making import MARCH_END, NOW, change_settings, make_customer, make_invoice, make_spec, post
+from tests.people import send, signed_in
+from tests.prepared import prepared
+from tests.web.pages import has_link, link, words
+
+PREVIEW = f"/billing-runs/preview?through={MARCH_END}&issue=1"
+NO_ACCOUNT = "Add a bank account for USD in the settings"
+NO_ADDRESS = "Enter your address in the settings"
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+@prepared
+def admin(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+@pytest.fixture
+@prepared
+def draft(session: Session) -> Invoice:
+    return make_invoice(make_customer(reference="acme", name="ACME Inc"), issue=False)
+
+
+def pages_of(draft: Invoice) -> list[str]:
+    return [f"/invoices/{draft.id}{path}" for path in ("", "/edit", "/issue")] + ["/invoices/issue?status=draft"]
+
+
+def test_warnings_are_shown_and_stop_nothing(admin: FlaskClient, draft: Invoice) -> None:
+    for page in pages_of(draft):
+        text = words(admin.get(page))
+        assert "Incomplete details" in text, page
+        assert NO_ACCOUNT in text, page
+        assert "cannot be issued yet" not in text, page
+    assert send(admin, f"/invoices/{draft.id}/issue", issue_date="2026-04-02").status_code == 303
+
+
+def test_stops_are_shown_with_a_link_and_refuse_the_issue(admin: FlaskClient, draft: Invoice) -> None:
+    change_settings(address="")
+    for page in pages_of(draft):
+        response = admin.get(page)
+        text = words(response)
+        assert "cannot be issued yet" in text, page
+        assert NO_ADDRESS in text, page
+        assert link(response, "Open the settings") == "/settings#organisation"
+    refused = send(admin, f"/invoices/{draft.id}/issue", issue_date="2026-04-02")
+    assert refused.status_code == 422
+    assert NO_ADDRESS in words(refused)
+
+
+def test_a_customer_page_shows_its_own_warnings_and_every_stop(admin: FlaskClient, draft: Invoice) -> None:
+    page = f"/customers/{draft.customer_id}"
+    text = words(admin.get(page))
+    assert "Choose the country of ACME Inc" in text
+    assert NO_ACCOUNT not in text
+    change_settings(address="")
+    text = words(admin.get(page))
+    assert "Invoices for this customer cannot be issued yet" in text
+    assert NO_ADDRESS in text
+
+
+def test_the_preview_counts_incomplete_details_with_links(admin: FlaskClient, session: Session) -> None:
+    customers = [make_customer(reference=f"c{number}", name=f"Customer {number}") for number in range(7)]
+    post(*(make_spec(customer, "7") for customer in customers))
+    response = admin.get(PREVIEW)
+    text = words(response)
+    assert "There is no bank account for the currency 7 Open the" in text
+    assert "The customer's country is missing 7 Customer 0, Customer 1" in text
+    assert "and 2 more" in text
+    assert has_link(response, "Customer 0")
+
+
+def test_the_preview_gives_the_reason_and_a_link_for_an_account_left_out(admin: FlaskClient, session: Session) -> None:
+    post(make_spec(make_customer(reference="acme"), "7"))
+    change_settings(requires_complete_details=True)
+    response = admin.get(PREVIEW)
+    assert "acme The seller's country is missing. Open the settings 1 7.00 USD" in words(response)
+    assert "Issue 1 invoice" not in words(response)
+
+
+def test_the_settings_show_what_the_organisation_lacks(admin: FlaskClient, session: Session) -> None:
+    change_settings(address="")
+    text = words(admin.get("/settings"))
+    assert NO_ADDRESS in text
+    assert "Choose your country in the settings" in text
+    make_customer(currency="USD")
+    assert NO_ACCOUNT in words(admin.get("/settings"))
