@@ -100,10 +100,10 @@ def _check_printable(logo: LogoFile) -> None:
     """
     import typst  # noqa: PLC0415 - loaded on demand: few processes check a logo
 
-    source = b'#image(bytes(sys.inputs.logo), format: "svg", width: 30mm, alt: "Logo")'
+    source = b'#set document(title: "Logo")\n#image(bytes(sys.inputs.logo), format: "svg", width: 30mm, alt: "Logo")'
     svg = logo_as_svg(logo.media_type, logo.width, logo.height, logo.data)
     try:
-        typst.compile(source, sys_inputs={"logo": svg}, pdf_standards=["a-3b"], ignore_system_fonts=True)
+        typst.compile(source, sys_inputs={"logo": svg}, pdf_standards=["a-3a", "ua-1"], ignore_system_fonts=True)
     except (RuntimeError, typst.TypstError) as error:
         message = "The picture cannot be printed. Open it in a drawing program and save it again as PNG or plain SVG."
         raise _refused("not_printable", message) from error

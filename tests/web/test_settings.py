@@ -1,6 +1,7 @@
 """Settings: the organisation and the tax rates."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from pypdf import PdfReader
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Organisation
+from billing_admin.models import AuditEvent, Organisation, TaxRate
+from tests.books import contents
 from tests.logos import make_png
-from tests.making import NOW, make_invoice
+from tests.making import NOW, change_settings, make_bank_account, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import hidden, words
@@ -157,6 +160,81 @@ def test_refuses(admin: FlaskClient, session: Session, path: str, wrong: dict[st
     assert house(session).version == 1
 
 
+def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
+    change_settings(legal_name="Theirs")
+    response = send(admin, COMPANY, **GOOD[COMPANY])
+    assert response.status_code == 422
+    text = words(response.text)
+    assert "The settings have been changed by someone else. Review the change, then try again." in text
+    assert "Legal name Theirs Nimbus" in text
+    assert send(admin, COMPANY, **GOOD[COMPANY] | {"version": hidden(response.text, "version")}).status_code == 303
+    assert house(session).legal_name == "Nimbus"
+    assert "Hold likely duplicates for review no yes" in words(send(admin, CHARGES, **GOOD[CHARGES]).text)
+
+
+def test_currency_is_locked_once_an_invoice_exists(admin: FlaskClient, session: Session) -> None:
+    assert 'name="base_currency"' in admin.get(NUMBERS).text
+    make_invoice()
+    page = admin.get(NUMBERS).text
+    assert 'name="base_currency"' not in page
+    assert "EUR (cannot be changed because invoices exist)" in words(page)
+    assert send(admin, NUMBERS, **GOOD[NUMBERS]).status_code == 303
+    assert (house(session).invoice_format, house(session).base_currency) == ("NB-{year}-{number:4}", "EUR")
+
+
+def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
+    assert send(admin, "/settings/tax-rates/new", **RATE).location == "/settings"
+    again = send(admin, "/settings/tax-rates/new", **RATE)
+    assert again.status_code == 422
+    assert "Tax rate “vat” already exists." in again.text
+    rates = fresh(session, select(TaxRate).order_by(TaxRate.code))
+    assert [(rate.code, rate.category, rate.percent) for rate in rates] == [
+        ("none", "E", Decimal(0)),
+        ("vat", "S", Decimal(19)),
+    ]
+    assert "vat VAT Taxed (S) 19 %" in words(admin.get("/settings").text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"code": ""}, "Enter a code, such as vat-19."),
+        ({"name": ""}, "Enter a name, such as VAT 19%."),
+        ({"percent": "101"}, "Use 0 to 100 percent."),
+        ({"percent": "lots"}, "is not a number such as"),
+        ({"category": "Q"}, "Choose one from the list."),
+    ],
+)
+def test_refuses_a_tax_rate(admin: FlaskClient, session: Session, wrong: dict[str, str], sentence: str) -> None:
+    response = send(admin, "/settings/tax-rates/new", **RATE | wrong)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert len(fresh(session, select(TaxRate))) == 1
+
+
+def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    page = viewer.get("/settings").text
+    for path in (*GOOD, "/settings/tax-rates/new", "/settings/logo"):
+        assert f'"{path}"' not in page
+        for response in (viewer.get(path), send(viewer, path, **GOOD.get(path, {}))):
+            assert response.status_code == 403
+            assert "settings:write" in response.text
+    assert house(session).version == 1
+
+
+def test_number_format_and_date_order_are_saved_shown_and_recorded(admin: FlaskClient, session: Session) -> None:
+    assert (house(session).number_format, house(session).date_order) == ("1,234.56", "year_first")
+    assert send(admin, NUMBERS, **GOOD[NUMBERS]).status_code == 303
+    assert (house(session).number_format, house(session).date_order) == ("1.234,56", "day_first")
+    text = words(admin.get("/settings").text)
+    assert "Number format 1.234,56" in text
+    assert "Date order 31/12/2026 (day first)" in text
+    details = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "organisation.changed")).one()
+    assert details["number_format"] == ["1,234.56", "1.234,56"]
+    assert details["date_order"] == ["year_first", "day_first"]
+
+
 def upload(client: FlaskClient, data: bytes) -> Any:
     """Send the form of the logo with a file."""
     token = hidden(client.get("/settings/logo").text, "csrf_token")
@@ -201,3 +279,25 @@ def test_a_wrong_logo_is_refused_at_its_field(admin: FlaskClient, session: Sessi
     assert sentence in response.text
     assert 'id="file-error"' in response.text
     assert house(session).logo is None
+
+
+def test_the_sample_shows_the_settings_and_stores_nothing(admin: FlaskClient, session: Session) -> None:
+    change_settings(legal_name="Nimbus Clouds", language="de", accent="#0b57d0", terms="Pay soon.")
+    make_bank_account()
+    upload(admin, make_png(30, 10))
+    assert "/settings/sample.pdf" in admin.get("/settings").text
+    before = contents(session)
+    sent = admin.get("/settings/sample.pdf")
+    assert (sent.status_code, sent.content_type) == (200, "application/pdf")
+    text = "".join(page.extract_text() for page in PdfReader(BytesIO(sent.data)).pages)
+    for part in (
+        "Nimbus Clouds",
+        "SAMPLE-0001",
+        "Rechnung",
+        "Pay soon.",
+        "DE89 3704 0044 0532 0130 00",
+        "1.210,00",
+        "TEST",
+    ):
+        assert part in text.replace("1,210.00", "1.210,00"), part
+    assert contents(session) == before

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
-from flask import Response, flash, redirect, render_template, request, url_for
+from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, FileField, SelectField
 from wtforms.widgets import EmailInput
@@ -20,10 +20,12 @@ from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIF
 from billing_admin.domain.tax import percent_on
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.code_lists import CodeList
+from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.logo import MAX_LOGO_BYTES, check_logo
 from billing_admin.http.body_limits import KIB, MIB, BodyLimit, body_limit
 from billing_admin.http.security import SANDBOX
 from billing_admin.models import Organisation
+from billing_admin.operations.invoices.sample import sample_pdf
 from billing_admin.operations.master_data import logos, organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
@@ -237,6 +239,14 @@ def remove_logo() -> ResponseReturnValue:
     if transaction(logos.remove_logo, actor(), now()):
         flash("The logo was removed. Issued documents keep it.", "success")
     return redirect(url_for("settings.edit_logo"), 303)
+
+
+@pages.get("/sample.pdf")
+def sample() -> ResponseReturnValue:
+    """Send a sample invoice with the current settings; nothing is stored."""
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    headers = {"Content-Disposition": 'inline; filename="sample.pdf"'}
+    return Response(sample_pdf(db.session(), glyphs, now()), content_type="application/pdf", headers=headers)
 
 
 @pages.get("/logos/<sha256>")
