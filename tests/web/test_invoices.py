@@ -136,7 +136,7 @@ def document(session: Session) -> Invoice:
         default_tax_rate="VAT19",
         legal_name="Seller GmbH",
         address="Street 1\nTown",
-        tax_id="DE1",
+        tax_id="DE136695976",
         invoice_footer="Thanks.",
     )
     acme = make_customer(reference="acme", name="ACME <Inc>", address="Road 2\nVillage", tax_id="US2")
@@ -156,7 +156,8 @@ def test_shows_the_whole_document(browser: FlaskClient, document: Invoice) -> No
     text = words(page)
     assert "Invoice INV-2026-00001" in text
     assert (
-        "From Seller GmbH Street 1 Town Tax ID DE1 Bill to ACME <Inc> Road 2 Village Tax ID US2 Customer acme" in text
+        "From Seller GmbH Street 1 Town Tax ID DE136695976 Bill to ACME <Inc> Road 2 Village Tax ID US2 Customer acme"
+        in text
     )
     assert "Issued 2 Apr 2026" in text
     assert "Charges of 15 – 20 Mar 2026" in text
