@@ -133,6 +133,7 @@ class _Document:
             "head": [label(column) for column in columns],
             "text_columns": 2,
             "wide_column": 1,
+            "least_width": 60,
             "rows": [self._row(line) for line in self.invoice.lines],
             "details": [self._line_details(line) for line in self.invoice.lines],
             "sums": [format_money(net, currency) for net in accumulate(line.net for line in self.invoice.lines)],

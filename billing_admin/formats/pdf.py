@@ -25,8 +25,10 @@ STANDARDS: Final = ("a-3a", "ua-1")
 LONG_WORD: Final = 24
 LONG_FIGURE: Final = 13
 LONG_FACT: Final = 18
-# Figures of more characters leave too little room for the description (60 mm).
-WIDE_FIGURES: Final = 48
+# A4 between its margins, the space around each cell, and a usual character, in millimetres.
+BODY_WIDTH: Final = 165
+CELL_SPACE: Final = 3
+CHARACTER_WIDTH: Final = 1.9
 # Values of these keys are for the template, not for print.
 _SETTINGS: Final = frozenset({"language", "paper", "accent", "svg"})
 
@@ -95,9 +97,12 @@ def compile_pdf(
 
 
 def _are_figures_wide(table: Contents) -> bool:
+    """Return whether the figures leave the wide column less than its least width."""
     columns = zip(table["head"], *(list(map(_longest_line, row)) for row in table["rows"]), strict=True)
     widths = [max(map(len, column)) for column in columns]
-    return sum(widths) - widths[table["wide_column"]] > WIDE_FIGURES
+    figures = sum(widths) - widths[table["wide_column"]]
+    room: float = BODY_WIDTH - table["least_width"] - CELL_SPACE * len(widths)
+    return figures * CHARACTER_WIDTH > room
 
 
 def _longest_line(cell: Any) -> str:

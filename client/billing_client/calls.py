@@ -53,6 +53,7 @@ CUSTOMER_GET: Final = Call("GET", "/customers/{ref}", Repeat.READS)
 CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # a repeat would be refused as stale
 CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
 CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
+CUSTOMER_STATEMENT_PDF: Final = Call("GET", "/customers/{ref}/statement.pdf", Repeat.READS)
 CUSTOMER_FILE: Final = Call("GET", "/customers.csv", Repeat.READS)
 CUSTOMER_CURRENT: Final = Call("GET", "/customers/{ref}/current-invoice", Repeat.READS)
 

@@ -215,6 +215,7 @@ def _payments(api: Recorder) -> None:
     api.post(f"/payments/{id_of('d', 1)}/allocations/{allocation['id']}/withdraw", {"reason": "Meant for another"})
     api.get("/customers/ACME/balance?as_of=2026-11-22")
     api.get("/customers/ACME/statement?from=2026-11-01&to=2026-11-30")
+    api.get("/customers/ACME/statement.pdf?currency=EUR")
     api.get("/open-items?as_of=2026-11-30&customer=ACME")
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})
 

@@ -270,6 +270,9 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
     stand_in.says(Said(200, b"%PDF", type="application/pdf"))
     assert client.invoices.download_pdf("INV-2026/1", tmp_path / "invoice.pdf").size == 4
     assert stand_in.asked[-1].path.endswith("/invoices/INV-2026%2F1/pdf")
+    stand_in.says(Said(200, b"%PDF", type="application/pdf"))
+    assert client.customers.download_statement("ACME", tmp_path / "statement.pdf", currency="EUR").size == 4
+    assert stand_in.asked[-1].path.endswith("/customers/ACME/statement.pdf?currency=EUR")
 
 
 def test_a_file_keeps_the_permissions_of_the_one_that_it_replaces(stand_in: StandIn, tmp_path: Path) -> None:

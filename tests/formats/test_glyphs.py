@@ -46,6 +46,7 @@ def document(text: str, lines: int = 1) -> dict[str, Any]:
             "head": ["No.", "Description", "Quantity", "Unit price", "Tax", "Net"],
             "text_columns": 2,
             "wide_column": 1,
+            "least_width": 60,
             "rows": [["1", text, "1", "1.00 EUR", text, "1.00 EUR"]] * lines,
             "details": [text] * lines,
             "sums": ["1.00 EUR"] * lines,

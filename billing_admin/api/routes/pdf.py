@@ -1,15 +1,19 @@
-"""Issued documents as PDF files."""
+"""Documents and statements as PDF files."""
 
 from flask import Response, current_app
 
 from billing_admin.api.frame.routing import route
+from billing_admin.api.routes.receivables import StatementQuery
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
+from billing_admin.operations.invoices.letters import statement_pdf
 from billing_admin.operations.invoices.renditions import issued_pdf
 from billing_admin.queries.invoices.invoices import invoice
+from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.master_data.organisation import today
 
 MEDIA_TYPE = "application/pdf"
 
@@ -24,3 +28,19 @@ def get_invoice_pdf(number: str) -> Response:
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
     file = Download(f"{document.number}.pdf", MEDIA_TYPE, object_type="invoice", object_id=document.id)
     return send_recorded(file, issued_pdf(transaction, db.session(), document, glyphs, now()))
+
+
+@route("GET", "/customers/{ref}/statement.pdf", scope="read", query=StatementQuery, response=MEDIA_TYPE)
+def get_statement_pdf(ref: str, query: StatementQuery) -> Response:
+    """Read a customer's statement in one currency as PDF.
+
+    It has the opening balance, the entries, the closing balance and the ageing. `currency` is required if the customer
+    has entries in several.
+    """
+    session, moment = db.session(), now()
+    row = customer(session, ref)
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    id, details = row.id, {"kind": "statement", "customer": row.reference, "format": "pdf"}
+    name = f"statement-{id}-{(query.to or today(session, moment)).isoformat()}.pdf"
+    content = statement_pdf(session, row, query.currency, query.from_, query.to, glyphs, moment)
+    return send_recorded(Download(name, MEDIA_TYPE, details, object_id=id), content)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Response, render_template
+from flask import Response, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
@@ -13,8 +13,10 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
 from billing_admin.formats import csv_tables
-from billing_admin.http.downloads import Download, send_export
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.downloads import Download, send_export, send_recorded
 from billing_admin.models import Customer
+from billing_admin.operations.invoices import letters
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments import open_items as queries, receivables
@@ -34,7 +36,7 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.signed_in import today
+from billing_admin.web.frame.signed_in import now, today
 from billing_admin.web.master_data.customers import pages as customer_pages
 
 WRITE = "payments:write"
@@ -158,12 +160,13 @@ def statement(id: UUID) -> ResponseReturnValue:
     """Show a customer's movements in a period, and the ageing at its end."""
     session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
     positions = receivables.positions(session, last or today(), [id])
+    statements = receivables.statements(session, id, today(), first, last)
     return render_template(
         "customers/statement.html",
         customer=customer,
         tab="statement",
         seller=organisation(session),
-        statements=receivables.statements(session, id, today(), first, last),
+        statements=statements,
         positions={currency: position for (_, currency), position in positions.items()},
         first=first,
         last=last,
@@ -177,6 +180,7 @@ def statement(id: UUID) -> ResponseReturnValue:
             for label, start, end in _period_presets(today())
         ],
         csv_url=filtered_url("customers.statement_file", id=id),
+        pdf_urls={code: filtered_url("customers.statement_pdf", id=id, currency=code) for code in statements},
         may_write=has_permission("customers:write"),
         may_charge=has_permission("charges:write"),
         may_pay=has_permission(WRITE),
@@ -190,6 +194,20 @@ def _read_period() -> tuple[date | None, date | None]:
 
 def _period_parameters(first: date | None, last: date | None) -> dict[str, Any]:
     return {"from": first.isoformat() if first else None, "to": last.isoformat() if last else None}
+
+
+@customer_pages.get("/<uuid:id>/statement.pdf")
+def statement_pdf(id: UUID) -> ResponseReturnValue:
+    """Send a statement in one currency as PDF."""
+    session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
+    currency, glyphs = currency_param(), load_glyphs(current_app.extensions["billing_settings"].fonts)
+    reference, content = (
+        customer.reference,
+        letters.statement_pdf(session, customer, currency, first, last, glyphs, now()),
+    )
+    details = {"kind": "statement", "customer": reference, "format": "pdf"}
+    name = f"statement-{id}-{(last or today()).isoformat()}.pdf"
+    return send_recorded(Download(name, "application/pdf", details, object_id=id), content)
 
 
 @customer_pages.get("/<uuid:id>/statement.csv")

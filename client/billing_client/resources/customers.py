@@ -51,6 +51,21 @@ class Customers(Resource):
         query = {"from_": from_, "to": to, "currency": currency}
         return self.ask(Statements, calls.CUSTOMER_STATEMENT, customer, query=query)
 
+    def download_statement(
+        self,
+        customer: str,
+        path: str | Path,
+        from_: Day | None = None,
+        to: Day | None = None,
+        currency: str | None = None,
+    ) -> Download:
+        """Write the statement of a customer in one currency to a PDF file.
+
+        `currency` is needed if the customer has entries in several.
+        """
+        query = {"from_": from_, "to": to, "currency": currency}
+        return self.file(calls.CUSTOMER_STATEMENT_PDF, customer, path=path, query=query)
+
     def current_invoice(self, customer: str, through: Day | None = None, currency: str | None = None) -> Document:
         """Return the invoice that a customer's pending charges would make today."""
         query = {"through": through, "currency": currency}

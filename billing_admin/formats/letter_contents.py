@@ -1,0 +1,182 @@
+"""The texts of printed letters: statements of account and payment reminders.
+
+They have the head and the parts of documents, with the data of today.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from billing_admin.domain.document_details import DocumentDetails
+from billing_admin.domain.formatting import format_money, format_whole
+from billing_admin.domain.number_format import NumberFormat, use_number_format
+from billing_admin.domain.receivables import BUCKET_LIMITS, Position, Statement
+from billing_admin.formats.document_contents import (
+    Contents,
+    page_contents,
+    payment_contents,
+    seller_contents,
+    text_lines,
+)
+from billing_admin.formats.document_locale import DocumentLocale
+from billing_admin.formats.payment_code import MAX_TEXT
+from billing_admin.models import Logo
+
+REMINDER_LEVELS: Final = (1, 2, 3)
+# The labels of the kinds of entries in `domain.receivables.ENTRY_KINDS`.
+_ENTRY_LABELS: Final = {
+    "invoice": "invoice",
+    "void": "voided",
+    "credit_note": "credit_note",
+    "payment": "received",
+    "reversal": "reversal",
+    "write_off": "write_off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The parties of a letter as they are printed, its currency and its day."""
+
+    details: DocumentDetails
+    seller_name: str
+    seller_address: str
+    seller_tax_id: str
+    customer_reference: str
+    customer_name: str
+    customer_address: str
+    number_format: str
+    currency: str
+    day: date
+    logo: Logo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueDocument:
+    """An invoice after its due date; `open_amount` is in minor units."""
+
+    number: str
+    issue_date: date
+    due_date: date
+    days_overdue: int
+    open_amount: int
+
+
+def statement_contents(
+    letter: Letter, statement: Statement, position: Position, first: date | None, last: date
+) -> Contents:
+    """Return the texts of a statement, with the ageing at its end.
+
+    The period begins with the first movement if `first` is None. `position` is the one on `last`.
+    """
+    with use_number_format(NumberFormat(letter.number_format)):
+        locale = DocumentLocale(letter.details.language)
+        label = locale.label
+        begin = first or (statement.rows[0].entry.on if statement.rows else last)
+        rows = [[locale.day(begin), label("opening"), "", "", format_money(statement.opening, letter.currency)]]
+        rows += [
+            [
+                locale.day(row.entry.on),
+                label(_ENTRY_LABELS[row.entry.kind]),
+                row.entry.number,
+                format_money(row.entry.amount, letter.currency),
+                format_money(row.balance, letter.currency),
+            ]
+            for row in statement.rows
+        ]
+        return _head(letter, label("statement"), locale) | {
+            "facts": [
+                (label("statement_period"), locale.period(begin, last)),
+                (label("as_of"), locale.day(letter.day)),
+                (label("customer"), letter.customer_reference),
+            ],
+            "table": _table([label(name) for name in ("date", "entry", "reference", "amount", "balance")], rows, 3, 2),
+            "sums": [(label("closing"), format_money(statement.closing, letter.currency), True)],
+            "tables": [_ageing(letter, position, locale)],
+            "notes": [] if statement.rows else [[label("no_movements")]],
+        }
+
+
+def reminder_contents(letter: Letter, level: int, documents: Sequence[OverdueDocument], text: str = "") -> Contents:
+    """Return the texts of a reminder about all overdue documents in one currency.
+
+    `level` is from 1 to 3. `text` replaces the usual one of the level.
+    """
+    with use_number_format(NumberFormat(letter.number_format)):
+        locale = DocumentLocale(letter.details.language)
+        label, total = locale.label, sum(document.open_amount for document in documents)
+        rows = [
+            [
+                document.number,
+                locale.day(document.issue_date),
+                locale.day(document.due_date),
+                format_whole(document.days_overdue),
+                format_money(document.open_amount, letter.currency),
+            ]
+            for document in documents
+        ]
+        numbers = ", ".join(document.number for document in documents)
+        return _head(letter, label(f"reminder_{level}"), locale) | {
+            "facts": [
+                (label("date"), locale.day(letter.day)),
+                (label("customer"), letter.customer_reference),
+            ],
+            "paragraphs": [[line] for line in text_lines(text or label(f"reminder_text_{level}"))],
+            "table": _table(
+                [label(name) for name in ("number", "issued", "due", "overdue_days", "open_amount")], rows, 3, 0
+            ),
+            "sums": [(label("total_due"), format_money(total, letter.currency), True)],
+            "payment": payment_contents(
+                total,
+                letter.currency,
+                "",
+                numbers if len(numbers) <= MAX_TEXT else letter.customer_reference,
+                letter.details.account,
+                letter.seller_name,
+                locale,
+            ),
+        }
+
+
+def _head(letter: Letter, title: str, locale: DocumentLocale) -> Contents:
+    """Return the contents that each letter has."""
+    seller = seller_contents(letter.seller_name, letter.seller_address, letter.seller_tax_id, letter.details, locale)
+    return page_contents(title, seller, letter.details, locale, letter.logo) | {
+        "address": [letter.customer_name, *text_lines(letter.customer_address)],
+        "mark": locale.label("test") if letter.details.test else "",
+    }
+
+
+def _table(head: list[str], rows: list[list[str]], text_columns: int, wide_column: int) -> Contents:
+    return {
+        "head": head,
+        "text_columns": text_columns,
+        "wide_column": wide_column,
+        "least_width": 35,
+        "rows": rows,
+        "details": [""] * len(rows),
+        "sums": [],
+        "sum_before": "",
+        "sum_after": "",
+    }
+
+
+def _ageing(letter: Letter, position: Position, locale: DocumentLocale) -> Contents:
+    """Return the open amounts by days overdue, less the customer's credit."""
+    label = locale.label
+    starts = [limit + 1 for limit in BUCKET_LIMITS]
+    ranges = [f"{start}–{end}" for start, end in zip(starts, BUCKET_LIMITS[1:], strict=False)] + [
+        f"> {BUCKET_LIMITS[-1]}"
+    ]
+    names = [label("not_due"), *(label("days_overdue", days=days) for days in ranges)]
+    rows = [[name, format_money(amount, letter.currency)] for name, amount in zip(names, position.open, strict=True)]
+    if position.unallocated:
+        rows.append([label("unallocated"), format_money(-position.unallocated, letter.currency)])
+    return {
+        "title": "",
+        "head": [label("ageing"), label("open_amount")],
+        "rows": rows,
+        "details": [[]] * len(rows),
+        "short": True,
+    }
