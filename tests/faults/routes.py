@@ -19,6 +19,7 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import (
     Allocation,
     ApiToken,
+    BankAccount,
     BillingRun,
     Charge,
     Customer,
@@ -26,6 +27,7 @@ from billing_admin.models import (
     Invoice,
     InvoiceLine,
     Job,
+    Logo,
     Payment,
     RecurringCharge,
     Service,
@@ -45,6 +47,8 @@ from tests.people import csrf_token, signed_in
 WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Which row an address's `id` names, by the first part of its endpoint; within the API, of its path.
 _OBJECTS: Final[dict[str, Any]] = {
+    "bank-accounts": BankAccount,
+    "bank_accounts": BankAccount,
     "billing-runs": BillingRun,
     "billing_runs": BillingRun,
     "charge_corrections": Charge,
@@ -80,6 +84,7 @@ class Everything:
             make_endpoint(app)
             bring("customers", b"reference,name\nNEW,New Ltd\n")
             self.ids = {kind: _first(model) for kind, model in _OBJECTS.items()}
+            self.logo = db.session.scalars(select(Logo.sha256)).one()
             self.others = {"customer_id": _first(Customer), "invoice_id": _first(Invoice)} | {
                 "allocation_id": _first(Allocation),
                 "line_id": _first(InvoiceLine),
@@ -113,7 +118,7 @@ class Everything:
 
     def _value(self, name: str, converter: Any, id: UUID) -> object:
         named = {"ref": "ACME", "reference": "ACME", "code": "support", "currency": "EUR", "year": 2026} | self.others
-        named["number"] = "INV-2026-00001"
+        named |= {"number": "INV-2026-00001", "sha256": self.logo}
         return next(iter(getattr(converter, "items", ())), named.get(name, id))
 
 

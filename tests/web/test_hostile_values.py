@@ -29,18 +29,22 @@ from billing_admin import models, web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.formats.logo import check_logo
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.master_data import logos
 from billing_admin.web.frame import list_params
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
 from tests.hostile import Watch, has_turn, in_query, rows, share, shares, values
 from tests.importing import check
 from tests.levels import sample, samples
+from tests.logos import make_png
 from tests.making import (
     MARCH,
     NOW,
     credit,
+    make_bank_account,
     make_customer,
     make_invoice,
     make_payment_spec,
@@ -111,6 +115,7 @@ def watch() -> Iterator[Watch]:
 
 MODELS: dict[str, type[models.Base]] = {
     "allocation_id": models.Allocation,
+    "bank_accounts": models.BankAccount,
     "billing_runs": models.BillingRun,
     "charge_corrections": models.Charge,
     "charges": models.Charge,
@@ -150,6 +155,9 @@ class Filled:
         make_service(code="other")
         make_tax_rate()
         make_tax_rate("VAT7", "7")
+        make_bank_account()
+        make_bank_account(currency="USD")
+        self.logo = transaction(logos.set_logo, check_logo(make_png(2, 2)), SYSTEM, NOW).sha256
         post(*(make_spec(acme, amount, service=service) for amount in ("7", "8")))
         issued, paid = make_invoice(acme), make_invoice(acme)
         make_invoice(acme, issue=False)
@@ -198,7 +206,8 @@ class Filled:
         if type(part).__name__ == "UUIDConverter":
             keys = (name, rule.endpoint, rule.endpoint.partition(".")[0])
             return [next(self.ids[key] for key in keys if key in self.ids)]
-        return [{"year": 2026, "currency": "USD", "reference": "ACME", "filename": "style.css"}[name]]
+        named = {"year": 2026, "currency": "USD", "reference": "ACME", "filename": "style.css", "sha256": self.logo}
+        return [named[name]]
 
     def rules(self, method: str) -> list[Rule]:
         """The rules of pages that take a method. Those that end something come last."""
