@@ -182,7 +182,7 @@ def with_buyer(details: DocumentDetails, **fields: Any) -> DocumentDetails:
     return replace(details, buyer=replace(details.buyer, **fields))
 
 
-IN_EURO = BaseCurrencyRate("EUR", "0.92", "2026-04-01", "ECB")
+IN_EURO = BaseCurrencyRate("EUR", "1.087", "2026-04-01", "ECB")
 
 
 @cache

@@ -24,6 +24,7 @@ SUBJECTS: Final = (
     "catalogue",
     "organisation",
     "bank_accounts",
+    "exchange_rates",
     "invoices",
     "journal",
     "explanation",

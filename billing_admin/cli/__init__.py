@@ -10,6 +10,7 @@ from flask_migrate import Migrate
 from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import BillingCommands, MigrationCommands
 from billing_admin.cli.documents import render
+from billing_admin.cli.exchange_rates import import_rates
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user, set_password
@@ -31,6 +32,7 @@ COMMANDS = (
     doctor,
     export,
     import_,
+    import_rates,
     post_recurring,
     readiness,
     render,

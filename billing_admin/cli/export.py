@@ -30,6 +30,7 @@ KINDS = (
     "customers",
     "services",
     "bank-accounts",
+    "exchange-rates",
     "audit-events",
 )
 JOURNAL = "journal"

@@ -75,7 +75,8 @@ class CustomLine:
 class BaseCurrencyRate:
     """The exchange rate for the tax in the organisation's base currency.
 
-    `rate` is a plain decimal and `day` an ISO date.
+    One unit of `currency`, the base currency, costs `rate` units of the document's currency. `rate` is a plain decimal
+    and `day` an ISO date.
     """
 
     currency: str

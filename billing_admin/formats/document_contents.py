@@ -213,7 +213,7 @@ class _Document:
         """Return the exchange rate with its day and source."""
         text = self.locale.label(
             "rate_of_day",
-            rate=f"1 {self.invoice.currency} = {format_number(Decimal(rate.rate))} {rate.currency}",
+            rate=f"1 {rate.currency} = {format_number(Decimal(rate.rate))} {self.invoice.currency}",
             day=self.locale.day(date.fromisoformat(rate.day)),
         )
         return f"{text} ({rate.source})" if rate.source else text

@@ -12,7 +12,15 @@ from billing_admin.models.customer import Account, Customer
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
-from billing_admin.models.organisation import BankAccount, Logo, NumberSeries, Organisation, TaxRate, TaxRateChange
+from billing_admin.models.organisation import (
+    BankAccount,
+    ExchangeRate,
+    Logo,
+    NumberSeries,
+    Organisation,
+    TaxRate,
+    TaxRateChange,
+)
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.rendition import Rendition
@@ -32,6 +40,7 @@ __all__ = [
     "BillingRunItem",
     "Charge",
     "Customer",
+    "ExchangeRate",
     "FamiliarNetwork",
     "FilePart",
     "Import",

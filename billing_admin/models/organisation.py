@@ -194,3 +194,22 @@ class NumberSeries(Base):
     next_sequence: Mapped[int]
     last_issue_date: Mapped[date | None]
     last_hash: Mapped[str]
+
+
+class ExchangeRate(Base):
+    """The price of one unit of the base currency in another currency on a day.
+
+    `source` names who published it. Documents copy the rate that they use.
+    """
+
+    __tablename__ = "exchange_rates"
+    __table_args__ = (
+        CheckConstraint("base_currency <> currency", name="between_two_currencies"),
+        *exact_checks("rate"),
+    )
+
+    base_currency: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    rate: Mapped[Decimal]
+    source: Mapped[str]

@@ -25,7 +25,15 @@ from billing_admin.web.frame.guard import init_guard
 from billing_admin.web.frame.signed_in import init_number_format, init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
-from billing_admin.web.master_data import bank_accounts, customers, periods, services, settings, tax_rates
+from billing_admin.web.master_data import (
+    bank_accounts,
+    customers,
+    exchange_rates,
+    periods,
+    services,
+    settings,
+    tax_rates,
+)
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -61,6 +69,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     settings,
     tax_rates,
     bank_accounts,
+    exchange_rates,
     users,
     periods,
     audit,

@@ -301,6 +301,18 @@ class BankAccount:
 
 
 @dataclass(frozen=True)
+class ExchangeRate:
+    """A rate: one unit of `base_currency` costs `rate` units of `currency`."""
+
+    currency: str
+    day: date
+    rate: Decimal
+    source: str
+    base_currency: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class PendingLine:
     """A line of a document that is not billed yet.
 

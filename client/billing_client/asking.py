@@ -330,6 +330,29 @@ class BankAccountChanges(TypedDict, total=False):
     archived: bool
 
 
+class _RateNeeds(TypedDict):
+    currency: str
+    day: Day
+    rate: Number
+
+
+class NewExchangeRate(_RateNeeds, total=False):
+    """The price of one unit of the base currency on a day, and its publisher."""
+
+    source: str
+
+
+class ExchangeRateFilter(TypedDict, total=False):
+    """Filters of exchange rates.
+
+    `from_` and `to` are days, both included.
+    """
+
+    currency: str
+    from_: Day
+    to: Day
+
+
 class ServiceFilter(TypedDict, total=False):
     """Filters of services.
 

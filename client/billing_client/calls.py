@@ -77,6 +77,10 @@ BANK_ACCOUNT_LIST: Final = Call("GET", "/bank-accounts", Repeat.READS)
 BANK_ACCOUNT_GET: Final = Call("GET", "/bank-accounts/{id}", Repeat.READS)
 BANK_ACCOUNT_UPDATE: Final = Call("PATCH", "/bank-accounts/{id}", Repeat.NEVER)  # a repeat would be refused as stale
 BANK_ACCOUNT_FILE: Final = Call("GET", "/bank-accounts.csv", Repeat.READS)
+RATE_SET: Final = Call("POST", "/exchange-rates", Repeat.STATE)
+RATE_LIST: Final = Call("GET", "/exchange-rates", Repeat.READS)
+RATE_REMOVE: Final = Call("POST", "/exchange-rates/{currency}/remove", Repeat.NEVER)  # a repeat would find no such rate
+RATE_FILE: Final = Call("GET", "/exchange-rates.csv", Repeat.READS)
 
 RUN_CREATE: Final = Call("POST", "/billing-runs", Repeat.NAMED)
 RUN_PREVIEW: Final = Call("POST", "/billing-runs", Repeat.READS)  # with `dry_run`

@@ -139,6 +139,10 @@ def _organisation(api: Recorder) -> None:
     api.get("/bank-accounts")
     api.get(f"/bank-accounts/{id_of('9', 1)}")
     api.patch(f"/bank-accounts/{id_of('9', 1)}", {"bank_name": "Commerzbank", "default": True})
+    rate = {"currency": "USD", "day": "2026-11-20", "rate": "1.0832", "source": "ECB"}
+    api.twice("/exchange-rates", rate)
+    api.get("/exchange-rates?currency=USD&from=2026-11-01")
+    api.post("/exchange-rates/USD/remove", {"day": "2026-11-20"})
 
 
 def _charges(api: Recorder) -> None:
@@ -239,7 +243,7 @@ def _reading(api: Recorder) -> None:
     for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
-    for kind in ("customers", "services", "bank-accounts", "audit-events"):
+    for kind in ("customers", "services", "bank-accounts", "exchange-rates", "audit-events"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}")
     for format in ("csv", "hledger"):

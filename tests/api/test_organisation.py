@@ -90,6 +90,41 @@ def test_a_wrong_logo_is_refused_at_its_field(script: Script, file: str, refusal
     assert (refused.status_code, code(refused), pointers(refused)) == (422, refusal, ["/file"])
 
 
+def test_a_rate_is_set_listed_and_removed(script: Script) -> None:
+    body = {"currency": "USD", "day": "2026-11-27", "rate": "1.0832", "source": "ECB"}
+    first = script.post("/exchange-rates", body)
+    assert (first.status_code, first.json) == (201, body | {"base_currency": "EUR"})
+    assert script.post("/exchange-rates", body).status_code == 200
+    assert script.post("/exchange-rates", body | {"day": "2026-11-28"}).status_code == 201
+    listed: Any = script.get("/exchange-rates?currency=USD&from=2026-11-01&limit=1").json
+    assert [rate["day"] for rate in listed["data"]] == ["2026-11-28"]
+    assert listed["has_more"] is True
+    assert script.get("/exchange-rates.csv?to=2026-11-27").text.splitlines()[1:] == ["USD,2026-11-27,1.0832,ECB,EUR"]
+    assert script.post("/exchange-rates/USD/remove", {"day": "2026-11-27"}).json == first.json
+    assert script.post("/exchange-rates/USD/remove", {"day": "2026-11-27"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"currency": "EUR"}, "/currency"),
+        ({"currency": "DEM"}, "/currency"),
+        ({"day": "2026-02-30"}, "/day"),
+        ({"rate": "0"}, "/rate"),
+        ({"rate": "1,5"}, "/rate"),
+        ({"source": "x" * 61}, "/source"),
+    ],
+)
+def test_a_wrong_rate_is_refused_at_its_field(script: Script, wrong: dict[str, Any], place: str) -> None:
+    refused = script.post("/exchange-rates", {"currency": "USD", "day": "2026-11-27", "rate": "1.5"} | wrong)
+    assert (refused.status_code, pointers(refused)) == (422, [place])
+
+
+def test_a_vatex_code_for_exempt_customers_is_of_the_list(script: Script) -> None:
+    assert change(script, "/organisation", {"exempt_vatex": "VATEX-EU-132"}).json["exempt_vatex"] == "VATEX-EU-132"
+    assert pointers(change(script, "/organisation", {"exempt_vatex": "VATEX-EU-AE"})) == ["/exempt_vatex"]
+
+
 def test_an_account_is_added_once_and_changed(script: Script) -> None:
     body = {"id": str(uuid4()), "currency": "EUR", "iban": "DE89 3704 0044 0532 0130 00"}
     first = script.post("/bank-accounts", body)

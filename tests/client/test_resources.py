@@ -209,6 +209,11 @@ def test_settings_logo_and_bank_accounts(billing: Client, tmp_path: Path) -> Non
     assert billing.bank_accounts.update(account, holder="Clouds", archived=True).archived
     assert billing.bank_accounts.get(account.id).holder == "Clouds"
     assert [listed.id for listed in billing.bank_accounts.list()] == [account.id]
+    rate = billing.exchange_rates.set(currency="USD", day=DAY, rate="1.0832", source="ECB")
+    assert (rate.rate, rate.base_currency, rate.day.isoformat()) == (Decimal("1.0832"), "EUR", str(DAY))
+    assert list(billing.exchange_rates.list(currency="USD", from_=DAY)) == [rate]
+    assert billing.exchange_rates.download(tmp_path / "rates.csv").sha256 == billing.exchange_rates.totals().sha256
+    assert billing.exchange_rates.remove("USD", DAY) == rate
     file = billing.bank_accounts.download(tmp_path / "accounts.csv")
     assert (file.sha256, billing.bank_accounts.totals().rows) == (billing.bank_accounts.totals().sha256, 1)
 

@@ -118,9 +118,9 @@ def make_credit_note(count: int = 1, **values: Any) -> Any:
 def in_dollars(document: Any) -> Any:
     """The same document in USD, with the tax in EUR."""
     document.details = document.details | {
-        "base_rate": {"currency": "EUR", "rate": "0.92", "day": "2026-04-01", "source": "ECB"}
+        "base_rate": {"currency": "EUR", "rate": "1.0832", "day": "2026-04-01", "source": "ECB"}
     }
-    document.currency, document.tax_in_base = "USD", 176
+    document.currency, document.tax_in_base = "USD", 175
     for line in document.lines:
         line.currency = "USD"
     return document

@@ -157,9 +157,9 @@ def test_taxes_of_one_rate_are_one_row_and_the_base_currency_has_its_rate() -> N
     assert taxes["rows"] == [
         ["Tax 19 %", "18.40 USD", "3.50 USD"],
         ["Reverse charge, 0 %", "5.00 USD", "0.00 USD"],
-        ["Tax in EUR", "", "1.76 EUR"],
+        ["Tax in EUR", "", "1.75 EUR"],
     ]
-    assert taxes["details"] == [[], ["Reverse charge."], ["Exchange rate 1 USD = 0.92 EUR of 1 Apr 2026 (ECB)"]]
+    assert taxes["details"] == [[], ["Reverse charge."], ["Exchange rate 1 EUR = 1.0832 USD of 1 Apr 2026 (ECB)"]]
     assert contents["table"]["rows"][0][3] == {"text": "1.00 USD", "detail": "incl. 19 %"}
 
 

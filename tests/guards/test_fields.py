@@ -309,11 +309,16 @@ LISTS = {
     "/open-items": ListFilters(
         "OpenItemFilter", {**CUSTOMER, **CURRENCY, "as_of": "as_of=2026-01-31", "bucket": "bucket=1_30"}
     ),
+    "/exchange-rates": ListFilters("ExchangeRateFilter", {**DAYS, "currency": "currency=USD"}),
     "/audit-events": ListFilters(
         "AuditFilter", {**DAYS, "actor": "actor=someone", "object": "object=3135f216-5533-4c18-882a-f96c09cfc73c"}
     ),
 }
-PAGES = {"/recurring-charges": "/recurring-charges", "/audit-events": "/audit"}
+PAGES = {
+    "/recurring-charges": "/recurring-charges",
+    "/audit-events": "/audit",
+    "/exchange-rates": "/settings/exchange-rates",
+}
 
 
 def _api_filters(path: str) -> set[str]:

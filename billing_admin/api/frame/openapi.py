@@ -45,6 +45,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "tax-rates": "Tax rates for services",
     "organisation": "The settings of the organisation, and its logo",
     "bank-accounts": "Accounts of the organisation that documents show",
+    "exchange-rates": "Rates by which documents state their tax in the base currency",
     "billing-runs": "Turn pending charges into invoices",
     "invoices": "Drafts, invoices and credit notes",
     "invoice-lines": "Lines of invoices and credit notes",
@@ -65,6 +66,7 @@ _PATH_PARAMETERS: Final[Mapping[str, str]] = {
     "code": "The service's ID or code, which may contain slashes.",
     "number": "The invoice's ID or number.",
     "sha256": "The SHA-256 of the logo.",
+    "currency": "The ISO 4217 code of a currency.",
 }
 _IF_MATCH: Final[JsonObject] = {
     "name": "If-Match",

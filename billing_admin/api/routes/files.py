@@ -14,6 +14,7 @@ from billing_admin.api.routes.audit_events import AuditFilters
 from billing_admin.api.routes.catalogue import ServiceFilters
 from billing_admin.api.routes.charges import ChargeFilters
 from billing_admin.api.routes.customers import CustomerFilters
+from billing_admin.api.routes.exchange_rates import RateFilters
 from billing_admin.api.routes.invoices import InvoiceFilters
 from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.api.routes.receivables import OpenItemFilters
@@ -68,6 +69,10 @@ class BankAccountFile(File):
     """A file of bank accounts."""
 
 
+class RateFile(RateFilters, File):
+    """A file of exchange rates."""
+
+
 class AuditFile(AuditFilters, File):
     """A file of audit events."""
 
@@ -106,6 +111,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("bank-accounts", "bank accounts", BankAccountFile, lambda _query: BankAccountFilter()),
+    ("exchange-rates", "exchange rates", RateFile, lambda query: query.to_filter()),
     ("audit-events", "audit events", AuditFile, lambda query: query.to_filter()),
 )
 

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.credit_notes import Credit
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.exchange_rates import credited_in_base
 from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue_date
 from billing_admin.domain.money import Money
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
@@ -53,10 +55,12 @@ def credit_invoice(
     check_creditable(row)
     reason = check_not_blank(spec.reason, "reason", longest=MAX_REASON_LENGTH)
     day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
-    credit = compute_credit(creditable(session, invoice_id), spec)
+    invoice = creditable(session, invoice_id)
+    credit = compute_credit(invoice, spec)
     credit_note = _credit_note_rows(
         load_document_rows(session, [row])[0], credit, spec.id or new_id(now), reason, day, now
     )
+    credit_note.invoice["tax_in_base"] = _tax_in_base(row, credit.tax, sum(tax.credited_tax for tax in invoice.taxes))
     had_open_balance = row["paid"] + row["credited"] < row["total"]
     overpaid = row["paid"] + row["credited"] + credit.total - row["total"]
     withdrawn = withdraw_from_invoice(session, row, overpaid, day, now) if overpaid > 0 else 0
@@ -136,7 +140,6 @@ def _credit_note_rows(
         "reason": reason,
         "note": "",
         "due_date": day,
-        "tax_in_base": None,
         "created_at": now,
         "version": 1,
     }
@@ -154,6 +157,12 @@ def _credit_note_rows(
         if amounts is not None:
             taxes.append(tax | {"invoice_id": id, "position": len(taxes) + 1, "base": amounts[0], "tax": amounts[1]})
     return DocumentRows(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
+
+
+def _tax_in_base(row: Row, tax: int, credited_before: int) -> int | None:
+    """Return the tax of a credit in the base currency, if the invoice states its tax."""
+    base_rate = details_from_json(row["details"]).base_rate
+    return None if base_rate is None else credited_in_base(tax, credited_before, row["currency"], base_rate)
 
 
 def _period_of(lines: Sequence[Row]) -> Row:

@@ -28,6 +28,7 @@ from billing_admin.domain.document_hash import (
     document_number,
 )
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.exchange_rates import convert_to_base
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
 from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
@@ -41,6 +42,7 @@ from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
 from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
 from billing_admin.queries.master_data.customers import load_customers
+from billing_admin.queries.master_data.exchange_rates import base_rates
 from billing_admin.queries.master_data.organisation import document_number_format, today
 
 
@@ -150,13 +152,16 @@ def _freeze_all(
     seller_columns = cache(partial(seller_fields, organisation))
     sources = load_fact_sources(session, organisation)
     shortcomings: list[Shortcoming] = []
+    rates_to_base = base_rates(session, organisation.base_currency, issue_date)
     for document in documents:
         row = document.invoice
         customer = customers[row["customer_id"]]
         facts = make_facts(sources, customer, row["currency"])
         if row["details"] is None:
+            base_rate = rates_to_base.get(row["currency"]) if row["tax"] else None
             row.update(seller_columns(facts.details.language) | customer_fields(customer))
-            row["details"] = details_to_json(facts.details)
+            row["details"] = details_to_json(replace(facts.details, base_rate=base_rate))
+            row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)
         if row["kind"] == "invoice":

@@ -17,9 +17,11 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.exports.catalogue import (
     BANK_ACCOUNTS,
     CUSTOMERS,
+    EXCHANGE_RATES,
     SERVICES,
     bank_accounts,
     customers,
+    exchange_rates,
     services,
 )
 from billing_admin.queries.exports.charges import CHARGES, charges
@@ -32,6 +34,7 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.exchange_rates import RateFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
@@ -46,6 +49,7 @@ Filters = (
     | InvoiceFilter
     | OpenItemFilter
     | PaymentFilter
+    | RateFilter
     | SeriesFilter
     | ServiceFilter
 )
@@ -72,6 +76,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "customers": FileKind(CustomerFilter, customers, CUSTOMERS),
     "services": FileKind(ServiceFilter, services, SERVICES),
     "bank-accounts": FileKind(BankAccountFilter, bank_accounts, BANK_ACCOUNTS),
+    "exchange-rates": FileKind(RateFilter, exchange_rates, EXCHANGE_RATES),
     "audit-events": FileKind(AuditFilter, events, EVENTS),
     "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),

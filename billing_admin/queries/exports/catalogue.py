@@ -1,4 +1,4 @@
-"""Exports of customers, of services with prices, and of bank accounts.
+"""Exports of customers, services with prices, bank accounts and exchange rates.
 
 Customers and services have every field that an import needs. They are ordered by reference or code, not by time of creation,
 so that an export after an import elsewhere equals the imported file.
@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, null
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.models import BankAccount, Customer, Service, ServicePrice, TaxRate
+from billing_admin.models import BankAccount, Customer, ExchangeRate, Service, ServicePrice, TaxRate
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter, select_bank_accounts
 from billing_admin.queries.master_data.customers import CustomerFilter
-from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.master_data.exchange_rates import RateFilter, latest_first
+from billing_admin.queries.master_data.organisation import organisation, today
 from billing_admin.queries.master_data.services import ServiceFilter
 
 _NO_CURRENCY: ColumnElement[Any] = null()
@@ -47,6 +48,12 @@ def bank_accounts(_session: Session, _filters: BankAccountFilter) -> Export:
     """Return the export of bank accounts, as they are listed."""
     rows = select_bank_accounts().with_only_columns(maintain_column_froms=True)
     return Export(BANK_ACCOUNTS, rows, _NO_CURRENCY)
+
+
+def exchange_rates(session: Session, filters: RateFilter) -> Export:
+    """Return the export of the base currency's rates, latest first."""
+    rows = latest_first(filters, organisation(session).base_currency).with_only_columns(maintain_column_froms=True)
+    return Export(EXCHANGE_RATES, rows, _NO_CURRENCY)
 
 
 CUSTOMERS = (
@@ -88,4 +95,11 @@ BANK_ACCOUNTS = (
     column("default", Kind.FLAG, BankAccount.is_default),
     column("archived", Kind.FLAG, BankAccount.archived_at.is_not(None)),
     column("id", Kind.WORD, BankAccount.id),
+)
+EXCHANGE_RATES = (
+    column("currency", Kind.WORD, ExchangeRate.currency),
+    column("day", Kind.DAY, ExchangeRate.day),
+    column("rate", Kind.EXACT, ExchangeRate.rate),
+    column("source", Kind.TEXT, ExchangeRate.source),
+    column("base_currency", Kind.WORD, ExchangeRate.base_currency),
 )

@@ -33,7 +33,7 @@ from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
-from billing_admin.web.master_data import bank_accounts, customers, services
+from billing_admin.web.master_data import bank_accounts, customers, exchange_rates, services
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import audit
 
@@ -66,6 +66,7 @@ EXPORT_KINDS = {
     "customers": ExportKind("Customers", "customer"),
     "services": ExportKind("Services", "service and price"),
     "bank-accounts": ExportKind("Bank accounts", "bank account"),
+    "exchange-rates": ExportKind("Exchange rates", "exchange rate"),
     "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
 }
 
@@ -127,6 +128,13 @@ def service_files() -> ResponseReturnValue:
 def bank_account_files() -> ResponseReturnValue:
     """Offer the file of the bank accounts."""
     return _export_page("Bank accounts", "bank_accounts.index", [], ["bank-accounts"])
+
+
+@pages.get("/exchange-rates")
+def exchange_rate_files() -> ResponseReturnValue:
+    """Offer the file of the exchange rates."""
+    chips = exchange_rates.filter_chips(exchange_rates.read_filters())
+    return _export_page("Exchange rates", "exchange_rates.index", chips, ["exchange-rates"])
 
 
 @pages.get("/audit-events")
@@ -220,6 +228,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "customers": customers.read_filters,
     "services": services.read_filters,
     "bank-accounts": bank_accounts.read_filters,
+    "exchange-rates": exchange_rates.read_filters,
     "audit-events": audit.read_filters,
 }
 

@@ -44,6 +44,7 @@ PARENT_BLUEPRINT = {
     "periods": "settings",
     "tax_rates": "settings",
     "bank_accounts": "settings",
+    "exchange_rates": "settings",
     "journal_accounts": "settings",
 }
 

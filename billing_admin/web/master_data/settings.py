@@ -29,7 +29,7 @@ from billing_admin.operations.invoices.sample import sample_pdf
 from billing_admin.operations.master_data import logos, organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
-from billing_admin.queries.master_data import bank_accounts, organisation as queries
+from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
@@ -182,6 +182,7 @@ def index() -> ResponseReturnValue:
             for account in bank_accounts.bank_accounts(session)
             if account.is_default
         ],
+        latest_rates=exchange_rates.latest_rate_day(session, settings.base_currency),
         date_order=current_organisation().date_order.label,
         rates=rates,
         categories=CATEGORIES,

@@ -48,6 +48,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
 # Object type → endpoint of the page with all objects of the type.
 INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
     "bank_account": "bank_accounts.index",
+    "exchange_rate": "exchange_rates.index",
     "organisation": "settings.index",
     "token": "tokens.index",
     "user": "users.index",

@@ -1,4 +1,4 @@
-"""The organisation: its settings, its logo and its bank accounts."""
+"""The organisation: its settings, logo, bank accounts and exchange rates."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import answers, calls
-from billing_client.answers import BankAccount, Download, FileTotals, Logo
-from billing_client.asking import BankAccountChanges, NewBankAccount, OrganisationChanges
+from billing_client.answers import BankAccount, Download, ExchangeRate, FileTotals, Logo
+from billing_client.asking import (
+    BankAccountChanges,
+    Day,
+    ExchangeRateFilter,
+    NewBankAccount,
+    NewExchangeRate,
+    OrganisationChanges,
+)
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -76,3 +83,30 @@ class BankAccounts(Resource):
     def totals(self) -> FileTotals:
         """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.BANK_ACCOUNT_FILE, query={"totals": 1})
+
+
+class ExchangeRates(Resource):
+    """The calls of `client.exchange_rates`."""
+
+    def set(self, **rate: Unpack[NewExchangeRate]) -> ExchangeRate:
+        """Set the rate of a currency on a day."""
+        return self.ask(ExchangeRate, calls.RATE_SET, body=rate)
+
+    def list(self, **filters: Unpack[ExchangeRateFilter]) -> Iterator[ExchangeRate]:
+        """Yield the rates that match the filters, latest first."""
+        return self.each(ExchangeRate, calls.RATE_LIST, filters)
+
+    def remove(self, currency: str, day: Day) -> ExchangeRate:
+        """Remove the rate of a day, and return it; issued documents keep it."""
+        return self.ask(ExchangeRate, calls.RATE_REMOVE, currency, body={"day": day})
+
+    def download(self, path: str | Path, **filters: Unpack[ExchangeRateFilter]) -> Download:
+        """Write the rates that match the filters to a CSV file.
+
+        `totals` returns its control totals.
+        """
+        return self.file(calls.RATE_FILE, path=path, query=filters)
+
+    def totals(self, **filters: Unpack[ExchangeRateFilter]) -> FileTotals:
+        """Return the control totals of the file that `download` writes."""
+        return self.ask(FileTotals, calls.RATE_FILE, query={**filters, "totals": 1})

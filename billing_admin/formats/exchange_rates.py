@@ -1,0 +1,119 @@
+"""Files of exchange rates: a row for each rate, or a column for each currency.
+
+The European Central Bank publishes files with a column per currency, whose rates are for the euro.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from typing import BinaryIO, Final
+
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder
+from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.imports.layouts import DELIMITERS
+from billing_admin.domain.money import MINOR_DIGITS, exact_decimal
+from billing_admin.formats.csv_reader import CsvRows, guess_encoding
+
+MAX_RATES: Final = 50_000
+MAX_PROBLEMS: Final = 20
+ECB, ECB_BASE_CURRENCY = "ECB", "EUR"
+_DAY_NAMES: Final = ("day", "date")
+_NO_RATE: Final = frozenset({"", "N/A", "-"})
+# Reads the rates of one row.
+_RowReader = Callable[[Sequence[str]], Iterator[RateSpec]]
+
+
+def read_rates(file: BinaryIO, base_currency: str) -> list[RateSpec]:
+    """Return the rates of a CSV file, in its order.
+
+    Raises:
+        Invalid: The file has no such columns or rows that cannot be read; the messages name their lines.
+    """
+    encoding = guess_encoding(file)
+    file.seek(0)
+    rows = CsvRows(file, encoding, _guess_delimiter(file))
+    _, header = next(rows, (0, []))
+    read_row = _row_reader([name.strip() for name in header], base_currency)
+    rates: list[RateSpec] = []
+    problems: list[Problem] = []
+    for line, cells in rows:
+        try:
+            rates.extend(read_row(cells))
+        except Invalid as error:
+            field = next((part for part in reversed(error.field) if isinstance(part, str)), "")
+            problems.append(Problem(error.code, f"Line {line}: {error.message}", (field,) if field else ()))
+        if len(rates) > MAX_RATES:
+            raise Invalid("too_long", f"The file has more than {MAX_RATES:,} rates. Import the last months only.")
+    if problems:
+        raise Invalid.of(problems[:MAX_PROBLEMS], len(problems))
+    if not rates:
+        raise Invalid("no_rows", "The file has no rates.")
+    return rates
+
+
+def _guess_delimiter(file: BinaryIO) -> str:
+    """Return the name of the delimiter that the first line has most often."""
+    first_line = file.readline(10_000).decode("latin-1")
+    file.seek(0)
+    return max(DELIMITERS, key=lambda name: first_line.count(DELIMITERS[name]))
+
+
+def _row_reader(header: Sequence[str], base_currency: str) -> _RowReader:
+    names = [name.casefold() for name in header]
+    day = next((names.index(name) for name in _DAY_NAMES if name in names), None)
+    if day is not None and {"currency", "rate"} <= set(names):
+        source = names.index("source") if "source" in names else None
+        return _reader_of_rows(names.index("currency"), day, names.index("rate"), source)
+    columns = {name: index for index, name in enumerate(header) if name in MINOR_DIGITS}
+    if day is not None and columns:
+        if base_currency != ECB_BASE_CURRENCY:
+            message = (
+                "A file with a column per currency has the rates of the euro, and your base currency is"
+                f" {base_currency}. Import a file with the columns currency, day and rate."
+            )
+            raise Invalid("other_base_currency", message)
+        return _reader_of_columns(columns, day)
+    message = "Use a CSV file with the columns currency, day and rate, or the file of the European Central Bank."
+    raise Invalid("other_columns", message)
+
+
+def _reader_of_rows(currency: int, day: int, rate: int, source: int | None) -> _RowReader:
+    def read(cells: Sequence[str]) -> Iterator[RateSpec]:
+        yield RateSpec(
+            currency=_cell(cells, currency).upper(),
+            day=_day(_cell(cells, day)),
+            rate=_rate(_cell(cells, rate)),
+            source="" if source is None else _cell(cells, source),
+        )
+
+    return read
+
+
+def _reader_of_columns(columns: dict[str, int], day: int) -> _RowReader:
+    def read(cells: Sequence[str]) -> Iterator[RateSpec]:
+        of_day = _day(_cell(cells, day))
+        for currency, index in columns.items():
+            text = _cell(cells, index)
+            if currency != ECB_BASE_CURRENCY and text not in _NO_RATE:
+                yield RateSpec(currency, of_day, _rate(text), ECB)
+
+    return read
+
+
+def _cell(cells: Sequence[str], index: int) -> str:
+    return cells[index].strip() if index < len(cells) else ""
+
+
+def _day(text: str) -> date:
+    with suppress(Invalid):
+        return parse_day(text, DateOrder.YEAR_FIRST)
+    raise Invalid("not_a_day", f"“{text[:40]}” is not a day. Use the form 2026-11-28.", "day")
+
+
+def _rate(text: str) -> Decimal:
+    if not text:
+        raise Invalid("missing", "Enter the rate.", "rate")
+    return exact_decimal(text, "rate")

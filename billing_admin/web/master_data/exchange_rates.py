@@ -1,0 +1,165 @@
+"""Exchange rates: the list, from which rates are added, imported and removed."""
+
+from typing import Any
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField
+from wtforms import SelectField, ValidationError
+
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.exchange_rates import MAX_SOURCE_LENGTH, RateSpec
+from billing_admin.domain.formatting import format_day
+from billing_admin.formats.exchange_rates import read_rates
+from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
+from billing_admin.operations.master_data import exchange_rates as operations
+from billing_admin.queries.master_data import exchange_rates as queries, organisation
+from billing_admin.queries.master_data.exchange_rates import RateFilter
+from billing_admin.web.frame.editing import CURRENCIES
+from billing_admin.web.frame.forms import DayField, ExactField, Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    currency_param,
+    day_range_params,
+    filtered_url,
+    has_permission,
+    load_page,
+    unfiltered_url,
+)
+from billing_admin.web.frame.signed_in import actor, now, today
+
+WRITE = "settings:write"
+RATES_FILE = BodyLimit(8 * MIB, fields=20)
+
+pages = page_blueprint("exchange_rates", __name__, "/settings/exchange-rates", write=WRITE)
+
+
+class RateKeyForm(Form):
+    """The currency and the day of a rate."""
+
+    currency = SelectField("Currency")
+    day = DayField("Day", blank_message="Enter the day of the rate, such as 2026-11-28.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        base_currency = organisation.organisation(db.session()).base_currency
+        self.currency.choices = {"": "Choose a currency"} | {code: code for code in CURRENCIES if code != base_currency}
+
+    def validate_currency(self, field: SelectField) -> None:
+        """Raise ValidationError if no currency is chosen."""
+        if not field.data:
+            raise ValidationError("Choose the currency of the rate.")
+
+
+class RateForm(RateKeyForm):
+    """A rate, and who published it."""
+
+    rate = ExactField("Rate", blank_message="Enter the rate, such as 1.0832.", noun="rate")
+    source = TextField("Source", max_length=MAX_SOURCE_LENGTH)
+
+    def spec(self) -> RateSpec:
+        """Return the rate entered.
+
+        Raises:
+            Invalid: A value is out of range.
+        """
+        return RateSpec(self.currency.data, self.day.data, self.rate.data, self.source.data)
+
+
+class RatesFileForm(Form):
+    """A file of rates."""
+
+    file = FileField("CSV file")
+
+    def validate_file(self, field: FileField) -> None:
+        """Raise ValidationError if no file was chosen."""
+        if not field.data or not field.data.filename:
+            raise ValidationError("Choose the file to import.")
+
+
+def read_filters() -> RateFilter:
+    """Return the list filter in the URL."""
+    first, last = day_range_params("from", "to")
+    return RateFilter(currency_param(), first, last)
+
+
+def filter_chips(filters: RateFilter) -> list[Any]:
+    """Return a removable chip for each condition of the filter."""
+    return build_chips(
+        ("currency", "Currency", filters.currency),
+        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
+        ("to", "To day", format_day(filters.to) if filters.to else ""),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """List the rates, latest first."""
+    session, filters = db.session(), read_filters()
+    base_currency = _base_currency()
+    return render_template(
+        "exchange_rates/list.html",
+        base_currency=base_currency,
+        page=load_page(queries.latest_first(filters, base_currency)),
+        summary=pluralise(queries.count_exchange_rates(session, filters, base_currency), "rate"),
+        currencies=[(code, code) for code in queries.rate_currencies(session, base_currency)],
+        filters=filters,
+        chips=filter_chips(filters),
+        clear_url=unfiltered_url(),
+        export_url=filtered_url("exports.exchange_rate_files"),
+        may_write=has_permission(WRITE),
+    )
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Add a rate; it replaces one of the same day."""
+    form = RateForm(day=today())
+    if form.validate_on_submit():
+        with errors_on(form):
+            rate, _ = transaction(operations.set_rate, form.spec(), actor(), now())
+            flash(f"The rate of {rate.currency} on {format_day(rate.day)} was saved.", "success")
+            return redirect(url_for("exchange_rates.index"), 303)
+    return render_form("exchange_rates/form.html", form, base_currency=_base_currency())
+
+
+@pages.route("/import", methods=["GET", "POST"])
+@body_limit(RATES_FILE)
+def import_file() -> ResponseReturnValue:
+    """Import a file of rates, all or none."""
+    form = RatesFileForm()
+    if form.validate_on_submit():
+        try:
+            rates = read_rates(form.file.data.stream, _base_currency())
+            outcome = transaction(operations.set_rates, rates, actor(), now())
+        except Invalid as error:
+            form.file.errors = [problem.message for problem in error.problems]
+            if len(error.problems) > 1:
+                form.file.errors.append("No rate was stored.")
+        else:
+            flash(
+                f"{pluralise(outcome.added, 'rate')} added, {pluralise(outcome.changed, 'rate')} changed,"
+                f" {pluralise(outcome.unchanged, 'rate')} stored already.",
+                "success",
+            )
+            return redirect(url_for("exchange_rates.index"), 303)
+    return render_form("exchange_rates/import.html", form, base_currency=_base_currency())
+
+
+@pages.post("/remove")
+def remove() -> ResponseReturnValue:
+    """Remove a rate; issued documents keep it."""
+    form = RateKeyForm()
+    if form.validate_on_submit():
+        currency, day = form.currency.data, form.day.data
+        transaction(operations.remove_rate, currency, day, actor(), now())
+        flash(f"The rate of {currency} on {format_day(day)} was removed. Issued documents keep it.", "success")
+    return redirect(url_for("exchange_rates.index"), 303)
+
+
+def _base_currency() -> str:
+    return organisation.organisation(db.session()).base_currency
