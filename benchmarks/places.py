@@ -17,7 +17,7 @@ from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.access import tokens
-from tests.databases import PostgreSQL, plain, postgresql_database
+from tests.databases import NAME_THE_SELLER, PostgreSQL, plain, postgresql_database
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "only-for-benchmarks" * 3
@@ -110,6 +110,7 @@ def _place(kind: str, url: URL) -> Iterator[Place]:
     app = create_app(Settings(database_url=url.render_as_string(hide_password=False), secret_key=SECRET))
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
+        transaction(lambda session: session.execute(text(NAME_THE_SELLER)))
     try:
         yield Place(kind, url, app)
     finally:

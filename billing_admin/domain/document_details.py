@@ -5,6 +5,7 @@ A document that was issued before details were stored has none: it reads as `Doc
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 # One object of a stored JSON text.
@@ -130,8 +131,12 @@ def _members(part: Any) -> dict[str, Any]:
         elif isinstance(value, str | bool):
             members[name] = value
         else:
-            members[name] = _members(value)
+            members[name] = _members_of_part(value)
     return members
+
+
+# The seller and the bank account are the same on all documents of a run.
+_members_of_part = lru_cache(maxsize=1024)(_members)
 
 
 _DEFAULTS = {

@@ -124,20 +124,28 @@ def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
     Stops come before warnings. A field has one shortcoming: the first.
     """
     severity = STOP if facts.requires_complete_details else WARNING
-    shortcomings = [
-        *_lacking(facts, STOPS, STOP),
-        *_lacking(facts, e_invoice_requirements(facts), STOP),
-        *_lacking(facts, WARNINGS, severity),
-    ]
-    by_field: dict[FieldPath, Shortcoming] = {}
-    for shortcoming in shortcomings:
-        by_field.setdefault(shortcoming.field, shortcoming)
-    return tuple(by_field.values())
+    return _first_of_each_field((*_always_stopping(facts), *_lacking(facts, WARNINGS, severity)))
 
 
 def find_stops(facts: IssueFacts) -> tuple[Shortcoming, ...]:
     """Return what stops a document from being issued; empty if it is ready."""
-    return tuple(shortcoming for shortcoming in find_shortcomings(facts) if shortcoming.stops)
+    if facts.requires_complete_details:
+        return find_shortcomings(facts)
+    return _first_of_each_field(_always_stopping(facts))
+
+
+def _always_stopping(facts: IssueFacts) -> tuple[Shortcoming, ...]:
+    requirements = (*STOPS, *e_invoice_requirements(facts))
+    return tuple(_lacking(facts, requirements, STOP))
+
+
+def _first_of_each_field(shortcomings: tuple[Shortcoming, ...]) -> tuple[Shortcoming, ...]:
+    if len(shortcomings) < 2:
+        return shortcomings
+    by_field: dict[FieldPath, Shortcoming] = {}
+    for shortcoming in shortcomings:
+        by_field.setdefault(shortcoming.field, shortcoming)
+    return tuple(by_field.values())
 
 
 def _lacking(facts: IssueFacts, requirements: Iterable[Requirement], severity: str) -> Iterator[Shortcoming]:
