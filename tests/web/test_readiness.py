@@ -65,8 +65,10 @@ def test_stops_are_shown_with_a_link_and_refuse_the_issue(admin: FlaskClient, dr
 
 def test_a_customer_page_shows_its_own_warnings_and_every_stop(admin: FlaskClient, draft: Invoice) -> None:
     page = f"/customers/{draft.customer_id}"
-    text = words(admin.get(page))
+    response = admin.get(page)
+    text = words(response)
     assert "Choose the country of ACME Inc" in text
+    assert link(response, "Edit the customer") == f"{page}/edit"
     assert NO_ACCOUNT not in text
     change_settings(address="")
     text = words(admin.get(page))

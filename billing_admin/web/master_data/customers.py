@@ -225,7 +225,9 @@ def _shortcomings(id: UUID, current_invoices: Sequence[PreparedDocument]) -> lis
     shortcomings = [item for document in current_invoices for item in document.shortcomings]
     if not current_invoices:
         shortcomings = list(customer_shortcomings(db.session(), id))
-    return show_shortcomings((id, item) for item in shortcomings if item.stops or item.page == "customer")
+    shown = show_shortcomings((id, item) for item in shortcomings if item.stops or item.page == "customer")
+    here, edit_url = url_for("customers.show", id=id), url_for("customers.edit", id=id) if has_permission(WRITE) else ""
+    return [row._replace(label="Edit the customer", url=edit_url) if row.url == here else row for row in shown]
 
 
 @pages.get("/<uuid:id>/charges")
