@@ -22,7 +22,7 @@ def change(script: Script, path: str, body: dict[str, Any]) -> Any:
 def test_settings_are_read_and_changed_with_their_version(script: Script) -> None:
     read = script.get("/organisation")
     settings: Any = read.json
-    assert (settings["legal_name"], settings["country"], settings["logo"]) == ("Your company", "", None)
+    assert (settings["legal_name"], settings["country"], settings["logo"]) == ("Example Ltd", "", None)
     assert (settings["default_tax_rate"], settings["locked_through"], settings["paper"]) == ("none", None, "a4")
     assert script.patch("/organisation", {"city": "Berlin"}).status_code == 428
     changed = script.patch(
@@ -130,7 +130,7 @@ def test_an_account_is_added_once_and_changed(script: Script) -> None:
     first = script.post("/bank-accounts", body)
     assert first.status_code == 201
     account: Any = first.json
-    assert (account["iban"], account["holder"], account["default"]) == (IBAN, "Your company", True)
+    assert (account["iban"], account["holder"], account["default"]) == (IBAN, "Example Ltd", True)
     again = script.post("/bank-accounts", body)
     assert (again.status_code, again.headers["Idempotent-Replayed"], again.json) == (200, "true", account)
     conflict = script.post("/bank-accounts", body | {"iban": OTHER_IBAN})

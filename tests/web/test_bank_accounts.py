@@ -34,7 +34,7 @@ def accounts(session: Session) -> list[BankAccount]:
 def test_an_account_is_added_once_and_shown_in_groups(admin: FlaskClient, session: Session) -> None:
     assert "No bank accounts yet" in admin.get(LIST).text
     page = admin.get(NEW).text
-    assert 'value="Your company"' in page
+    assert 'value="Example Ltd"' in page
     entered = GOOD | {"id": hidden(page, "id")}
     for _ in range(2):
         response = send(admin, NEW, **entered)
@@ -128,8 +128,8 @@ def test_the_list_is_exported_and_the_history_names_the_account(admin: FlaskClie
     file: Any = admin.get("/exports/bank-accounts.csv")
     assert file.text.splitlines() == [
         "currency,holder,iban,account_number,bic,bank_name,default,archived,id",
-        f"EUR,Your company,{IBAN},,,,true,false,{account.id}",
-        f"USD,Your company,,'=1+1,,,true,false,{accounts(session)[1].id}",
+        f"EUR,Example Ltd,{IBAN},,,,true,false,{account.id}",
+        f"USD,Example Ltd,,'=1+1,,,true,false,{accounts(session)[1].id}",
     ]
     assert "2 bank accounts" in words(admin.get("/exports/bank-accounts").text)
     history = words(admin.get(f"/audit?object={account.id}").text)
