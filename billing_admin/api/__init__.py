@@ -21,6 +21,7 @@ SUBJECTS: Final = (
     "charges",
     "recurring_charges",
     "customers",
+    "contacts",
     "catalogue",
     "organisation",
     "bank_accounts",

@@ -28,6 +28,7 @@ KINDS = (
     "allocations",
     "open-items",
     "customers",
+    "contacts",
     "services",
     "bank-accounts",
     "exchange-rates",

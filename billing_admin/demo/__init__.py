@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,8 +21,10 @@ from sqlalchemy.orm import Session
 from billing_admin.demo.company import (
     BANK_ACCOUNTS,
     CATALOGUE,
+    CONTACTS,
     CURRENCIES,
     CUSTOMERS,
+    DETAILS,
     LEAVING_CUSTOMER,
     LOGO,
     ORGANISATION,
@@ -31,6 +33,7 @@ from billing_admin.demo.company import (
     STILL_DRAFT,
     TAX_RATES,
     DemoCustomer,
+    Place,
 )
 from billing_admin.demo.corrections import CORRECTED, bill_again, credit_paid, credit_unpaid
 from billing_admin.demo.payments import (
@@ -56,7 +59,7 @@ from billing_admin.demo.usage import (
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.master_data import CustomerFields, ServiceFields
+from billing_admin.domain.master_data import CONTACT_RULES, ContactFields, CustomerFields, ServiceFields
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats.logo import check_logo
@@ -66,7 +69,15 @@ from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import charges, posting, recurring_charges
 from billing_admin.operations.invoices import invoices
-from billing_admin.operations.master_data import bank_accounts, customers, logos, organisation, services, tax_rates
+from billing_admin.operations.master_data import (
+    bank_accounts,
+    contacts,
+    customers,
+    logos,
+    organisation,
+    services,
+    tax_rates,
+)
 from billing_admin.operations.payments import payments
 from billing_admin.queries.master_data.organisation import day_of, organisation as the_organisation
 
@@ -182,13 +193,21 @@ class _History:
     def _change_master_data(self, month: int, now: datetime) -> None:
         for customer in CUSTOMERS:
             if customer.since == month:
-                self.do(customers.create, _customer_fields(customer), key("customers", customer.reference), SYSTEM, now)
+                self._add_customer(customer, now)
         if month == GPU_CHEAPER_FROM:
             self.do(services.update, _service("GpuCompute"), {"prices": _prices(CHEAPER_GPU)}, None, SYSTEM, now)
         if month == RETIRED_AFTER + 1:
             self.do(services.archive, _service(RETIRED.code), SYSTEM, now)
         if month == LEAVES_AFTER + 1:
             self.do(customers.archive, key("customers", LEAVING_CUSTOMER), SYSTEM, now)
+
+    def _add_customer(self, customer: DemoCustomer, now: datetime) -> None:
+        id = key("customers", customer.reference)
+        self.do(customers.create, _customer_fields(customer), id, SYSTEM, now)
+        for reference, name, email, *roles in CONTACTS:
+            if reference == customer.reference:
+                fields = cast("ContactFields", dict(zip(CONTACT_RULES, (name, email, *roles), strict=True)))
+                self.do(contacts.create, id, fields, key("contacts", email), SYSTEM, now)
 
     def _post_charges(self, month: int, first: date) -> None:
         """Post the charges of each week in the following night.
@@ -287,11 +306,23 @@ def _customer_fields(customer: DemoCustomer) -> CustomerFields:
         "reference": customer.reference,
         "name": customer.name,
         "currency": customer.currency,
-        "address": customer.address,
+        **_address(customer.place),
         "tax_id": customer.tax_id,
         "tax_treatment": customer.tax,
         "email": f"accounts@{customer.reference.lower()}.example",
         "payment_terms_days": customer.days,
+        "language": customer.language,
+        **DETAILS.get(customer.reference, {}),
+    }
+
+
+def _address(place: Place) -> CustomerFields:
+    return {
+        "street": place.street,
+        "postcode": place.postcode,
+        "city": place.city,
+        "region": place.region,
+        "country": place.country,
     }
 
 

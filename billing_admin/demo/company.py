@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing_admin.domain.bank_accounts import BankAccountFields
-from billing_admin.domain.master_data import OrganisationFields, TaxRateFields
+from billing_admin.domain.master_data import CustomerFields, OrganisationFields, TaxRateFields
 
 ORGANISATION: OrganisationFields = {
     "legal_name": "Nimbus Meadow Cloud GmbH",
@@ -124,10 +124,22 @@ IN_ADVANCE = {"IPAddress", "SupportPlan", "PartnerLicence"}
 
 
 @dataclass(frozen=True, slots=True)
-class DemoCustomer:
-    """A customer: size, first month, days to pay, and tax treatment.
+class Place:
+    """An address: street and number, postcode, city, region, and the country's code."""
 
-    Days to pay are set only if they are not the default.
+    street: str
+    postcode: str
+    city: str
+    region: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCustomer:
+    """A customer: size, first month, days to pay, tax treatment and language.
+
+    Days to pay are set only if they are not the default. Companies in other countries of the EU account for the tax
+    themselves, consumers there are charged it, and deliveries to the rest of the world are free of it.
     """
 
     reference: str
@@ -135,51 +147,110 @@ class DemoCustomer:
     currency: str
     plan: str
     size: float
-    address: str
+    place: Place
     tax_id: str = ""
     since: int = 0
     days: int | None = None
     tax: str = "standard"
+    language: str = ""
 
 
 CUSTOMERS = (
-    DemoCustomer("ACME", "ACME Inc", "USD", "sample", 1.0, "1 Coyote Way\nFlagstaff, AZ 86001\nUnited States"),
-    DemoCustomer("FOO", "Foo Ltd", "EUR", "sample", 0.4, "3 Bar Street\nDublin D02 XY45\nIreland", "IE9999999A"),
-    DemoCustomer("C-0101", "Bäckerei Kornblüte OHG", "EUR", "small", 0.3, "Mühlgasse 4\n04109 Leipzig\nGermany", "DE999999101"),
-    DemoCustomer("C-0102", "Café Ångström AB", "EUR", "shop", 0.5, "Storgatan 18\n753 31 Uppsala\nSweden", "SE999999999901"),
-    DemoCustomer("C-0103", "Observatoire des Étoiles SARL", "EUR", "lab", 1.6, "9 rue des Lilas\n69003 Lyon\nFrance", "FR99999999103", days=45),
-    DemoCustomer("C-0104", "Fjordlys Media AS", "EUR", "media", 2.2, "Bryggen 21\n5003 Bergen\nNorway", "NO999999104MVA"),
-    DemoCustomer("C-0105", "Pastelería Núñez e Hijos SL", "EUR", "small", 0.2, "Calle Olmo 7\n41004 Sevilla\nSpain", "ESB99999105"),
-    DemoCustomer("C-0106", "Smørrebrød & Søn ApS", "EUR", "shop", 0.6, "Havnegade 40\n8000 Aarhus\nDenmark", "DK99999106"),
-    DemoCustomer("C-0107", "Łódzkie Zakłady Danych sp. z o.o.", "EUR", "platform", 1.4, "ul. Piotrkowska 300\n90-001 Łódź\nPoland", "PL9999999107"),
-    DemoCustomer("C-0108", "Çınar Lojistik A.Ş.", "USD", "agency", 0.9, "Liman Cad. 55\n35220 İzmir\nTürkiye"),
-    DemoCustomer("C-0109", "Grünwald & Töchter Logistik GmbH", "EUR", "platform", 2.8, "Hafenstraße 80\n20457 Hamburg\nGermany", "DE999999109", days=14),
-    DemoCustomer("C-0110", "Ölpresse Bodensee eG", "EUR", "office", 0.4, "Seeweg 2\n78462 Konstanz\nGermany", "DE999999110"),
-    DemoCustomer("C-0111", "Kavárna U Tří Žab s.r.o.", "EUR", "small", 0.25, "Křižíkova 11\n186 00 Praha\nCzechia", "CZ99999111"),
-    DemoCustomer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, "Bahnhofplatz 1\n3011 Bern\nSwitzerland", "CHE-999.999.112", days=60, tax="export"),
-    DemoCustomer("C-0113", "Osteria del Cloud S.r.l.", "EUR", "shop", 0.7, "Via Garibaldi 33\n40124 Bologna\nItaly", "IT99999999113"),
-    DemoCustomer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, "Mannerheimintie 90\n00250 Helsinki\nFinland", "FI99999114", tax="reverse_charge"),
-    DemoCustomer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, "Prinsengracht 512\n1017 KH Amsterdam\nNetherlands", "NL999999115B01"),
-    DemoCustomer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, "Rue Haute 61\n1000 Bruxelles\nBelgium", "BE0999999116"),
-    DemoCustomer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, "Rynek 14\n50-101 Wrocław\nPoland", "PL9999999117"),
-    DemoCustomer("C-0118", "São Miguel Viagens Lda", "EUR", "shop", 0.8, "Rua do Sol 25\n9500-001 Ponta Delgada\nPortugal", "PT999999118"),
-    DemoCustomer("C-0119", "Donau Robotics GmbH", "EUR", "lab", 1.9, "Handelskai 200\n1020 Wien\nAustria", "ATU99999119", since=3),
-    DemoCustomer("C-0120", "Víðir Games ehf.", "EUR", "media", 1.5, "Laugavegur 77\n101 Reykjavík\nIceland", "IS999120", since=5),
-    DemoCustomer("C-0121", "Zagreb Pametni Grad d.o.o.", "EUR", "platform", 0.9, "Ilica 242\n10000 Zagreb\nCroatia", "HR99999999121", since=7),
-    DemoCustomer("C-0201", "Blue Heron Analytics, Inc.", "USD", "lab", 2.4, "500 Congress Ave\nAustin, TX 78701\nUnited States", days=45),
-    DemoCustomer("C-0202", "Maple & Moose Outfitters Ltd.", "USD", "shop", 1.0, "88 Water Street\nVancouver, BC V6B 1A1\nCanada"),
-    DemoCustomer("C-0203", "Pacific Tortilla Company LLC", "USD", "small", 0.3, "2214 Mission St\nSan Francisco, CA 94110\nUnited States"),
-    DemoCustomer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, "1200 boul. Laurier\nQuébec, QC G1V 2L1\nCanada", "999999204RT0001"),
-    DemoCustomer("C-0205", "Lakeshore Public Radio", "USD", "media", 0.9, "17 Harbor Drive\nDuluth, MN 55802\nUnited States"),
-    DemoCustomer("C-0206", "Peña Verde Seguros S.A.", "USD", "office", 0.7, "Av. Reforma 1010\n06600 Ciudad de México\nMexico"),
-    DemoCustomer("C-0207", "Northern Lights Genomics Corp.", "USD", "lab", 3.4, "99 Galena St\nFairbanks, AK 99701\nUnited States", since=4),
-    DemoCustomer("C-0208", "Copper Kettle Brewing Co.", "USD", "small", 0.2, "41 Canal Street\nPortland, ME 04101\nUnited States"),
-    DemoCustomer("C-0301", "Kitsune Games K.K.", "JPY", "media", 1.8, "3-5-1 Sakuragaoka\nShibuya-ku, Tokyo 150-0031\nJapan", "T9999999999301"),
-    DemoCustomer("C-0302", "Yuki no Hana Travel", "JPY", "shop", 0.6, "2-14 Odori Nishi\nChuo-ku, Sapporo 060-0042\nJapan", "T9999999999302"),
-    DemoCustomer("C-0303", "Matsuri Robotics", "JPY", "lab", 1.2, "7-1 Umeda\nKita-ku, Osaka 530-0001\nJapan", "T9999999999303"),
-    DemoCustomer("C-0304", "Aozora Clinic Group", "JPY", "office", 0.8, "1-8 Tenjin\nChuo-ku, Fukuoka 810-0001\nJapan", "T9999999999304", since=2),
-    DemoCustomer("C-0305", "Sumida Paper Works", "JPY", "agency", 0.5, "4-20 Azumabashi\nSumida-ku, Tokyo 130-0001\nJapan", "T9999999999305", since=6),
+    DemoCustomer("ACME", "ACME Inc", "USD", "sample", 1.0, Place("1 Coyote Way", "86001", "Flagstaff", "AZ", "US"), tax="export"),
+    DemoCustomer("FOO", "Foo Ltd", "EUR", "sample", 0.4, Place("3 Bar Street", "D02 XY45", "Dublin", country="IE"), "IE9999990U", tax="reverse_charge"),
+    DemoCustomer("C-0101", "Bäckerei Kornblüte OHG", "EUR", "small", 0.3, Place("Mühlgasse 4", "04109", "Leipzig", country="DE"), "DE999990002", language="de"),
+    DemoCustomer("C-0102", "Café Ångström AB", "EUR", "shop", 0.5, Place("Storgatan 18", "753 31", "Uppsala", country="SE"), "SE999999900701", tax="reverse_charge"),
+    DemoCustomer("C-0103", "Observatoire des Étoiles SARL", "EUR", "lab", 1.6, Place("9 rue des Lilas", "69003", "Lyon", country="FR"), "FR48999999105", days=45, tax="reverse_charge", language="fr"),
+    DemoCustomer("C-0104", "Fjordlys Media AS", "EUR", "media", 2.2, Place("Bryggen 21", "5003", "Bergen", country="NO"), "NO999999107MVA", tax="export"),
+    DemoCustomer("C-0105", "Pastelería Núñez e Hijos SL", "EUR", "small", 0.2, Place("Calle Olmo 7", "41004", "Sevilla", country="ES"), language="es"),
+    DemoCustomer("C-0106", "Smørrebrød & Søn ApS", "EUR", "shop", 0.6, Place("Havnegade 40", "8000", "Aarhus", country="DK"), "DK99999004", tax="reverse_charge"),
+    DemoCustomer("C-0107", "Łódzkie Zakłady Danych sp. z o.o.", "EUR", "platform", 1.4, Place("ul. Piotrkowska 300", "90-001", "Łódź", country="PL"), "PL9999999002", tax="reverse_charge"),
+    DemoCustomer("C-0108", "Çınar Lojistik A.Ş.", "USD", "agency", 0.9, Place("Liman Cad. 55", "35220", "İzmir", country="TR"), tax="export"),
+    DemoCustomer("C-0109", "Grünwald & Töchter Logistik GmbH", "EUR", "platform", 2.8, Place("Hafenstraße 80", "20457", "Hamburg", country="DE"), "DE999999000", days=14, language="de"),
+    DemoCustomer("C-0110", "Ölpresse Bodensee eG", "EUR", "office", 0.4, Place("Seeweg 2", "78462", "Konstanz", country="DE"), "DE999999106", language="de"),
+    DemoCustomer("C-0111", "Kavárna U Tří Žab s.r.o.", "EUR", "small", 0.25, Place("Křižíkova 11", "186 00", "Praha", country="CZ")),
+    DemoCustomer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, Place("Bahnhofplatz 1", "3011", "Bern", country="CH"), "CHE-999.999.016 MWST", days=60, tax="export", language="de"),
+    DemoCustomer("C-0113", "Osteria del Cloud S.r.l.", "EUR", "shop", 0.7, Place("Via Garibaldi 33", "40124", "Bologna", country="IT"), "IT99999110010", tax="reverse_charge"),
+    DemoCustomer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, Place("Mannerheimintie 90", "00250", "Helsinki", country="FI"), "FI99999001", tax="reverse_charge"),
+    DemoCustomer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, Place("Prinsengracht 512", "1017 KH", "Amsterdam", country="NL"), "NL999999101B01", tax="reverse_charge"),
+    DemoCustomer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, Place("Rue Haute 61", "1000", "Bruxelles", country="BE"), "BE0999999031", tax="reverse_charge", language="fr"),
+    DemoCustomer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, Place("Rynek 14", "50-101", "Wrocław", country="PL"), "PL9999999108", tax="reverse_charge"),
+    DemoCustomer("C-0118", "São Miguel Viagens Lda", "EUR", "shop", 0.8, Place("Rua do Sol 25", "9500-001", "Ponta Delgada", country="PT"), "PT999999109", tax="reverse_charge"),
+    DemoCustomer("C-0119", "Donau Robotics GmbH", "EUR", "lab", 1.9, Place("Handelskai 200", "1020", "Wien", country="AT"), "ATU99999001", since=3, tax="reverse_charge", language="de"),
+    DemoCustomer("C-0120", "Víðir Games ehf.", "EUR", "media", 1.5, Place("Laugavegur 77", "101", "Reykjavík", country="IS"), "IS999120", since=5, tax="export"),
+    DemoCustomer("C-0121", "Zagreb Pametni Grad d.o.o.", "EUR", "platform", 0.9, Place("Ilica 242", "10000", "Zagreb", country="HR"), "HR99999999105", since=7, tax="reverse_charge"),
+    DemoCustomer("C-0201", "Blue Heron Analytics, Inc.", "USD", "lab", 2.4, Place("500 Congress Ave", "78701", "Austin", "TX", "US"), days=45, tax="export"),
+    DemoCustomer("C-0202", "Maple & Moose Outfitters Ltd.", "USD", "shop", 1.0, Place("88 Water Street", "V6B 1A1", "Vancouver", "BC", "CA"), tax="export"),
+    DemoCustomer("C-0203", "Pacific Tortilla Company LLC", "USD", "small", 0.3, Place("2214 Mission St", "94110", "San Francisco", "CA", "US"), tax="export"),
+    DemoCustomer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, Place("1200 boul. Laurier", "G1V 2L1", "Québec", "QC", "CA"), "999999204RT0001", tax="export"),
+    DemoCustomer("C-0205", "Lakeshore Public Radio", "USD", "media", 0.9, Place("17 Harbor Drive", "55802", "Duluth", "MN", "US"), tax="export"),
+    DemoCustomer("C-0206", "Peña Verde Seguros S.A.", "USD", "office", 0.7, Place("Av. Reforma 1010", "06600", "Ciudad de México", country="MX"), tax="export", language="es"),
+    DemoCustomer("C-0207", "Northern Lights Genomics Corp.", "USD", "lab", 3.4, Place("99 Galena St", "99701", "Fairbanks", "AK", "US"), since=4, tax="export"),
+    DemoCustomer("C-0208", "Copper Kettle Brewing Co.", "USD", "small", 0.2, Place("41 Canal Street", "04101", "Portland", "ME", "US"), tax="export"),
+    DemoCustomer("C-0301", "Kitsune Games K.K.", "JPY", "media", 1.8, Place("3-5-1 Sakuragaoka", "150-0031", "Shibuya-ku", "Tokyo", "JP"), "T9999999999301", tax="export"),
+    DemoCustomer("C-0302", "Yuki no Hana Travel", "JPY", "shop", 0.6, Place("2-14 Odori Nishi", "060-0042", "Chuo-ku", "Sapporo", "JP"), "T9999999999302", tax="export"),
+    DemoCustomer("C-0303", "Matsuri Robotics", "JPY", "lab", 1.2, Place("7-1 Umeda", "530-0001", "Kita-ku", "Osaka", "JP"), "T9999999999303", tax="export"),
+    DemoCustomer("C-0304", "Aozora Clinic Group", "JPY", "office", 0.8, Place("1-8 Tenjin", "810-0001", "Chuo-ku", "Fukuoka", "JP"), "T9999999999304", since=2, tax="export"),
+    DemoCustomer("C-0305", "Sumida Paper Works", "JPY", "agency", 0.5, Place("4-20 Azumabashi", "130-0001", "Sumida-ku", "Tokyo", "JP"), "T9999999999305", since=6, tax="export"),
 )  # fmt: skip
+
+# Further fields of some customers: formats of e-invoices with the addresses that they need, and other details.
+DETAILS: dict[str, CustomerFields] = {
+    "C-0101": {
+        "e_invoice": "factur-x",
+        "registration_id": "4099999000005",
+        "registration_scheme": "0088",
+        "custom_lines": [{"label": "Kostenstelle", "value": "Backstube 4"}],
+    },
+    "C-0103": {"e_invoice": "factur-x", "contract": "CT-2025-118"},
+    "C-0104": {
+        "e_invoice": "peppol",
+        "buyer_reference": "Media 21",
+        "electronic_address": "999999107",
+        "electronic_scheme": "0192",
+    },
+    "C-0109": {
+        "e_invoice": "ubl",
+        "contract": "RV 2025/07",
+        "delivery_name": "Grünwald & Töchter, Lager Süd",
+        "delivery_street": "Am Güterbahnhof 3",
+        "delivery_postcode": "80807",
+        "delivery_city": "München",
+        "delivery_country": "DE",
+    },
+    "C-0110": {
+        "e_invoice": "xrechnung-ubl",
+        "buyer_reference": "99101-DEMO0110-79",
+        "electronic_address": "einkauf@c-0110.example",
+        "electronic_scheme": "EM",
+    },
+    "C-0115": {
+        "e_invoice": "peppol",
+        "buyer_reference": "Tulp 512",
+        "electronic_address": "NL999999101B01",
+        "electronic_scheme": "9944",
+    },
+    "C-0116": {
+        "e_invoice": "peppol",
+        "buyer_reference": "Atelier 61",
+        "electronic_address": "0999999031",
+        "electronic_scheme": "0208",
+    },
+    "C-0119": {
+        "e_invoice": "xrechnung-cii",
+        "buyer_reference": "99101-DEMO0119-52",
+        "electronic_address": "ATU99999001",
+        "electronic_scheme": "9914",
+    },
+    "C-0201": {"custom_lines": [{"label": "Cost center", "value": "ML-42"}, {"label": "Project", "value": "Heron"}]},
+    "C-0208": {"paper": "a4"},
+}
+# Further contacts: customer, name, e-mail address, and how they get invoices, reminders and statements.
+CONTACTS = (
+    ("ACME", "Wile E. Coyote", "wile@acme.example", "cc", "none", "none"),
+    ("C-0109", "Grit Grünwald", "grit@c-0109.example", "cc", "cc", "to"),
+    ("C-0112", "Urs Brunner", "urs@c-0112.example", "none", "to", "to"),
+)
 
 LEAVING_CUSTOMER = "C-0111"  # leaves after eight months
 OVERPAID_BACK = "C-0105"  # last month's goodwill is more than its usage: left out

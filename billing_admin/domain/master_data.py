@@ -3,7 +3,7 @@
 The module also has the rule of each field.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -17,8 +17,10 @@ from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import (
+    E_INVOICE_FORMATS,
     LANGUAGES,
     PAPERS,
+    RECIPIENT_ROLES,
     check_city,
     check_country_shape,
     check_identifier,
@@ -44,12 +46,15 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 # Characters; forms and API fields take their limits from here. Other texts have `MAX_LINE_LENGTH`.
 MAX_ADDRESS_LENGTH = 500
 MAX_NOTE_LENGTH = 1000
+MAX_LABEL_LENGTH = 40
+MAX_CUSTOM_LINES = 4
 
 
 class CustomerFields(TypedDict, total=False):
     """A customer's fields.
 
-    Missing fields keep their values, or get defaults in a new customer.
+    Missing fields keep their values, or get defaults in a new customer. `email` is the address of the first contact
+    that gets invoices. Each of the `custom_lines` has a `label` and a `value`.
     """
 
     reference: str
@@ -62,6 +67,42 @@ class CustomerFields(TypedDict, total=False):
     payment_terms_days: int | None
     notes: str
     purchase_order: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    language: str
+    paper: str
+    e_invoice: str
+    buyer_reference: str
+    contract: str
+    custom_lines: Sequence[Mapping[str, str]]
+    delivery_name: str
+    delivery_street: str
+    delivery_street2: str
+    delivery_postcode: str
+    delivery_city: str
+    delivery_region: str
+    delivery_country: str
+
+
+class ContactFields(TypedDict, total=False):
+    """The fields of a customer's contact.
+
+    The last three say how the contact gets these documents: as `to` or `cc`, or `none`.
+    """
+
+    name: str
+    email: str
+    invoices: str
+    reminders: str
+    statements: str
 
 
 class ServiceFields(TypedDict, total=False):
@@ -238,14 +279,41 @@ def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     return prices
 
 
+def _contact_email(value: str, field: str) -> str:
+    if not value.strip():
+        raise Invalid("blank", "Enter the contact's e-mail address.", field)
+    return _email(value, field)
+
+
+def _custom_lines(lines: Sequence[Mapping[str, str]], field: str) -> Sequence[Mapping[str, str]]:
+    if len(lines) > MAX_CUSTOM_LINES:
+        raise Invalid("too_many", f"Use at most {MAX_CUSTOM_LINES} lines.", field)
+    problems: list[Problem] = []
+    labels = [line["label"].casefold() for line in lines]
+    for index, line in enumerate(lines):
+        try:
+            check_not_blank(line["label"], field, index, "label", longest=MAX_LABEL_LENGTH)
+            check_not_blank(line["value"], field, index, "value")
+        except Invalid as error:
+            problems += error.problems
+        if labels[index] in labels[:index]:
+            problems.append(Problem("label_twice", "Use each label once.", (field, index, "label")))
+    if problems:
+        raise Invalid.of(problems)
+    return lines
+
+
 def _optional_account(value: str, field: str) -> str:
     return check_account_name(value, field) if value else value
 
 
 def _choice(options: Collection[str]) -> Rule:
+    names = " or ".join(option for option in options if option)
+    blank = ", or leave it blank" if "" in options else ""
+
     def check(value: str, field: str) -> str:
         if value not in options:
-            raise Invalid("not_a_choice", f"Use one of {' or '.join(options)}.", field)
+            raise Invalid("not_a_choice", f"Use one of {names}{blank}.", field)
         return value
 
     return check
@@ -266,6 +334,14 @@ TAX_CATEGORIES = {
     "K": "Intra-community supply",
 }
 
+_ADDRESS_RULES: Mapping[str, Rule] = {
+    "street": _line,
+    "street2": _line,
+    "postcode": check_postcode,
+    "city": check_city,
+    "region": check_city,
+    "country": check_country_shape,
+}
 CUSTOMER_RULES: Mapping[str, Rule] = {
     "reference": _reference,
     "name": _name,
@@ -277,6 +353,19 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "payment_terms_days": _days,
     "notes": _address,
     "purchase_order": _line,
+    **_ADDRESS_RULES,
+    "registration_id": check_identifier,
+    "registration_scheme": check_scheme_shape,
+    "electronic_address": check_identifier,
+    "electronic_scheme": check_scheme_shape,
+    "language": _choice(["", *LANGUAGES]),
+    "paper": _choice(["", *PAPERS]),
+    "e_invoice": _choice([*E_INVOICE_FORMATS]),
+    "buyer_reference": _line,
+    "contract": _line,
+    "custom_lines": _custom_lines,
+    "delivery_name": _line,
+    **{f"delivery_{part}": rule for part, rule in _ADDRESS_RULES.items()},
 }
 # The values of optional fields in a new customer; `reference` defaults to the next free one.
 CUSTOMER_DEFAULTS: Mapping[str, Any] = {
@@ -287,7 +376,27 @@ CUSTOMER_DEFAULTS: Mapping[str, Any] = {
     "payment_terms_days": None,
     "notes": "",
     "purchase_order": "",
+    **dict.fromkeys(_ADDRESS_RULES, ""),
+    "registration_id": "",
+    "registration_scheme": "",
+    "electronic_address": "",
+    "electronic_scheme": "",
+    "language": "",
+    "paper": "",
+    "e_invoice": "none",
+    "buyer_reference": "",
+    "contract": "",
+    "custom_lines": [],
+    "delivery_name": "",
+    **dict.fromkeys((f"delivery_{part}" for part in _ADDRESS_RULES), ""),
 }
+CONTACT_RULES: Mapping[str, Rule] = {
+    "name": _line,
+    "email": _contact_email,
+    **dict.fromkeys(("invoices", "reminders", "statements"), _choice([*RECIPIENT_ROLES])),
+}
+# A contact gets statements only where somebody says so: they are sent every month.
+CONTACT_DEFAULTS: Mapping[str, Any] = {"name": "", "invoices": "to", "reminders": "to", "statements": "none"}
 SERVICE_RULES: Mapping[str, Rule] = {
     "code": _reference,
     "name": _name,
@@ -301,12 +410,7 @@ SERVICE_RULES: Mapping[str, Rule] = {
 }
 # The details that the organisation and customers have in common.
 PARTY_RULES: Mapping[str, Rule] = {
-    "street": _line,
-    "street2": _line,
-    "postcode": check_postcode,
-    "city": check_city,
-    "region": check_city,
-    "country": check_country_shape,
+    **_ADDRESS_RULES,
     "registration_id": check_identifier,
     "registration_scheme": check_scheme_shape,
     "electronic_address": check_identifier,

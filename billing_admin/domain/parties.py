@@ -186,9 +186,12 @@ def _fill_line(address: Address, template: str) -> str:
 def printed_address(text: str, address: Address, country_name: str) -> str:
     """Return an address as documents print it.
 
-    It is made of the parts once they have a country. Until then it is the text as entered.
+    It is made of the parts once they have a country. Until then it is the text as entered, and also while the country is
+    the only part.
     """
-    return "\n".join(address_lines(address, country_name)) if address.country else text
+    if not address.country or (text.strip() and address == Address(country=address.country)):
+        return text
+    return "\n".join(address_lines(address, country_name))
 
 
 LETTER_COUNTRIES: Final = frozenset(
@@ -196,6 +199,8 @@ LETTER_COUNTRIES: Final = frozenset(
 )
 
 
-def paper_of(paper: str, country: str) -> str:
-    """Return the chosen paper size, or that of the country."""
-    return paper or ("letter" if country in LETTER_COUNTRIES else "a4")
+def paper_of(paper: str, country: str, default: str = "a4") -> str:
+    """Return the chosen paper size, else that of the country, else the default."""
+    if paper or not country:
+        return paper or default
+    return "letter" if country in LETTER_COUNTRIES else "a4"

@@ -147,7 +147,6 @@ _SCHEMES: Final[Mapping[str, tuple[str, str]]] = {
     "0204": ("de.leitweg", "a Leitweg-ID such as 04011000-1234512345-06"),
     "0208": ("be.vat", "a Belgian enterprise number of 10 digits"),
     "0211": ("it.iva", "an Italian VAT number of 11 digits"),
-    "9906": ("it.iva", "an Italian VAT number of 11 digits"),
     "9914": ("at.uid", "an Austrian VAT number, ATU and 8 digits"),
     "9925": ("be.vat", "a Belgian VAT number, BE and 10 digits"),
     "9930": ("de.vat", "a German VAT number, DE and 9 digits"),

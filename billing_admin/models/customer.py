@@ -1,27 +1,61 @@
-"""Customers, and the account that a customer has in each currency."""
+"""Customers, their contacts, and the account that a customer has in each currency."""
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
+from billing_admin.domain.parties import E_INVOICE_FORMATS, LANGUAGES, PAPERS, RECIPIENT_ROLES
 from billing_admin.models.base import Base, exact_checks, value_check
 
 TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
+
+
+class CustomerContact(Base):
+    """A person or mailbox of a customer.
+
+    `invoices`, `reminders` and `statements` say how the contact gets them: as `to` or `cc`, or `none`. The contacts of a
+    customer are in the order in which they were added.
+    """
+
+    __tablename__ = "customer_contacts"
+    __table_args__ = (
+        *(value_check(document, *RECIPIENT_ROLES) for document in ("invoices", "reminders", "statements")),
+        Index(None, "customer_id", "created_at", "id"),
+        UniqueConstraint("customer_id", "email"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
+    name: Mapped[str]
+    email: Mapped[str]
+    invoices: Mapped[str]
+    reminders: Mapped[str]
+    statements: Mapped[str]
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
 class Customer(Base):
     """A customer.
 
     `search` holds the reference, name and e-mail address, folded, for searches. Lists are sorted by `sort_key`, which
-    `domain.text.sort_key` makes of the name.
+    `domain.text.sort_key` makes of the name. `address` is printed while the parts of the address are empty. Without
+    `language` or `paper` the organisation's apply. `custom_lines` are printed on documents, each with a `label` and a
+    `value`. `email` is read from the contacts.
     """
 
     __tablename__ = "customers"
     __table_args__ = (
         value_check("tax_treatment", *TAX_TREATMENTS),
+        value_check("language", "", *LANGUAGES),
+        value_check("paper", "", *PAPERS),
+        value_check("e_invoice", *E_INVOICE_FORMATS),
         Index(None, "created_at", "id"),
         Index(None, "sort_key", "id"),
     )
@@ -29,7 +63,6 @@ class Customer(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    email: Mapped[str]
     address: Mapped[str]
     tax_id: Mapped[str]
     tax_treatment: Mapped[str]
@@ -42,6 +75,41 @@ class Customer(Base):
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column()
+    street: Mapped[str]
+    street2: Mapped[str]
+    postcode: Mapped[str]
+    city: Mapped[str]
+    region: Mapped[str]
+    country: Mapped[str]
+    registration_id: Mapped[str]
+    registration_scheme: Mapped[str]
+    electronic_address: Mapped[str]
+    electronic_scheme: Mapped[str]
+    language: Mapped[str]
+    paper: Mapped[str]
+    e_invoice: Mapped[str]
+    buyer_reference: Mapped[str]
+    contract: Mapped[str]
+    custom_lines: Mapped[list[dict[str, Any]]]
+    delivery_name: Mapped[str]
+    delivery_street: Mapped[str]
+    delivery_street2: Mapped[str]
+    delivery_postcode: Mapped[str]
+    delivery_city: Mapped[str]
+    delivery_region: Mapped[str]
+    delivery_country: Mapped[str]
+    # The address of the first contact that gets invoices as To, empty without one.
+    email: Mapped[str] = column_property(
+        func.coalesce(
+            select(CustomerContact.email)
+            .where(CustomerContact.customer_id == id, CustomerContact.invoices == "to")
+            .order_by(CustomerContact.created_at, CustomerContact.id)
+            .limit(1)
+            .correlate_except(CustomerContact)
+            .scalar_subquery(),
+            "",
+        )
+    )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

@@ -27,6 +27,7 @@ from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
 from billing_admin.web.master_data import (
     bank_accounts,
+    contacts,
     customers,
     exchange_rates,
     periods,
@@ -44,6 +45,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     dashboard,
     search,
     customers,
+    contacts,
     services,
     charges,
     grid,

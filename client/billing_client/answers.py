@@ -132,6 +132,32 @@ class RecurringCharge:
 
 
 @dataclass(frozen=True)
+class CustomLine:
+    """A line that is printed on the documents of a customer."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A contact of a customer.
+
+    `invoices`, `reminders` and `statements` say how the contact gets them: as `to`, as `cc`, or `none`.
+    """
+
+    id: UUID
+    name: str
+    email: str
+    invoices: str
+    reminders: str
+    statements: str
+    created_at: datetime
+    etag: Optional[str] = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Customer:
     """A customer."""
 
@@ -148,6 +174,29 @@ class Customer:
     archived: bool
     created_at: datetime
     purchase_order: str = ""
+    street: str = ""
+    street2: str = ""
+    postcode: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    registration_id: str = ""
+    registration_scheme: str = ""
+    electronic_address: str = ""
+    electronic_scheme: str = ""
+    language: str = ""
+    paper: str = ""
+    e_invoice: str = "none"
+    buyer_reference: str = ""
+    contract: str = ""
+    custom_lines: tuple[CustomLine, ...] = ()
+    delivery_name: str = ""
+    delivery_street: str = ""
+    delivery_street2: str = ""
+    delivery_postcode: str = ""
+    delivery_city: str = ""
+    delivery_region: str = ""
+    delivery_country: str = ""
     etag: Optional[str] = None
     replayed: bool = False
 

@@ -17,6 +17,10 @@ Day = Union[date, str]
 Key = Union[UUID, str]
 Interval = Literal["weekly", "monthly", "quarterly", "half_yearly", "yearly"]
 Timing = Literal["in_advance", "in_arrears"]
+Language = Literal["", "en", "de", "fr", "es"]
+Paper = Literal["", "a4", "letter"]
+EInvoice = Literal["none", "factur-x", "ubl", "peppol", "xrechnung-ubl", "xrechnung-cii"]
+Role = Literal["to", "cc", "none"]
 
 
 class _ChargeNeeds(TypedDict):
@@ -143,8 +147,19 @@ class RecurringFilter(TypedDict, total=False):
     currency: str
 
 
+class CustomLine(TypedDict):
+    """A line that is printed on the documents of a customer."""
+
+    label: str
+    value: str
+
+
 class CustomerChanges(TypedDict, total=False):
-    """Changes to a customer."""
+    """Changes to a customer.
+
+    Empty `language` and `paper` mean the organisation's, or the paper of the country. `email` is the address of the first
+    contact that gets invoices.
+    """
 
     reference: str
     name: str
@@ -156,6 +171,29 @@ class CustomerChanges(TypedDict, total=False):
     payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
     purchase_order: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    language: Language
+    paper: Paper
+    e_invoice: EInvoice
+    buyer_reference: str
+    contract: str
+    custom_lines: Sequence[CustomLine]
+    delivery_name: str
+    delivery_street: str
+    delivery_street2: str
+    delivery_postcode: str
+    delivery_city: str
+    delivery_region: str
+    delivery_country: str
     archived: bool
 
 
@@ -179,6 +217,29 @@ class NewCustomer(_CustomerNeeds, total=False):
     payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
     purchase_order: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    language: Language
+    paper: Paper
+    e_invoice: EInvoice
+    buyer_reference: str
+    contract: str
+    custom_lines: Sequence[CustomLine]
+    delivery_name: str
+    delivery_street: str
+    delivery_street2: str
+    delivery_postcode: str
+    delivery_city: str
+    delivery_region: str
+    delivery_country: str
 
 
 class CustomerFilter(TypedDict, total=False):
@@ -190,6 +251,33 @@ class CustomerFilter(TypedDict, total=False):
     q: str
     currency: str
     archived: bool
+
+
+class ContactChanges(TypedDict, total=False):
+    """Changes to a contact of a customer."""
+
+    name: str
+    email: str
+    invoices: Role
+    reminders: Role
+    statements: Role
+
+
+class _ContactNeeds(TypedDict):
+    email: str
+
+
+class NewContact(_ContactNeeds, total=False):
+    """A new contact of a customer.
+
+    By default it gets invoices and reminders as To, and no statements.
+    """
+
+    id: Key
+    name: str
+    invoices: Role
+    reminders: Role
+    statements: Role
 
 
 class ServiceChanges(TypedDict, total=False):

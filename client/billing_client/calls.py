@@ -54,6 +54,12 @@ CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # a re
 CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
 CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
 CUSTOMER_STATEMENT_PDF: Final = Call("GET", "/customers/{ref}/statement.pdf", Repeat.READS)
+CONTACT_CREATE: Final = Call("POST", "/customers/{ref}/contacts", Repeat.NAMED)
+CONTACT_LIST: Final = Call("GET", "/customers/{ref}/contacts", Repeat.READS)
+CONTACT_GET: Final = Call("GET", "/customers/{ref}/contacts/{id}", Repeat.READS)
+CONTACT_UPDATE: Final = Call("PATCH", "/customers/{ref}/contacts/{id}", Repeat.NEVER)  # as for customers
+CONTACT_REMOVE: Final = Call("POST", "/customers/{ref}/contacts/{id}/remove", Repeat.NEVER)  # a repeat finds none
+CONTACT_FILE: Final = Call("GET", "/contacts.csv", Repeat.READS)
 CUSTOMER_FILE: Final = Call("GET", "/customers.csv", Repeat.READS)
 CUSTOMER_CURRENT: Final = Call("GET", "/customers/{ref}/current-invoice", Repeat.READS)
 

@@ -19,6 +19,7 @@ from billing_admin.http.rate_limits import RateLimiter
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
+COST_CENTRE = [{"label": "Cost centre", "value": "4711"}]
 CHOSEN = "-5533-4c18-882a-"  # the middle of ids that callers choose
 
 
@@ -123,7 +124,15 @@ def _catalogue(api: Recorder) -> None:
     api.twice("/customers", acme)
     api.get("/customers?q=acme&limit=10")
     api.get("/customers/ACME")
-    api.patch("/customers/ACME", {"payment_terms_days": 14, "address": "1 Main Street\nSpringfield"})
+    address = {"street": "1 Main Street", "postcode": "62701", "city": "Springfield", "region": "IL", "country": "US"}
+    api.patch("/customers/ACME", {"payment_terms_days": 14, "custom_lines": COST_CENTRE, **address})
+    contact = {"id": id_of("c", 2), "name": "Ann Lee", "email": "ann@acme.example", "invoices": "cc"}
+    api.twice("/customers/ACME/contacts", contact)
+    api.post("/customers/ACME/contacts", {"id": id_of("c", 3), "email": "old@acme.example"}, 201)
+    api.post(f"/customers/ACME/contacts/{id_of('c', 3)}/remove", {})
+    api.get("/customers/ACME/contacts")
+    api.get(f"/customers/ACME/contacts/{id_of('c', 2)}")
+    api.patch(f"/customers/ACME/contacts/{id_of('c', 2)}", {"statements": "to"})
 
 
 def _organisation(api: Recorder) -> None:
@@ -243,7 +252,7 @@ def _reading(api: Recorder) -> None:
     for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
-    for kind in ("customers", "services", "bank-accounts", "exchange-rates", "audit-events"):
+    for kind in ("customers", "contacts", "services", "bank-accounts", "exchange-rates", "audit-events"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}")
     for format in ("csv", "hledger"):

@@ -55,7 +55,7 @@ def test_what_may_be_sent_again(name: str) -> None:
     elif call.repeat is Repeat.STATE:
         assert call.path.rpartition("/")[2] in OF_A_STATE
     else:
-        assert call in {calls.PAYMENT_ALLOCATE, calls.PRICE_REMOVE, calls.RATE_REMOVE}
+        assert call in {calls.PAYMENT_ALLOCATE, calls.PRICE_REMOVE, calls.RATE_REMOVE, calls.CONTACT_REMOVE}
 
 
 def fields_of(kind: Any) -> set[str]:

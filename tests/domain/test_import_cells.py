@@ -170,3 +170,25 @@ def test_a_file_of_the_earlier_rule_keeps_its_apostrophes() -> None:
     """Version 1 wrote these texts as they were."""
     assert [unescape_formula(text, 1) for text in ("'\nfoo", "'＝1", "'=1")] == ["'\nfoo", "'＝1", "=1"]
     assert [unescape_formula(text) for text in ("'\nfoo", "'＝1", "'=1")] == ["\nfoo", "＝1", "=1"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "lines"),
+    [
+        ("Cost centre: 4711\r\n\nProject: A: B", [("Cost centre", "4711"), ("Project", "A: B")]),
+        ('[{"label": "Cost centre", "value": "4711"}]', [("Cost centre", "4711")]),
+        ("[]", []),
+    ],
+)
+def test_lines_have_labels(cell: str, lines: list[tuple[str, str]]) -> None:
+    labelled = [{"label": label, "value": value} for label, value in lines]
+    assert read_cell(CellType.LABELS, cell, CellFormat()) == labelled
+
+
+@pytest.mark.parametrize(
+    "cell", ["Cost centre", "a: 1\nb", "[1]", '[{"label": 1, "value": "2"}]', '[{"label": "x"}]', "[" * 9999, "['a']"]
+)
+def test_other_texts_are_no_lines_with_labels(cell: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        read_cell(CellType.LABELS, cell, CellFormat())
+    assert refusal.value.code == "not_labels"

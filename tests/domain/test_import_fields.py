@@ -72,8 +72,37 @@ def test_our_own_names_are_found(kind: str) -> None:
         ),
         (
             "customers",
-            ["Kundennummer", "Firma", "Währung", "E-Mail-Adresse", "Straße", "PLZ", "Ort", "USt-IdNr."],
+            ["Kundennummer", "Firma", "Währung", "E-Mail-Adresse", "Anschrift", "PLZ", "Ort", "USt-IdNr."],
             CUSTOMER_COLUMNS,
+        ),
+        (
+            "customers",
+            ["Straße", "PLZ", "Ort", "Land", "Sprache", "Leitweg-ID", "Kundenname"],
+            {"street": 0, "postcode": 1, "city": 2, "country": 3, "language": 4, "buyer_reference": 5, "name": 6},
+        ),
+        (
+            "customers",
+            ["Address line 1", "Address line 2", "ZIP", "Town", "State", "Country code", "Shipping city", "Peppol ID"],
+            {
+                "street": 0,
+                "street2": 1,
+                "postcode": 2,
+                "city": 3,
+                "region": 4,
+                "country": 5,
+                "delivery_city": 6,
+                "electronic_address": 7,
+            },
+        ),
+        (
+            "customers",
+            ["Rue", "Code postal", "Ville", "Pays", "Langue"],
+            {"street": 0, "postcode": 1, "city": 2, "country": 3, "language": 4},
+        ),
+        (
+            "customers",
+            ["Calle", "Código postal", "Población", "País", "Idioma"],
+            {"street": 0, "postcode": 1, "city": 2, "country": 3, "language": 4},
         ),
         (
             "customers",

@@ -250,7 +250,6 @@ def test_all_errors_of_the_rows_of_a_service_are_reported_together() -> None:
 @pytest.mark.parametrize(
     ("header", "row", "address"),
     [
-        ("Straße,PLZ,Ort,Land", "Hauptstr. 1,10115,Berlin,Germany", "Hauptstr. 1\n10115 Berlin\nGermany"),
         (
             "Street,Street 2,City,State,ZIP",
             "1 Main St,Floor 2,Springfield,IL,62701",
@@ -258,11 +257,57 @@ def test_all_errors_of_the_rows_of_a_service_are_reported_together() -> None:
         ),
         ("Rue,Code postal,Ville", " 1 rue A , 75001 , Paris ", "1 rue A\n75001 Paris"),
         ("Address,City,Postcode", "1 High St,London,", "1 High St\nLondon"),
-        ("City,Postcode", ",", ""),
+        ("Straße,PLZ,Ort,Land", "Hauptstr. 1,10115,Berlin,", "Hauptstr. 1\n10115 Berlin"),
     ],
 )
-def test_parts_of_an_address_are_joined(header: str, row: str, address: str) -> None:
+def test_parts_of_an_address_without_a_country_are_joined(header: str, row: str, address: str) -> None:
     request = read("customers", f"reference,name,currency,{header}", f"ACME,ACME Inc,EUR,{row}").request
     assert request is not None
     assert request.spec["address"] == address
     assert request.spec.keys() == {"reference", "name", "currency", "address"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "parts"),
+    [
+        (
+            "Straße,PLZ,Ort,Land",
+            "Hauptstr. 1,10115,Berlin,Germany",
+            {"street": "Hauptstr. 1", "postcode": "10115", "city": "Berlin", "country": "Germany"},
+        ),
+        (
+            "Address,City,Postcode,Country",
+            "1 High St\nFloor 2,London,N1,GB",
+            {
+                "address": "",
+                "street": "1 High St",
+                "street2": "Floor 2",
+                "city": "London",
+                "postcode": "N1",
+                "country": "GB",
+            },
+        ),
+        ("Address,Country", "1 High St,GB", {"address": "", "street": "1 High St", "street2": "", "country": "GB"}),
+        ("Address,Country", "1 High St\nA\nB,GB", {"address": "1 High St\nA\nB\nGB", "country": "GB"}),
+        (
+            "address,street,country",
+            "1 High St\nA\nB,,GB",
+            {"address": "1 High St\nA\nB", "street": "", "country": "GB"},
+        ),
+        ("City,Postcode", ",", {"city": "", "postcode": ""}),
+    ],
+)
+def test_an_address_with_a_country_has_parts(header: str, row: str, parts: dict[str, str]) -> None:
+    request = read("customers", f"reference,name,currency,{header}", f"ACME,ACME Inc,EUR,{row}").request
+    assert request is not None
+    assert {
+        name: value for name, value in request.spec.items() if name not in {"reference", "name", "currency"}
+    } == parts
+
+
+def test_schemes_get_back_the_zeros_that_a_spreadsheet_dropped() -> None:
+    request = read(
+        "customers", "reference,name,currency,electronic_scheme,registration_scheme", "A,A,EUR,88,em"
+    ).request
+    assert request is not None
+    assert (request.spec["electronic_scheme"], request.spec["registration_scheme"]) == ("0088", "EM")

@@ -104,6 +104,11 @@ def test_an_address_without_a_country_is_printed_as_entered() -> None:
     )
 
 
+def test_a_country_alone_does_not_replace_an_address_as_entered() -> None:
+    assert printed_address("1 Main St\nLeeds", Address(country="GB"), "United Kingdom") == "1 Main St\nLeeds"
+    assert printed_address(" ", Address(country="GB"), "United Kingdom") == "United Kingdom"
+
+
 def test_an_address_is_read_from_the_fields_of_a_row() -> None:
     row = SimpleNamespace(**{f"delivery_{part}": part for part in ADDRESS_PARTS})
     assert address_of(row, "delivery_") == Address("street", "street2", "postcode", "city", "region", "country")
@@ -168,15 +173,16 @@ def test_an_identifier_and_its_scheme_need_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("paper", "country", "size"),
+    ("paper", "country", "default", "size"),
     [
-        ("", "US", "letter"),
-        ("", "CA", "letter"),
-        ("", "MX", "letter"),
-        ("", "DE", "a4"),
-        ("", "", "a4"),
-        ("a4", "US", "a4"),
+        ("", "US", "a4", "letter"),
+        ("", "CA", "a4", "letter"),
+        ("", "MX", "a4", "letter"),
+        ("", "DE", "letter", "a4"),
+        ("", "", "a4", "a4"),
+        ("", "", "letter", "letter"),
+        ("a4", "US", "letter", "a4"),
     ],
 )
-def test_paper_is_that_of_the_country_unless_chosen(paper: str, country: str, size: str) -> None:
-    assert paper_of(paper, country) == size
+def test_paper_is_that_of_the_country_unless_chosen(paper: str, country: str, default: str, size: str) -> None:
+    assert paper_of(paper, country, default) == size

@@ -48,7 +48,7 @@ def issued(session: Session) -> Invoice:
     """19 % on 100.00 USD and on a line with a strange name."""
     make_tax_rate()
     change_settings(default_tax_rate="VAT19", legal_name=HOSTILE, invoice_footer="Pay soon.\nThank you.")
-    customer = make_customer(reference="ACME", name=HOSTILE, address="Road 1\n\n10115 Berlin", tax_id="DE1")
+    customer = make_customer(reference="ACME", name=HOSTILE, address="Road 1\n\n10115 Berlin", tax_id="DE136695976")
     post(make_spec(customer, "100"), make_spec(customer, description=HOSTILE, quantity="2.5", unit_price="0.0004"))
     bill()
     (made,) = all_invoices()
@@ -65,7 +65,7 @@ def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
         assert text in page
     assert contents["sums"][-1] == ("Total", "119.00 USD", True)
     assert contents["address"] == [HOSTILE, "Road 1", "10115 Berlin"]
-    assert {("Customer number", "ACME"), ("Your tax ID", "DE1")} <= set(contents["facts"])
+    assert {("Customer number", "ACME"), ("Your tax ID", "DE136695976")} <= set(contents["facts"])
     assert contents["closing"] == ["Pay soon.", "Thank you."]
 
 

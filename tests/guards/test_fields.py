@@ -51,6 +51,8 @@ from tests.web.pages import statements
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 PAGING = {"limit", "after"}
+# Shown as `printed_address` and `delivery_address`, which documents have.
+ADDRESS_FIELDS = {"address", *ADDRESS_PARTS, *(f"delivery_{part}" for part in ADDRESS_PARTS)}
 
 
 def _columns(model: type[Any], *others: str) -> set[str]:
@@ -82,9 +84,10 @@ def _in_template(path: str, pattern: str) -> set[str]:
 
 
 CUSTOMER_PLACES: Mapping[str, Callable[[], set[str]]] = {
-    "models.customer.Customer": lambda: _columns(Customer),
+    # The e-mail address is stored with the contact.
+    "models.customer.Customer": lambda: _columns(Customer) | {"email"},
     "web.master_data.customers.CustomerForm": lambda: _form(CustomerForm),
-    "templates/customers/form.html": lambda: _in_template("customers/form.html", r"field\(\s*form\.(\w+)"),
+    "templates/customers/form.html": lambda: _in_template("customers/form.html", r"(?:field\(|in )\s*form\.(\w+)"),
     "api CustomerIn": lambda: set(customer_routes.CustomerIn.model_fields) - {"id"},
     "api CustomerChanges": lambda: set(customer_routes.CustomerChanges.model_fields) - {"archived"},
     "api CustomerOut": lambda: set(customer_routes.CustomerOut.model_fields) - {"id", "archived", "created_at"},
@@ -226,12 +229,15 @@ def test_page_and_api_have_the_maximum_lengths_of_the_domain(
 @pytest.mark.parametrize(
     ("page", "shown"),
     [
-        ("customers/show.html", set(CustomerFields.__annotations__) - {"reference", "name", "currency"}),
+        (
+            "customers/show.html",
+            set(CustomerFields.__annotations__) - {"reference", "name", "currency"} - ADDRESS_FIELDS,
+        ),
         ("services/show.html", set(ServiceFields.__annotations__) - {"code", "name", "prices", "prices_include_tax"}),
     ],
 )
 def test_each_field_is_shown_on_the_page(page: str, shown: set[str]) -> None:
-    """What is left out is in the header, in the balance, or in the prices over time."""
+    """What is left out is in the header, in the balance, in printed addresses, or in the prices over time."""
     assert shown - _in_template(page, r"(?:customer|service)\.(\w+)") == set()
 
 

@@ -53,7 +53,7 @@ def stage(session: Session, holds_duplicates: bool, now: datetime) -> dict[str, 
     for reference, currency in dict(ACCOUNTS[::-1]).items():
         buyer = {"reference": reference, "name": reference, "currency": currency}
         if reference == UNTAXED:
-            buyer |= {"tax_treatment": "reverse_charge", "tax_id": "ATU1"}
+            buyer |= {"tax_treatment": "reverse_charge", "tax_id": "ATU13585627"}
         ids[reference] = customers.create(session, buyer, None, SYSTEM, now)[0].id  # type: ignore[arg-type]
     return ids
 

@@ -6,7 +6,15 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.document_details import Address, BankAccount, DocumentDetails, PartyDetails, details_from_json
+from billing_admin.domain.document_details import (
+    Address,
+    BankAccount,
+    CustomLine,
+    Delivery,
+    DocumentDetails,
+    PartyDetails,
+    details_from_json,
+)
 from billing_admin.domain.master_data import CustomerFields, OrganisationFields
 from billing_admin.formats.logo import check_logo
 from billing_admin.models import Invoice
@@ -169,3 +177,61 @@ def test_the_draft_that_replaces_a_void_invoice_has_no_details_yet(session: Sess
     transaction(invoices.issue, draft_id, None, SYSTEM, NOW)
     assert details(session.get_one(Invoice, draft_id)).paper == "a4"
     assert_books_balance(session)
+
+
+BUYER: CustomerFields = {
+    "address": "As typed",
+    "street": "Hafenstraße 80",
+    "postcode": "20457",
+    "city": "Hamburg",
+    "country": "DE",
+    "registration_id": "4000001000005",
+    "registration_scheme": "0088",
+    "electronic_address": "pay@acme.example",
+    "electronic_scheme": "EM",
+    "language": "de",
+    "e_invoice": "ubl",
+    "buyer_reference": "04011000-1234512345-06",
+    "contract": "F-7",
+    "custom_lines": [{"label": "Kostenstelle", "value": "4711"}],
+    "delivery_name": "Lager Süd",
+    "delivery_city": "Basel",
+    "delivery_country": "CH",
+}
+
+
+def test_the_details_of_the_customer_are_frozen(session: Session) -> None:
+    change_settings(**SELLER)
+    customer = make_customer(**BUYER)
+    invoice = make_invoice(customer)
+    assert invoice.customer_address == "Hafenstraße 80\n20457 Hamburg\nDeutschland"
+    frozen = details(invoice)
+    assert frozen.buyer == PartyDetails(
+        Address("Hafenstraße 80", "", "20457", "Hamburg", "", "DE"), "4000001000005", "0088", "pay@acme.example", "EM"
+    )
+    assert frozen.delivery == Delivery("Lager Süd", Address(city="Basel", country="CH"))
+    assert frozen.custom_lines == (CustomLine("Kostenstelle", "4711"),)
+    assert (frozen.language, frozen.paper, frozen.e_invoice) == ("de", "a4", "ubl")
+    assert (frozen.buyer_reference, frozen.contract) == ("04011000-1234512345-06", "F-7")
+    fields: CustomerFields = {"city": "Bremen", "language": "fr", "custom_lines": [], "contract": ""}
+    transaction(customers.update, customer.id, fields, None, SYSTEM, NOW)
+    session.expire_all()
+    assert (details(session.get_one(Invoice, invoice.id)), invoice.customer_address.splitlines()[1]) == (
+        frozen,
+        "20457 Hamburg",
+    )
+    assert make_invoice(customer).customer_address == "Hafenstraße 80\n20457 Bremen\nAllemagne"
+    assert_books_balance(session)
+
+
+def test_a_customer_without_details_has_those_of_the_organisation(session: Session) -> None:
+    def change(session: Session) -> None:
+        organisation(session).language = "fr"
+        organisation(session).paper = "letter"
+
+    transaction(change)
+    invoice = make_invoice(make_customer(address="1 Main St\nLeeds"))
+    assert invoice.customer_address == "1 Main St\nLeeds"
+    assert (details(invoice).language, details(invoice).paper, details(invoice).delivery) == ("fr", "letter", None)
+    assert details(make_invoice(make_customer(country="US"))).paper == "letter"
+    assert details(make_invoice(make_customer(country="DE"))).paper == "a4"

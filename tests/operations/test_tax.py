@@ -124,7 +124,7 @@ def test_the_customers_treatment_overrides_the_services_rate_and_says_why(
     session: Session, treatment: str, category: str, note: str
 ) -> None:
     change_tax(make_tax_rate(), CHANGE, "16")
-    acme, compute = make_customer(tax_treatment=treatment, tax_id="ATU1"), taxed()
+    acme, compute = make_customer(tax_treatment=treatment, tax_id="ATU13585627"), taxed()
     post(make_spec(acme, "10"), *(make_spec(acme, service=compute, incurred_on=day) for day in (EARLY, LATE)))
     invoice = billed(session)
     assert lines(invoice) == [("0", 2, 500), ("0", 1, 1000)]
@@ -167,7 +167,7 @@ def test_net_and_inclusive_charges_of_one_price_keep_apart(session: Session) -> 
 @pytest.mark.parametrize("treatment", ["exempt", "reverse_charge", "export"])
 def test_who_is_charged_no_tax_pays_the_net_of_the_day(session: Session, treatment: str) -> None:
     change_tax(make_tax_rate(), CHANGE, "16")
-    acme, shop = make_customer(tax_treatment=treatment, tax_id="ATU1"), taxed(inclusive=True)
+    acme, shop = make_customer(tax_treatment=treatment, tax_id="ATU13585627"), taxed(inclusive=True)
     post(*(make_spec(acme, service=shop, quantity="40", incurred_on=day) for day in (EARLY, LATE)))
     invoice = billed(session)
     assert sorted((line.included_percent, line.gross, line.net) for line in invoice.lines) == [

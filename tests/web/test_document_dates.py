@@ -41,7 +41,7 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 @prepared
 def vienna(session: Session) -> Customer:
     """A customer under reverse charge, with a tax ID."""
-    return make_customer(reference="vienna", name="Vienna GmbH", tax_treatment="reverse_charge", tax_id="ATU1")
+    return make_customer(reference="vienna", name="Vienna GmbH", tax_treatment="reverse_charge", tax_id="ATU13585627")
 
 
 def take_tax_id_away(customer: Customer) -> None:

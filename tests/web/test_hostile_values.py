@@ -119,6 +119,7 @@ MODELS: dict[str, type[models.Base]] = {
     "billing_runs": models.BillingRun,
     "charge_corrections": models.Charge,
     "charges": models.Charge,
+    "contacts": models.CustomerContact,
     "drafts": models.Invoice,
     "duplicates": models.Charge,
     "exports": models.Job,
@@ -150,7 +151,7 @@ class Filled:
 
     def _make(self) -> None:
         make_endpoint(self.app)
-        acme, service = make_customer(reference="ACME"), make_service()
+        acme, service = make_customer(reference="ACME", email="pay@acme.example"), make_service()
         make_customer(reference="other")
         make_service(code="other")
         make_tax_rate()

@@ -50,7 +50,7 @@ def test_a_customers_treatment_is_chosen_and_a_missing_tax_id_is_pointed_out(
     assert "The tax ID is missing" in shown
     [customer] = fresh(session, select(Customer))
     assert customer.tax_treatment == "reverse_charge"
-    send(admin, f"{made.location}/edit", **fields, reference="C-0001", tax_id="DE1", version="1")
+    send(admin, f"{made.location}/edit", **fields, reference="C-0001", tax_id="DE136695976", version="1")
     assert "The tax ID is missing" not in admin.get(made.location).text
 
 

@@ -41,6 +41,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "charges": "Amounts that customers owe",
     "recurring-charges": "Charges that are posted for each period, such as a month",
     "customers": "Customers, their balances and statements",
+    "contacts": "The people and mailboxes of customers that get documents",
     "services": "The catalogue: services and their prices",
     "tax-rates": "Tax rates for services",
     "organisation": "The settings of the organisation, and its logo",

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from billing_admin.api.frame.fields import (
     OMITTED,
@@ -21,6 +21,7 @@ from billing_admin.api.frame.fields import (
     ShortText,
     enumeration,
     many_lines,
+    one_line,
 )
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, route
 from billing_admin.api.frame.versions import check_if_match, etag
@@ -29,7 +30,21 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, CustomerFields
+from billing_admin.domain.master_data import (
+    CUSTOMER_RULES,
+    MAX_ADDRESS_LENGTH,
+    MAX_CUSTOM_LINES,
+    MAX_LABEL_LENGTH,
+    CustomerFields,
+)
+from billing_admin.domain.parties import (
+    E_INVOICE_FORMATS,
+    LANGUAGES,
+    MAX_CITY_LENGTH,
+    MAX_IDENTIFIER_LENGTH,
+    MAX_POSTCODE_LENGTH,
+    PAPERS,
+)
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
@@ -39,12 +54,38 @@ from billing_admin.queries.master_data.customers import CustomerFilter, customer
 Lines = Annotated[str, many_lines(MAX_ADDRESS_LENGTH)]
 Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
 Treatment = Annotated[str, enumeration(*TREATMENTS)]
+Postcode = Annotated[str, one_line(MAX_POSTCODE_LENGTH)]
+City = Annotated[str, one_line(MAX_CITY_LENGTH)]
+Identifier = Annotated[str, one_line(MAX_IDENTIFIER_LENGTH)]
+CountryCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([A-Z0-9]{2})?$"})]
+SchemeCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Z]{2,4})?$"})]
+Language = Annotated[str, enumeration("", *LANGUAGES)]
+Paper = Annotated[str, enumeration("", *PAPERS)]
+EInvoice = Annotated[str, enumeration(*E_INVOICE_FORMATS)]
+
+
+class CustomLineIn(Body):
+    """A line that is printed on the customer's documents."""
+
+    label: Annotated[str, one_line(MAX_LABEL_LENGTH, named=True)]
+    value: Name
+
+
+class CustomLineOut(ResponseModel):
+    """A line that is printed on the customer's documents."""
+
+    label: str
+    value: str
+
+
+CustomLines = Annotated[list[CustomLineIn], Field(max_length=MAX_CUSTOM_LINES)]
 
 
 class CustomerChanges(Body):
     """Changes to a customer.
 
-    Null `payment_terms_days` means the organisation's payment terms.
+    Null `payment_terms_days` means the organisation's payment terms. Empty `language` and `paper` mean the
+    organisation's, or the paper of the country. `email` is the address of the first contact that gets invoices.
     """
 
     reference: Name = OMITTED
@@ -57,6 +98,29 @@ class CustomerChanges(Body):
     payment_terms_days: Days | None = OMITTED
     notes: Lines = OMITTED
     purchase_order: ShortText = OMITTED
+    street: ShortText = OMITTED
+    street2: ShortText = OMITTED
+    postcode: Postcode = OMITTED
+    city: City = OMITTED
+    region: City = OMITTED
+    country: CountryCode = OMITTED
+    registration_id: Identifier = OMITTED
+    registration_scheme: SchemeCode = OMITTED
+    electronic_address: Identifier = OMITTED
+    electronic_scheme: SchemeCode = OMITTED
+    language: Language = OMITTED
+    paper: Paper = OMITTED
+    e_invoice: EInvoice = OMITTED
+    buyer_reference: ShortText = OMITTED
+    contract: ShortText = OMITTED
+    custom_lines: CustomLines = OMITTED
+    delivery_name: ShortText = OMITTED
+    delivery_street: ShortText = OMITTED
+    delivery_street2: ShortText = OMITTED
+    delivery_postcode: Postcode = OMITTED
+    delivery_city: City = OMITTED
+    delivery_region: City = OMITTED
+    delivery_country: CountryCode = OMITTED
     archived: bool = OMITTED
 
 
@@ -77,6 +141,29 @@ class CustomerIn(Body):
     payment_terms_days: Days | None = OMITTED
     notes: Lines = OMITTED
     purchase_order: ShortText = OMITTED
+    street: ShortText = OMITTED
+    street2: ShortText = OMITTED
+    postcode: Postcode = OMITTED
+    city: City = OMITTED
+    region: City = OMITTED
+    country: CountryCode = OMITTED
+    registration_id: Identifier = OMITTED
+    registration_scheme: SchemeCode = OMITTED
+    electronic_address: Identifier = OMITTED
+    electronic_scheme: SchemeCode = OMITTED
+    language: Language = OMITTED
+    paper: Paper = OMITTED
+    e_invoice: EInvoice = OMITTED
+    buyer_reference: ShortText = OMITTED
+    contract: ShortText = OMITTED
+    custom_lines: CustomLines = OMITTED
+    delivery_name: ShortText = OMITTED
+    delivery_street: ShortText = OMITTED
+    delivery_street2: ShortText = OMITTED
+    delivery_postcode: Postcode = OMITTED
+    delivery_city: City = OMITTED
+    delivery_region: City = OMITTED
+    delivery_country: CountryCode = OMITTED
 
 
 class CustomerOut(ResponseModel):
@@ -95,6 +182,29 @@ class CustomerOut(ResponseModel):
     archived: bool
     created_at: datetime
     purchase_order: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    language: Language
+    paper: Paper
+    e_invoice: EInvoice
+    buyer_reference: str
+    contract: str
+    custom_lines: list[CustomLineOut]
+    delivery_name: str
+    delivery_street: str
+    delivery_street2: str
+    delivery_postcode: str
+    delivery_city: str
+    delivery_region: str
+    delivery_country: str
 
 
 class CustomerFilters(Parameters):
@@ -113,21 +223,15 @@ class CustomerQuery(CustomerFilters, Paging):
 
 
 def _out(row: Any) -> CustomerOut:
-    return CustomerOut(
-        id=row.id,
-        reference=row.reference,
-        name=row.name,
-        email=row.email,
-        address=row.address,
-        tax_id=row.tax_id,
-        tax_treatment=row.tax_treatment,
-        currency=row.currency,
-        payment_terms_days=row.payment_terms_days,
-        notes=row.notes,
-        archived=row.archived_at is not None,
-        created_at=row.created_at,
-        purchase_order=row.purchase_order,
-    )
+    fields = {field: getattr(row, field) for field in CUSTOMER_RULES}
+    return CustomerOut(id=row.id, archived=row.archived_at is not None, created_at=row.created_at, **fields)
+
+
+def _fields(body: Body, excluded: str) -> CustomerFields:
+    fields = body.provided(excluded)
+    if "custom_lines" in fields:
+        fields["custom_lines"] = [line.model_dump() for line in fields["custom_lines"]]
+    return cast("CustomerFields", fields)
 
 
 @route("GET", "/customers", scope="read", query=CustomerQuery, response=Listing[CustomerOut])
@@ -155,8 +259,7 @@ def get_customer(ref: str) -> Reply:
 )
 def post_customer(actor: Actor, body: CustomerIn) -> Reply:
     """Add a customer."""
-    fields = cast("CustomerFields", body.provided("id"))
-    row, is_new = transaction(operations.create, fields, body.id, actor, now())
+    row, is_new = transaction(operations.create, _fields(body, "id"), body.id, actor, now())
     return created_reply(_out(row), is_new, ETag=etag(row.version))
 
 
@@ -170,7 +273,7 @@ def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
 def _change(session: Session, ref: str, body: CustomerChanges, actor: Actor, at: datetime) -> Customer:
     row = customer(session, ref)
     check_if_match(row.version)
-    row = operations.update(session, row.id, cast("CustomerFields", body.provided("archived")), row.version, actor, at)
+    row = operations.update(session, row.id, _fields(body, "archived"), row.version, actor, at)
     if "archived" in body.model_fields_set:
         change_state = operations.archive if body.archived else operations.restore
         change_state(session, row.id, actor, at)

@@ -58,7 +58,7 @@ class OpenItemFile(OpenItemFilters, File):
 
 
 class CustomerFile(CustomerFilters, File):
-    """A file of customers."""
+    """A file of customers, or of their contacts."""
 
 
 class ServiceFile(ServiceFilters, File):
@@ -109,6 +109,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("allocations", "allocations of payments", PaymentFile, lambda query: query.to_filter()),
     ("open-items", "open items", OpenItemFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
+    ("contacts", "contacts of customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("bank-accounts", "bank accounts", BankAccountFile, lambda _query: BankAccountFilter()),
     ("exchange-rates", "exchange rates", RateFile, lambda query: query.to_filter()),

@@ -63,6 +63,10 @@ class CellType(Enum):
     """A UUID."""
     ENTRIES = auto()
     """A JSON object of texts."""
+    SCHEME = auto()
+    """A code of a scheme, such as `0088`, whose zeros a spreadsheet may have dropped."""
+    LABELS = auto()
+    """Lines such as `Cost centre: 4711`, or a JSON list of labels and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,33 @@ def _unique_entries(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entries
 
 
+def _scheme(cell: str, _format: CellFormat) -> str:
+    code = cell.strip().upper()
+    return code.zfill(4) if code.isascii() and code.isdigit() else code
+
+
+def _labels(cell: str, cell_format: CellFormat) -> list[dict[str, str]]:
+    text = _lines(cell, cell_format).strip()
+    if text.startswith("["):
+        return _labels_of_json(text)
+    lines = [line.partition(":") for line in text.split("\n") if line.strip()]
+    if not all(colon for _, colon, _ in lines):
+        raise Invalid("not_labels", "Put a colon after each label, as in Cost centre: 4711.")
+    return [{"label": label.strip(), "value": value.strip()} for label, _, value in lines]
+
+
+def _labels_of_json(text: str) -> list[dict[str, str]]:
+    try:
+        lines = json.loads(text)
+    except (ValueError, RecursionError):
+        lines = None
+    if isinstance(lines, list) and all(isinstance(line, dict) and line.keys() == {"label", "value"} for line in lines):
+        texts = [value for line in lines for value in line.values()]
+        if all(isinstance(value, str) for value in texts):
+            return lines
+    raise Invalid("not_labels", 'Use lines such as Cost centre: 4711, or [{"label": "Cost centre", "value": "4711"}].')
+
+
 _READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {
     CellType.TEXT: _text,
     CellType.LINES: _lines,
@@ -289,4 +320,6 @@ _READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {
     CellType.FLAG: _flag,
     CellType.KEY: _key,
     CellType.ENTRIES: _entries,
+    CellType.SCHEME: _scheme,
+    CellType.LABELS: _labels,
 }

@@ -62,17 +62,33 @@ _CUSTOMER = ImportField(
     constant=True,
 )
 _CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR", constant=True)
-# The further lines of an address whose parts have columns of their own.
-_ADDRESS_PARTS: Final = tuple(
-    ImportField(name, label, CellType.TEXT, names, part_of="address")
-    for name, label, names in (
-        ("address_line_2", "Address: second line", ("address_2", "street_2")),
-        ("postcode", "Address: postcode", ("postal_code", "zip", "zip_code", "zipcode")),
-        ("city", "Address: city", ("town",)),
-        ("region", "Address: region or state", ("state", "province", "county")),
-        ("address_country", "Address: country", ("country", "country_name")),
-    )
+# Addresses: each part with its label, cell type and the names that other programs give it.
+_ADDRESS_PARTS: Final = (
+    ("street", "street", CellType.TEXT, ("street_address", "address_line_1", "address_1", "address1")),
+    ("street2", "second line", CellType.TEXT, ("address_line_2", "address_2", "address2", "street_2")),
+    ("postcode", "postcode", CellType.IDENTIFIER, ("postal_code", "zip", "zip_code", "zipcode")),
+    ("city", "city", CellType.TEXT, ("town",)),
+    ("region", "region or state", CellType.TEXT, ("state", "province", "county")),
+    ("country", "country", CellType.NAME, ("country_code", "country_name", "address_country")),
 )
+
+
+def _address_fields(prefix: str, label: str, other_prefixes: tuple[str, ...]) -> tuple[ImportField, ...]:
+    return tuple(
+        ImportField(
+            prefix + part,
+            f"{label}: {words}",
+            cell,
+            tuple(
+                before + name for before in other_prefixes for name in (part, *names) if before + name != prefix + part
+            ),
+            clearable=True,
+            constant=part == "country",
+        )
+        for part, words, cell, names in _ADDRESS_PARTS
+    )
+
+
 _ARCHIVED = ImportField("archived", "Archived", CellType.FLAG, ("inactive",), example="false")
 
 _ORDER_HEADERS = ("po", "po_number", "purchase_order_number", "order_number", "order_reference")
@@ -106,11 +122,11 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "address",
                 "Address",
                 CellType.LINES,
-                ("billing_address", "street", "street_address", "address_line_1", "address_1", "address1"),
+                ("billing_address",),
                 clearable=True,
                 example="1 Main Street\nSpringfield",
             ),
-            *_ADDRESS_PARTS,
+            *_address_fields("", "Address", ("", "billing_")),
             ImportField("tax_id", "Tax ID", CellType.IDENTIFIER, ("vat_id", "vat_number", "vat"), clearable=True),
             ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard", constant=True),
             ImportField(
@@ -124,6 +140,63 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), clearable=True),
             ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS, clearable=True),
+            ImportField(
+                "registration_id",
+                "Registration number",
+                CellType.IDENTIFIER,
+                ("registration_number", "company_number", "company_registration_number", "company_id"),
+                clearable=True,
+            ),
+            ImportField(
+                "registration_scheme",
+                "Scheme of the registration number (ICD)",
+                CellType.SCHEME,
+                ("registration_id_scheme",),
+                clearable=True,
+                constant=True,
+            ),
+            ImportField(
+                "electronic_address",
+                "Electronic address",
+                CellType.IDENTIFIER,
+                ("peppol_id", "endpoint_id", "endpoint", "peppol_endpoint"),
+                clearable=True,
+            ),
+            ImportField(
+                "electronic_scheme",
+                "Scheme of the electronic address (EAS)",
+                CellType.SCHEME,
+                ("eas", "peppol_eas", "endpoint_scheme"),
+                clearable=True,
+                constant=True,
+            ),
+            ImportField("language", "Language", CellType.WORD, ("lang", "locale"), clearable=True, constant=True),
+            ImportField("paper", "Paper", CellType.WORD, ("paper_size",), clearable=True, constant=True),
+            ImportField(
+                "e_invoice", "E-invoice", CellType.WORD, ("e_invoice_format", "einvoice_format"), constant=True
+            ),
+            ImportField(
+                "buyer_reference",
+                "Buyer reference",
+                CellType.IDENTIFIER,
+                ("leitweg_id", "your_reference", "customer_reference"),
+                clearable=True,
+            ),
+            ImportField(
+                "contract", "Contract", CellType.IDENTIFIER, ("contract_number", "contract_reference"), clearable=True
+            ),
+            ImportField(
+                "custom_lines",
+                "Lines on documents",
+                CellType.LABELS,
+                ("custom_fields",),
+                clearable=True,
+                example="Cost centre: 4711",
+            ),
+            ImportField(
+                "delivery_name", "Delivery: name", CellType.TEXT, ("shipping_name", "ship_to_name"), clearable=True
+            ),
+            *_address_fields("delivery_", "Delivery", ("delivery_", "shipping_", "ship_to_")),
             _ARCHIVED,
             _ID,
         ),

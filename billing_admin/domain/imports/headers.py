@@ -21,13 +21,27 @@ _TRANSLATIONS: Final[Mapping[str, str]] = {
     " code_client cliente numero_cliente n_cliente codigo_cliente sub_account_id",
     "customers.name": "kundenname firma firmenname unternehmen nom nom_client raison_sociale societe nombre"
     " nombre_cliente razon_social empresa sub_account_name",
-    "customers.address": "adresse anschrift rechnungsadresse strasse strasse_hausnummer strasse_nr adresse_facturation"
-    " rue direccion direccion_facturacion domicilio calle",
-    "customers.address_line_2": "adresszusatz adresse_2 complement complement_adresse direccion_2",
+    "customers.address": "adresse anschrift rechnungsadresse adresse_facturation direccion direccion_facturacion domicilio",
+    "customers.street": "strasse strasse_hausnummer strasse_nr rue calle",
+    "customers.street2": "adresszusatz adresse_2 complement complement_adresse direccion_2",
     "customers.postcode": "plz postleitzahl code_postal cp codigo_postal",
     "customers.city": "ort stadt wohnort ville localite ciudad poblacion localidad",
     "customers.region": "bundesland kanton departement provincia comunidad",
-    "customers.address_country": "land pays pais",
+    "customers.country": "land landercode laendercode pays code_pays pais codigo_pais",
+    "customers.registration_id": "handelsregisternummer handelsregister hrb firmenbuchnummer siren siret rcs kvk"
+    " numero_registro registro_mercantil",
+    "customers.electronic_address": "elektronische_adresse adresse_electronique_facture",
+    "customers.language": "sprache langue idioma",
+    "customers.paper": "papier papierformat format_papier papel",
+    "customers.e_invoice": "e_rechnung erechnung facture_electronique factura_electronica",
+    "customers.buyer_reference": "leitwegid kundenreferenz ihre_referenz ihr_zeichen votre_reference code_service"
+    " su_referencia",
+    "customers.contract": "vertrag vertragsnummer contrat numero_contrat contrato numero_contrato",
+    "customers.delivery_name": "liefername lieferadresse_name nom_livraison nombre_entrega",
+    "customers.delivery_street": "lieferstrasse lieferadresse_strasse rue_livraison calle_entrega",
+    "customers.delivery_postcode": "liefer_plz lieferadresse_plz code_postal_livraison codigo_postal_entrega",
+    "customers.delivery_city": "lieferort lieferadresse_ort ville_livraison ciudad_entrega",
+    "customers.delivery_country": "lieferland lieferadresse_land pays_livraison pais_entrega",
     "customers.tax_id": "ustid ust_idnr ust_id_nr uid_nummer umsatzsteuer_id steuernummer numero_tva n_tva tva"
     " tva_intracommunautaire nif cif n_iva numero_iva",
     "customers.tax_treatment": "steuerbehandlung regime_tva regimen_fiscal",

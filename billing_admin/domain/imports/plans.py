@@ -18,6 +18,8 @@ TODAY: Final = "today"
 MAX_SKIP_RULES: Final = 10
 # Plans that were stored before days had to be chosen: a missing day was the day of the import.
 _EARLIER_CONSTANTS: Final = {"incurred_on": TODAY, "received_on": TODAY}
+# Names of fields in plans that were stored before addresses had parts.
+_EARLIER_NAMES: Final[Mapping[str, str]] = {"address_line_2": "street2", "address_country": "country"}
 SKIP_TESTS: Final[Mapping[str, str]] = {"is": "is", "is_not": "is not", "contains": "contains"}
 
 
@@ -82,6 +84,7 @@ class ImportPlan:
         """Return the plan of stored JSON values, also of earlier versions."""
         values = {"constants": _EARLIER_CONSTANTS, "skip": (), **data, "header": tuple(data["header"])}
         values["skip"] = tuple(SkipRule(**rule) for rule in values["skip"])
+        values["columns"] = {_EARLIER_NAMES.get(name, name): column for name, column in data["columns"].items()}
         return cls(**{**values, "written": _stored_format(data["written"])})
 
     def describe_rules(self) -> list[str]:

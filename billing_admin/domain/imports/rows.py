@@ -20,6 +20,7 @@ from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
+from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.domain.prices import PriceSpec
 
@@ -28,7 +29,6 @@ IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
 MAX_ROWS_PER_SERVICE = 500
 _PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
-_ADDRESS_PARTS = ("address_line_2", *_TOWN, "address_country")
 _PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
@@ -276,7 +276,9 @@ _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
     "prices_include_tax": ("includes_tax",),
     "unit_price": ("amount", "service"),
     "service": ("description",),
-    "address": _ADDRESS_PARTS,
+    "address": ADDRESS_PARTS,
+    "country": ("city", "postcode", "street", "address"),
+    "delivery_country": ("delivery_city", "delivery_street"),
     "period_from": ("period_to", "period_of_days"),
     "period_to": ("period_from",),
 }
@@ -292,8 +294,11 @@ def _present_fields(row: _Row, fields: Mapping[str, ImportField]) -> dict[str, A
         if value is not None:
             present[name] = value
         elif fields[name].clearable and name not in row.failed:
-            present[name] = None if fields[name].cell is CellType.WHOLE else ""
+            present[name] = _CLEARED.get(fields[name].cell, "")
     return present
+
+
+_CLEARED: Mapping[CellType, Any] = {CellType.WHOLE: None, CellType.LABELS: []}
 
 
 def _customer(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
@@ -306,18 +311,40 @@ def _customer(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
 
 
 def _join_address(reader: RowReader, row: _Row) -> None:
-    """Join the parts of an address that have columns of their own.
+    """Make one address of a row's cells.
 
-    Postcode, city and region form one line, in the order of their columns: files have them in the order
-    that their country writes.
+    With a country it has parts, and a column that is called “Address” has the street. Without one the parts are joined to
+    lines, as they are printed: postcode, city and region form one line, in the order of their columns, since files have
+    them in the order that their country writes.
     """
-    if not any(name in row.values for name in _ADDRESS_PARTS):
+    parts = {name: row.values.get(name) for name in ADDRESS_PARTS}
+    if not any(parts.values()) or "country" in row.failed:
         return
-    parts = {name: row.values.pop(name, None) for name in ("address", *_ADDRESS_PARTS)}
+    if parts["country"]:
+        _split_address(row, any(parts[name] for name in ADDRESS_PARTS if name != "country"))
+        return
+    for name in ADDRESS_PARTS:
+        row.values.pop(name, None)
     town = sorted((name for name in _TOWN if parts[name]), key=lambda name: reader.plan.columns[name])
-    lines = [parts["address"], parts["address_line_2"], " ".join(parts[name].strip() for name in town)]
-    lines.append(parts["address_country"])
+    town_line = " ".join(str(parts[name]).strip() for name in town)
+    lines = [row.values.get("address"), parts["street"], parts["street2"], town_line]
     row.values["address"] = "\n".join(line.strip() for line in lines if line) or None
+
+
+def _split_address(row: _Row, has_parts: bool) -> None:
+    """Make street and second line of the column “Address” of a file without streets.
+
+    An address of more lines that has no parts stays a text; the country, as the file names it, is its last line.
+    """
+    address = row.values.get("address")
+    if not address or "street" in row.values:
+        return
+    first, *following = [line.strip() for line in address.split("\n") if line.strip()]
+    if has_parts or len(following) <= 1:
+        row.values |= {"address": "", "street": first}
+        row.values["street2"] = ", ".join(filter(None, (*following, row.values.get("street2"))))
+    else:
+        row.values["address"] = f"{address.rstrip()}\n{row.values['country'].strip()}"
 
 
 def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:

@@ -37,7 +37,7 @@ from billing_admin.operations.invoices.invoice_rows import (
     store_invoices,
     store_lines_and_taxes,
 )
-from billing_admin.operations.invoices.invoices import customer_fields, issue_details, number_documents, seller_fields
+from billing_admin.operations.invoices.invoices import copied_fields, issue_details, number_documents
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data
@@ -160,10 +160,10 @@ def _build_documents(
     ids = new_ids(now)
     if run.issue:
         return [build_draft(run.id, item.prepared, {}, now, ids) for item in billed]
-    seller = seller_fields(organisation(session))
+    settings = organisation(session)
     customers = load_customers(session, {item.prepared.customer_id for item in billed})
     return [
-        build_draft(run.id, item.prepared, seller | customer_fields(customers[item.prepared.customer_id]), now, ids)
+        build_draft(run.id, item.prepared, copied_fields(settings, customers[item.prepared.customer_id]), now, ids)
         for item in billed
     ]
 

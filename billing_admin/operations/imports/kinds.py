@@ -22,6 +22,7 @@ from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.text import refuse_unprintable
+from billing_admin.formats.addresses import country_code
 from billing_admin.models import Customer, Payment, Service
 from billing_admin.operations.charges import charges
 from billing_admin.operations.charges.posting import Posting, store
@@ -256,14 +257,15 @@ def _create_or_update_row(
     If it exists with other values, update it, provided that the plan allows updates.
     """
     id, is_archived, *dated_prices = row.extra
+    fields = _with_country_codes(row.spec)
     try:
-        stored, created = operations.create(session, row.spec, id, actor, now)
+        stored, created = operations.create(session, fields, id, actor, now)
     except Conflict as error:
         if not plan.update or error.code != "id_conflict":
             raise
         stored = session.scalars(select(model).where(key_column == row.key if id is None else model.id == id)).one()
         version, created = stored.version, False
-        stored = operations.update(session, stored.id, row.spec, None, actor, now)
+        stored = operations.update(session, stored.id, fields, None, actor, now)
         changed = stored.version != version
     else:
         changed = False
@@ -272,6 +274,12 @@ def _create_or_update_row(
     if _archive_or_restore(session, operations, stored, is_archived, created or plan.update, actor, now):
         changed = True
     return AcceptedRow(Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED)
+
+
+def _with_country_codes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a customer with the codes of its countries."""
+    named = {name: country_code(fields[name]) for name in ("country", "delivery_country") if fields.get(name)}
+    return {**fields, **named}
 
 
 def _set_prices(

@@ -25,7 +25,7 @@ from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fie
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
-from billing_admin.operations.invoices.invoices import customer_fields, lock_invoice, seller_fields
+from billing_admin.operations.invoices.invoices import copied_fields, lock_invoice
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.queries.billing.preview import BillingScope, load_documents
 from billing_admin.queries.charges.charges import charge_states
@@ -180,7 +180,7 @@ def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: 
     scope = _scope_of_charges(void, ids)
     prepared = _prepare_document(session, scope)
     customer = load_customers(session, {void["customer_id"]})[void["customer_id"]]
-    draft = build_draft(None, prepared, seller_fields(organisation(session)) | customer_fields(customer), now)
+    draft = build_draft(None, prepared, copied_fields(organisation(session), customer), now)
     purchase_order = void["purchase_order"] or draft.invoice["purchase_order"]
     draft.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=purchase_order)
     store_documents(session, [draft])

@@ -6,7 +6,6 @@ An issued invoice never changes.
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from functools import cache, partial
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -149,7 +148,6 @@ def _freeze_all(
     the details of that invoice were stored.
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
-    seller_columns = cache(partial(seller_fields, organisation))
     sources = load_fact_sources(session, organisation)
     shortcomings: list[Shortcoming] = []
     rates_to_base = base_rates(session, organisation.base_currency, issue_date)
@@ -159,7 +157,7 @@ def _freeze_all(
         facts = make_facts(sources, customer, row["currency"])
         if row["details"] is None:
             base_rate = rates_to_base.get(row["currency"]) if row["tax"] else None
-            row.update(seller_columns(facts.details.language) | customer_fields(customer))
+            row.update(copied_fields(organisation, customer))
             row["details"] = details_to_json(replace(facts.details, base_rate=base_rate))
             row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
@@ -186,6 +184,21 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issued_at"] = now
 
 
+def copied_fields(organisation: Organisation, customer: Record) -> Row:
+    """Return the columns that a document copies from the seller and the customer.
+
+    The countries are named in the language of the document.
+    """
+    language = customer.language or organisation.language
+    return {
+        **seller_fields(organisation, language),
+        "customer_reference": customer.reference,
+        "customer_name": customer.name,
+        "customer_address": print_address(customer, language),
+        "customer_tax_id": customer.tax_id,
+    }
+
+
 def seller_fields(organisation: Organisation, language: str = "") -> Row:
     """Return the columns that a document copies from the seller.
 
@@ -197,16 +210,6 @@ def seller_fields(organisation: Organisation, language: str = "") -> Row:
         "seller_tax_id": organisation.tax_id,
         "footer": organisation.invoice_footer,
         "number_format": organisation.number_format,
-    }
-
-
-def customer_fields(customer: Record) -> Row:
-    """Return the columns that a document copies from the customer."""
-    return {
-        "customer_reference": customer.reference,
-        "customer_name": customer.name,
-        "customer_address": customer.address,
-        "customer_tax_id": customer.tax_id,
     }
 
 

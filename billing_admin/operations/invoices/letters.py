@@ -15,7 +15,7 @@ from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import Letter, OverdueDocument, reminder_contents, statement_contents
 from billing_admin.formats.pdf import print_contents
 from billing_admin.models import Customer
-from billing_admin.operations.invoices.invoices import customer_fields, seller_fields
+from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.printing import load_logo
 from billing_admin.queries.master_data.customers import load_customers
@@ -78,7 +78,7 @@ def load_letter(session: Session, customer: Customer, currency: str, now: dateti
     """Return the parties of a letter to a customer, as they are today."""
     settings, row = organisation(session), load_customers(session, [customer.id])[customer.id]
     details = make_details(load_detail_sources(session, settings), row, currency)
-    columns = seller_fields(settings, details.language) | customer_fields(row)
+    columns = copied_fields(settings, row)
     return Letter(
         details=details,
         currency=currency,

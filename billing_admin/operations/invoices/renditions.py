@@ -17,7 +17,7 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.pdf import missing_characters, render_pdf, template_version
 from billing_admin.models import Invoice, Rendition
-from billing_admin.operations.invoices.invoices import customer_fields, seller_fields
+from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.printing import load_logo
 from billing_admin.queries.invoices.renditions import stored_rendition
@@ -84,7 +84,7 @@ def draft_pdf(session: Session, draft: Invoice, glyphs: Glyphs) -> bytes:
     settings, customer = organisation(session), load_customers(session, [draft.customer_id])[draft.customer_id]
     details = make_details(load_detail_sources(session, settings), customer, draft.currency)
     stored_details = details_to_json(details)
-    columns = seller_fields(settings, details.language) | customer_fields(customer) | {"details": stored_details}
+    columns = copied_fields(settings, customer) | {"details": stored_details}
     session.expunge(draft)
     for name, value in columns.items():
         setattr(draft, name, value)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
@@ -19,10 +20,12 @@ from billing_admin.domain.master_data import (
     check_new_texts,
     differing_fields,
 )
-from billing_admin.domain.text import fold_for_search, sort_key
+from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
+from billing_admin.operations.master_data.contacts import set_email, set_search_text
+from billing_admin.operations.master_data.party_checks import find_address_problems, find_party_problems
 
 _GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
 
@@ -45,12 +48,16 @@ def create(
     for field in ("name", "currency"):
         if field not in values:
             raise Invalid("missing", f"Enter the customer's {field}.", field)
-    reference = values.get("reference") or _next_reference(session)
-    customer = Customer(id=id or new_id(now), **{**CUSTOMER_DEFAULTS, **values, "reference": reference}, created_at=now)
+    values = {**CUSTOMER_DEFAULTS, **values, "reference": values.get("reference") or _next_reference(session)}
+    _check_details(values, {})
+    email = values.pop("email")
+    customer = Customer(id=id or new_id(now), **values, created_at=now)
     customer.archived_at = None
-    _set_search_text(customer)
+    set_committed_value(customer, "email", "")
+    set_search_text(customer, email)
     session.add(customer)
     session.flush()
+    set_email(session, customer, email, now)
     open_accounts(session, [(customer.id, customer.currency)])
     record(session, actor, now, "customer.created", "customer", customer.id, _stored_fields(customer))
     return customer, True
@@ -82,6 +89,13 @@ def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> 
         )
 
 
+def _check_details(values: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Raise Invalid with the problems that `party_checks` finds."""
+    problems = [*find_party_problems(values, stored), *find_address_problems(values, stored, "delivery_")]
+    if problems:
+        raise Invalid.of(problems)
+
+
 def _next_reference(session: Session) -> str:
     """Return the reference after the highest of the form C-0007."""
     references = session.scalars(select(Customer.reference).where(Customer.reference.like("C-%"))).all()
@@ -91,11 +105,6 @@ def _next_reference(session: Session) -> str:
 
 def _stored_fields(customer: Customer) -> dict[str, Any]:
     return {field: getattr(customer, field) for field in CUSTOMER_RULES}
-
-
-def _set_search_text(customer: Customer) -> None:
-    customer.sort_key = sort_key(customer.name)
-    customer.search = fold_for_search(f"{customer.reference} {customer.name} {customer.email}")
 
 
 def update(
@@ -114,15 +123,35 @@ def update(
     _refuse_taken_reference(session, customer, values)
     before = _stored_fields(customer)
     check_new_texts(values, before)
+    _refuse_unprinted_address(values, before)
+    _check_details({**before, **values}, before)
+    set_email(session, customer, values.pop("email", before["email"]), now)
     for field, value in values.items():
         setattr(customer, field, value)
     changed = changed_fields(before, _stored_fields(customer))
     if changed:
-        _set_search_text(customer)
+        set_search_text(customer, customer.email)
+        flag_modified(customer, "search")  # the version counts changes of the e-mail address as well
         session.flush()
         open_account_if_missing(session, (customer.id, customer.currency))
         record(session, actor, now, "customer.changed", "customer", customer.id, changed)
     return customer
+
+
+def _refuse_unprinted_address(values: dict[str, Any], before: dict[str, Any]) -> None:
+    """Raise Invalid for a new address as text if the stored address has parts.
+
+    Documents print the parts, so the change would have no effect. Both may be changed together.
+    """
+    address = values.get("address", before["address"])
+    if address == before["address"] or not address.strip() or any(part in values for part in ADDRESS_PARTS):
+        return
+    if before["country"] and any(before[part] for part in ADDRESS_PARTS if part != "country"):
+        message = (
+            "Change the street, postcode and city instead: documents print these. To print an address as text, clear them"
+            " first."
+        )
+        raise Invalid("address_has_parts", message, "address")
 
 
 def _refuse_taken_reference(session: Session, customer: Customer, values: dict[str, Any]) -> None:

@@ -16,10 +16,12 @@ from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.exports.catalogue import (
     BANK_ACCOUNTS,
+    CONTACTS,
     CUSTOMERS,
     EXCHANGE_RATES,
     SERVICES,
     bank_accounts,
+    contacts,
     customers,
     exchange_rates,
     services,
@@ -74,6 +76,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "payments": FileKind(PaymentFilter, payments, PAYMENTS, "amount"),
     "allocations": FileKind(PaymentFilter, allocations, ALLOCATIONS, "amount"),
     "customers": FileKind(CustomerFilter, customers, CUSTOMERS),
+    "contacts": FileKind(CustomerFilter, contacts, CONTACTS),
     "services": FileKind(ServiceFilter, services, SERVICES),
     "bank-accounts": FileKind(BankAccountFilter, bank_accounts, BANK_ACCOUNTS),
     "exchange-rates": FileKind(RateFilter, exchange_rates, EXCHANGE_RATES),

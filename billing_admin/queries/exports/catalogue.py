@@ -1,4 +1,4 @@
-"""Exports of customers, services with prices, bank accounts and exchange rates.
+"""Exports of customers, contacts, services, bank accounts and exchange rates.
 
 Customers and services have every field that an import needs. They are ordered by reference or code, not by time of creation,
 so that an export after an import elsewhere equals the imported file.
@@ -6,11 +6,12 @@ so that an export after an import elsewhere equals the imported file.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, null
+from sqlalchemy import ColumnElement, func, null
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.models import BankAccount, Customer, ExchangeRate, Service, ServicePrice, TaxRate
+from billing_admin.models import BankAccount, Customer, CustomerContact, ExchangeRate, Service, ServicePrice, TaxRate
+from billing_admin.models.base import json_text
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter, select_bank_accounts
@@ -26,6 +27,17 @@ def customers(_session: Session, filters: CustomerFilter) -> Export:
     """Return the export of customers, by reference."""
     rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
     return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
+
+
+def contacts(_session: Session, filters: CustomerFilter) -> Export:
+    """Return the export of the contacts of customers.
+
+    They are ordered by customer, then by the order in which they were added.
+    """
+    rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
+    rows = rows.join(CustomerContact, CustomerContact.customer_id == Customer.id)
+    order = (Customer.reference, CustomerContact.created_at, CustomerContact.id)
+    return Export(CONTACTS, rows.order_by(*order), _NO_CURRENCY)
 
 
 def services(session: Session, filters: ServiceFilter) -> Export:
@@ -69,6 +81,38 @@ CUSTOMERS = (
     column("archived", Kind.FLAG, Customer.archived_at.is_not(None)),
     column("id", Kind.WORD, Customer.id),
     column("purchase_order", Kind.TEXT, Customer.purchase_order),
+    column("street", Kind.TEXT, Customer.street),
+    column("street2", Kind.TEXT, Customer.street2),
+    column("postcode", Kind.TEXT, Customer.postcode),
+    column("city", Kind.TEXT, Customer.city),
+    column("region", Kind.TEXT, Customer.region),
+    column("country", Kind.WORD, Customer.country),
+    column("registration_id", Kind.TEXT, Customer.registration_id),
+    column("registration_scheme", Kind.WORD, Customer.registration_scheme),
+    column("electronic_address", Kind.TEXT, Customer.electronic_address),
+    column("electronic_scheme", Kind.WORD, Customer.electronic_scheme),
+    column("language", Kind.WORD, Customer.language),
+    column("paper", Kind.WORD, Customer.paper),
+    column("e_invoice", Kind.WORD, Customer.e_invoice),
+    column("buyer_reference", Kind.TEXT, Customer.buyer_reference),
+    column("contract", Kind.TEXT, Customer.contract),
+    column("custom_lines", Kind.TEXT, func.nullif(json_text(Customer.custom_lines), "[]")),
+    column("delivery_name", Kind.TEXT, Customer.delivery_name),
+    column("delivery_street", Kind.TEXT, Customer.delivery_street),
+    column("delivery_street2", Kind.TEXT, Customer.delivery_street2),
+    column("delivery_postcode", Kind.TEXT, Customer.delivery_postcode),
+    column("delivery_city", Kind.TEXT, Customer.delivery_city),
+    column("delivery_region", Kind.TEXT, Customer.delivery_region),
+    column("delivery_country", Kind.WORD, Customer.delivery_country),
+)
+CONTACTS = (
+    column("customer", Kind.TEXT, Customer.reference),
+    column("name", Kind.TEXT, CustomerContact.name),
+    column("email", Kind.TEXT, CustomerContact.email),
+    column("invoices", Kind.WORD, CustomerContact.invoices),
+    column("reminders", Kind.WORD, CustomerContact.reminders),
+    column("statements", Kind.WORD, CustomerContact.statements),
+    column("id", Kind.WORD, CustomerContact.id),
 )
 SERVICES = (
     column("code", Kind.TEXT, Service.code),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from billing_admin.db.paging import Record
-from billing_admin.domain.document_details import BankAccount, DocumentDetails, PartyDetails
-from billing_admin.domain.parties import address_of
+from billing_admin.domain.document_details import BankAccount, CustomLine, Delivery, DocumentDetails, PartyDetails
+from billing_admin.domain.parties import address_of, paper_of
 from billing_admin.models import Organisation
 from billing_admin.queries.master_data.bank_accounts import default_accounts
 
@@ -68,18 +68,39 @@ def _seller(organisation: Organisation) -> PartyDetails:
     )
 
 
-def make_details(sources: DetailSources, customer: Record, currency: str) -> DocumentDetails:  # noqa: ARG001 - buyer
+def make_details(sources: DetailSources, customer: Record, currency: str) -> DocumentDetails:
     """Return the details of a customer's document in a currency.
 
     The document has the default account of its currency, if there is one.
     """
     return DocumentDetails(
-        language=sources.language,
-        paper=sources.paper,
+        language=customer.language or sources.language,
+        paper=paper_of(customer.paper, customer.country, sources.paper),
+        e_invoice=customer.e_invoice,
         seller=sources.seller,
+        buyer=_buyer(customer),
+        delivery=_delivery(customer),
         account=sources.accounts.get(currency),
+        buyer_reference=customer.buyer_reference,
+        contract=customer.contract,
+        custom_lines=tuple(CustomLine(**line) for line in customer.custom_lines),
         terms=sources.terms,
         accent=sources.accent,
         logo=sources.logo,
         test=sources.test,
     )
+
+
+def _buyer(customer: Record) -> PartyDetails:
+    return PartyDetails(
+        address=address_of(customer),
+        registration_id=customer.registration_id,
+        registration_scheme=customer.registration_scheme,
+        electronic_address=customer.electronic_address,
+        electronic_scheme=customer.electronic_scheme,
+    )
+
+
+def _delivery(customer: Record) -> Delivery | None:
+    delivery = Delivery(customer.delivery_name, address_of(customer, "delivery_"))
+    return delivery if delivery != Delivery() else None

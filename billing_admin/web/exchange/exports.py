@@ -64,6 +64,7 @@ EXPORT_KINDS = {
     "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, including withdrawn allocations"),
     "open-items": ExportKind("Open items", "open item", "Sum of the open amounts"),
     "customers": ExportKind("Customers", "customer"),
+    "contacts": ExportKind("Contacts", "contact"),
     "services": ExportKind("Services", "service and price"),
     "bank-accounts": ExportKind("Bank accounts", "bank account"),
     "exchange-rates": ExportKind("Exchange rates", "exchange rate"),
@@ -114,8 +115,9 @@ def open_item_files() -> ResponseReturnValue:
 
 @pages.get("/customers")
 def customer_files() -> ResponseReturnValue:
-    """Offer the file of a customer list."""
-    return _export_page("Customers", "customers.index", customers.filter_chips(customers.read_filters()), ["customers"])
+    """Offer the files of a customer list."""
+    filters = customers.read_filters()
+    return _export_page("Customers", "customers.index", customers.filter_chips(filters), ["customers", "contacts"])
 
 
 @pages.get("/services")
@@ -226,6 +228,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "allocations": lambda: resolve_customer(payments.read_filters()),
     "open-items": lambda: resolve_customer(receivables.read_filters()),
     "customers": customers.read_filters,
+    "contacts": customers.read_filters,
     "services": services.read_filters,
     "bank-accounts": bank_accounts.read_filters,
     "exchange-rates": exchange_rates.read_filters,

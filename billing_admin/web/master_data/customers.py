@@ -1,23 +1,44 @@
 """Customers: the list, one customer with its balances, adding, editing, archiving."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+import wtforms
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import SelectField, ValidationError
+from wtforms import FieldList, FormField, SelectField, ValidationError
 from wtforms.widgets import EmailInput
 
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.billing_runs import PreparedDocument
-from billing_admin.domain.errors import NotFound
+from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.explanation import computed_figures, explain
-from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, CustomerFields
+from billing_admin.domain.master_data import (
+    CUSTOMER_RULES,
+    MAX_ADDRESS_LENGTH,
+    MAX_CUSTOM_LINES,
+    MAX_LABEL_LENGTH,
+    CustomerFields,
+    check_fields,
+)
+from billing_admin.domain.parties import (
+    E_INVOICE_FORMATS,
+    LANGUAGES,
+    MAX_CITY_LENGTH,
+    MAX_IDENTIFIER_LENGTH,
+    MAX_POSTCODE_LENGTH,
+    PAPERS,
+    RECIPIENT_ROLES,
+    SCHEME_NAMES,
+    paper_of,
+)
 from billing_admin.domain.tax import TREATMENTS
-from billing_admin.models import Customer
+from billing_admin.formats.addresses import print_address, print_delivery_address
+from billing_admin.formats.code_lists import CodeList, codes, country_names
+from billing_admin.models import Customer, Organisation
 from billing_admin.operations.master_data import customers as operations
 from billing_admin.queries.billing.preview import BillingScope, current_invoice, load_documents
 from billing_admin.queries.charges import charges, recurring_charges
@@ -26,6 +47,7 @@ from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.readiness import customer_shortcomings
 from billing_admin.queries.master_data import customers, organisation
+from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
@@ -65,6 +87,63 @@ MAX_PREVIEW_LINES = 12  # of the current invoice
 pages = page_blueprint("customers", __name__, "/customers", write=WRITE)
 
 
+def _countries() -> dict[str, str]:
+    return {"": "–"} | dict(country_names())
+
+
+def _schemes(code_list: CodeList) -> dict[str, str]:
+    """Return the codes of schemes with their names, the named ones first."""
+    listed = codes(code_list)
+    named = {code: f"{code} – {name}" for code, name in SCHEME_NAMES.items() if code in listed}
+    return {"": "–"} | named | {code: code for code in sorted(listed - named.keys())}
+
+
+class CustomLineForm(wtforms.Form):
+    """A line on the customer's documents; a blank one is ignored."""
+
+    label = TextField("Label", max_length=MAX_LABEL_LENGTH)
+    value = TextField("Value")
+
+    class Meta(Form.Meta):
+        """CSRF is off: the form around it has the token."""
+
+        csrf = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self:
+            field.flags.optional = False  # a row is optional, not its parts
+
+
+class CustomLinesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist only in its stubs
+    """The lines on the customer's documents."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.type = "FieldList"  # the form macros select fields by type
+
+    def lines(self) -> list[dict[str, str]]:
+        """Return the lines entered."""
+        return [row.data for row in self._rows()]
+
+    def _rows(self) -> list[Any]:
+        return [entry.form for entry in self if entry.form.label.data or entry.form.value.data]
+
+    def validate(self, form: Any, extra_validators: Any = ()) -> bool:
+        """Return whether the lines keep their rule; each problem is shown at its part."""
+        super().validate(form, extra_validators)
+        rows = self._rows()
+        try:
+            check_fields(CUSTOMER_RULES, {"custom_lines": self.lines()})
+        except Invalid as error:
+            for problem in error.problems:
+                _, index, part = problem.field
+                rows[int(index)][part].errors = [problem.message]
+        errors = [entry.form.errors for entry in self]
+        self.errors = errors if any(errors) else []
+        return not self.errors
+
+
 class CustomerForm(Form):
     """Customer details; only name and currency are required."""
 
@@ -72,32 +151,59 @@ class CustomerForm(Form):
     currency = SelectField("Currency", choices=CURRENCIES)
     reference = ReferenceField("Reference")
     email = TextField("E-mail address", widget=EmailInput())
-    address = MultilineField("Address", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
-    tax_id = TextField("Tax ID")
+    street = TextField("Street and number")
+    street2 = TextField("Second line")
+    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
+    city = TextField("City", max_length=MAX_CITY_LENGTH)
+    region = TextField("Region or state", max_length=MAX_CITY_LENGTH)
+    country = SelectField("Country", choices=_countries, default="")
+    address = MultilineField("Address as text", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
+    tax_id = TextField("Tax ID")
+    registration_id = TextField("Registration number", max_length=MAX_IDENTIFIER_LENGTH)
+    registration_scheme = SelectField(
+        "Scheme of the registration number", choices=lambda: _schemes(CodeList.REGISTRATION_SCHEMES), default=""
+    )
     payment_terms_days = WholeNumberField("Payment terms in days")
-    notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
+    language = SelectField("Language", choices={"": "Default", **LANGUAGES}, default="")
+    paper = SelectField("Paper", choices={"": "By country", **PAPERS}, default="")
     purchase_order = TextField("Purchase order number")
+    contract = TextField("Contract number")
+    e_invoice = SelectField("E-invoice", choices=dict(E_INVOICE_FORMATS), default="none")
+    buyer_reference = TextField("Buyer reference")
+    electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
+    electronic_scheme = SelectField(
+        "Scheme of the electronic address", choices=lambda: _schemes(CodeList.ELECTRONIC_SCHEMES), default=""
+    )
+    custom_lines = CustomLinesField(
+        FormField(CustomLineForm), "Lines on documents", min_entries=MAX_CUSTOM_LINES, max_entries=MAX_CUSTOM_LINES
+    )
+    delivery_name = TextField("Delivery name")
+    delivery_street = TextField("Delivery street and number")
+    delivery_street2 = TextField("Delivery second line")
+    delivery_postcode = TextField("Delivery postcode", max_length=MAX_POSTCODE_LENGTH)
+    delivery_city = TextField("Delivery city", max_length=MAX_CITY_LENGTH)
+    delivery_region = TextField("Delivery region or state", max_length=MAX_CITY_LENGTH)
+    delivery_country = SelectField("Delivery country", choices=_countries, default="")
+    notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
         """Return the values entered.
 
         Without a reference the customer gets the next free one.
         """
-        fields: CustomerFields = {
-            "name": self.name.data,
-            "currency": self.currency.data,
-            "email": self.email.data,
-            "address": self.address.data,
-            "tax_id": self.tax_id.data,
-            "tax_treatment": self.tax_treatment.data,
-            "payment_terms_days": self.payment_terms_days.data,
-            "notes": self.notes.data,
-            "purchase_order": self.purchase_order.data,
-        }
-        if self.reference.data:
-            fields["reference"] = self.reference.data
-        return fields
+        fields: dict[str, Any] = {field: self[field].data for field in CUSTOMER_RULES}
+        fields["custom_lines"] = self.custom_lines.lines()
+        if not self.reference.data:
+            del fields["reference"]
+        return cast("CustomerFields", fields)
+
+    def is_used(self, *names: str) -> bool:
+        """Return whether any of the fields has a value or an error.
+
+        Such fields are shown unfolded.
+        """
+        return any(self[name].errors or (self[name].data not in {"", None}) for name in names)
 
 
 class NewCustomerForm(CustomerForm):
@@ -191,6 +297,7 @@ def show(id: UUID) -> ResponseReturnValue:
     customer = _load_customer(id)
     balances = customer_balances(session, [id], day)[id]
     current_invoices = load_documents(session, BillingScope(day, [id]))
+    settings = organisation.organisation(session)
     overdue = invoices.invoice_sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     return render_template(
         "customers/show.html",
@@ -210,8 +317,12 @@ def show(id: UUID) -> ResponseReturnValue:
         invoices=paging.page(
             session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), RECENT_ROWS
         ).rows,
-        default_terms=organisation.organisation(session).payment_terms_days,
+        contacts=contacts(session, id),
+        default_terms=settings.payment_terms_days,
         treatments=TREATMENTS,
+        roles=RECIPIENT_ROLES,
+        scheme_names=SCHEME_NAMES,
+        **_document_settings(customer, settings),
         shortcomings=_shortcomings(id, current_invoices),
         **_permissions(),
     )
@@ -228,6 +339,21 @@ def _shortcomings(id: UUID, current_invoices: Sequence[PreparedDocument]) -> lis
     shown = show_shortcomings((id, item) for item in shortcomings if item.stops or item.page == "customer")
     here, edit_url = url_for("customers.show", id=id), url_for("customers.edit", id=id) if has_permission(WRITE) else ""
     return [row._replace(label="Edit the customer", url=edit_url) if row.url == here else row for row in shown]
+
+
+def _document_settings(customer: Customer, settings: Organisation) -> dict[str, str]:
+    """Return the texts of a customer's settings for documents.
+
+    Defaults stand for settings that the customer does not have.
+    """
+    language = customer.language or settings.language
+    return {
+        "printed_address": print_address(customer, language),
+        "delivery_address": print_delivery_address(customer, language),
+        "language": LANGUAGES[language],
+        "paper": PAPERS[paper_of(customer.paper, customer.country, settings.paper)],
+        "e_invoice": E_INVOICE_FORMATS[customer.e_invoice],
+    }
 
 
 @pages.get("/<uuid:id>/charges")
@@ -358,6 +484,13 @@ def _permissions() -> dict[str, bool]:
 
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:
-    terms = organisation.organisation(db.session()).payment_terms_days
+    settings = organisation.organisation(db.session())
     context = {"namesake": None, "conflicts": []} | context
-    return render_template("customers/form.html", form=form, customer=customer, default_terms=terms, **context)
+    return render_template(
+        "customers/form.html",
+        form=form,
+        customer=customer,
+        default_terms=settings.payment_terms_days,
+        default_language=LANGUAGES[settings.language],
+        **context,
+    )

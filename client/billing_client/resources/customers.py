@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Balances, Customer, Document, Download, FileTotals, Statements
-from billing_client.asking import CustomerChanges, CustomerFilter, Day, NewCustomer
+from billing_client.answers import Balances, Contact, Customer, Document, Download, FileTotals, Statements
+from billing_client.asking import ContactChanges, CustomerChanges, CustomerFilter, Day, Key, NewContact, NewCustomer
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -39,6 +39,33 @@ class Customers(Resource):
         Raises Stale if it has changed since.
         """
         return self.ask(Customer, calls.CUSTOMER_UPDATE, read.id, body=changes, etag=read.etag)
+
+    def contacts(self, customer: str) -> Iterator[Contact]:
+        """Yield the contacts of a customer, in the order in which they were added."""
+        return self.each(Contact, calls.CONTACT_LIST, {}, customer, in_pages=False)
+
+    def contact(self, customer: str, id: Key) -> Contact:
+        """Return one contact of a customer."""
+        return self.ask(Contact, calls.CONTACT_GET, customer, id)
+
+    def add_contact(self, customer: str, **contact: Unpack[NewContact]) -> Contact:
+        """Add a contact to a customer."""
+        return self.ask(Contact, calls.CONTACT_CREATE, customer, body=contact)
+
+    def update_contact(self, customer: str, read: Contact, **changes: Unpack[ContactChanges]) -> Contact:
+        """Change a contact that was read with `contact`.
+
+        Raises Stale if it has changed since.
+        """
+        return self.ask(Contact, calls.CONTACT_UPDATE, customer, read.id, body=changes, etag=read.etag)
+
+    def remove_contact(self, customer: str, id: Key) -> Contact:
+        """Remove a contact of a customer, and return it."""
+        return self.ask(Contact, calls.CONTACT_REMOVE, customer, id)
+
+    def download_contacts(self, path: str | Path, **filters: Unpack[CustomerFilter]) -> Download:
+        """Write the contacts of all matching customers to a CSV file."""
+        return self.file(calls.CONTACT_FILE, path=path, query=filters)
 
     def balance(self, customer: str, as_of: Day | None = None) -> Balances:
         """Return the balance and ageing of a customer by currency, now or on a past day."""

@@ -1,0 +1,173 @@
+"""Add, change and remove the contacts of customers.
+
+The e-mail address of a customer is that of its first contact that gets invoices as To. It is stored with the contact only.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing_admin.db.ids import new_id
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.master_data import (
+    CONTACT_DEFAULTS,
+    CONTACT_RULES,
+    ContactFields,
+    check_fields,
+    check_new_texts,
+    differing_fields,
+)
+from billing_admin.domain.text import fold_for_search, sort_key
+from billing_admin.models import Customer, CustomerContact
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.queries.master_data.contacts import contacts
+
+MAX_CONTACTS: Final = 50  # of a customer
+
+
+def create(
+    session: Session, customer_id: UUID, fields: ContactFields, id: UUID | None, actor: Actor, now: datetime
+) -> tuple[CustomerContact, bool]:
+    """Add a contact to a customer, or return the existing one with the same id.
+
+    Returns it and whether it is new. The e-mail address is mandatory.
+
+    Raises:
+        Conflict: The id belongs to a contact with other values, or another contact of the customer has the address.
+    """
+    customer = session.get_one(Customer, customer_id, with_for_update=True)
+    values = check_fields(CONTACT_RULES, fields)
+    existing = session.get(CustomerContact, id) if id else None
+    if existing is not None:
+        _check_same(existing, customer_id, values)
+        return existing, False
+    if "email" not in values:
+        raise Invalid("missing", "Enter the contact's e-mail address.", "email")
+    check_new_texts(values)
+    contact = _add(session, customer, values, id, now)
+    _update_customer(session, customer)
+    details = {"contact": str(contact.id), **_stored_fields(contact)}
+    record(session, actor, now, "customer.contact_added", "customer", customer_id, details)
+    return contact, True
+
+
+def _check_same(existing: CustomerContact, customer_id: UUID, values: dict[str, Any]) -> None:
+    differs = differing_fields(values, _stored_fields(existing))
+    if existing.customer_id != customer_id:
+        differs = ["customer", *differs]
+    if differs:
+        message = f"Contact {existing.id} already exists with a different {', '.join(differs)}."
+        raise Conflict("id_conflict", message, differs[0], differs=differs)
+
+
+def _stored_fields(contact: CustomerContact) -> dict[str, Any]:
+    return {field: getattr(contact, field) for field in CONTACT_RULES}
+
+
+def _add(
+    session: Session, customer: Customer, values: dict[str, Any], id: UUID | None, now: datetime
+) -> CustomerContact:
+    if len(contacts(session, customer.id)) >= MAX_CONTACTS:
+        raise Conflict(
+            "too_many_contacts", f"A customer has at most {MAX_CONTACTS} contacts. Remove one first.", "email"
+        )
+    _refuse_taken_address(session, customer.id, values["email"])
+    contact = CustomerContact(
+        id=id or new_id(now), customer_id=customer.id, **{**CONTACT_DEFAULTS, **values}, created_at=now
+    )
+    session.add(contact)
+    session.flush()
+    return contact
+
+
+def _refuse_taken_address(session: Session, customer_id: UUID, email: str, except_id: UUID | None = None) -> None:
+    """Raise Conflict if another contact of the customer has the address.
+
+    Its mailbox would get each document twice.
+    """
+    for contact in contacts(session, customer_id):
+        if contact.email.casefold() == email.casefold() and contact.id != except_id:
+            raise Conflict(
+                "email_taken", f"{contact.email} is the address of another contact of this customer.", "email"
+            )
+
+
+def update(
+    session: Session, contact_id: UUID, fields: ContactFields, version: int | None, actor: Actor, now: datetime
+) -> CustomerContact:
+    """Change the given fields of a contact.
+
+    Raises:
+        Conflict: Another contact of the customer has the address.
+        Stale: `version` is set, and the contact has been changed since that version.
+    """
+    contact = session.get_one(CustomerContact, contact_id)
+    customer = session.get_one(Customer, contact.customer_id, with_for_update=True)
+    session.refresh(contact)  # another request may have changed it before the customer was locked
+    if version is not None and version != contact.version:
+        raise Stale("stale", f"{contact.email} has been changed by someone else. Review the change, then try again.")
+    values = check_fields(CONTACT_RULES, fields)
+    before = _stored_fields(contact)
+    check_new_texts(values, before)
+    if "email" in values:
+        _refuse_taken_address(session, customer.id, values["email"], contact_id)
+    for field, value in values.items():
+        setattr(contact, field, value)
+    changed = changed_fields(before, _stored_fields(contact))
+    if changed:
+        _update_customer(session, customer)
+        details = {"contact": str(contact_id), **changed}
+        record(session, actor, now, "customer.contact_changed", "customer", customer.id, details)
+    return contact
+
+
+def remove(session: Session, contact_id: UUID, actor: Actor, now: datetime) -> None:
+    """Remove a contact from its customer."""
+    contact = session.get_one(CustomerContact, contact_id)
+    customer = session.get_one(Customer, contact.customer_id, with_for_update=True)
+    details = {"contact": str(contact_id), **_stored_fields(contact)}
+    session.delete(contact)
+    _update_customer(session, customer)
+    record(session, actor, now, "customer.contact_removed", "customer", customer.id, details)
+
+
+def set_email(session: Session, customer: Customer, email: str, now: datetime) -> None:
+    """Make an address that of the first contact that gets invoices.
+
+    Without such a contact, one is added. An empty address removes the contact: the next one, if there is one, then is the
+    first. The caller records the change, and sets the search text.
+
+    Raises:
+        Conflict: Another contact of the customer has the address.
+    """
+    if email == customer.email:
+        return
+    contact = next((row for row in contacts(session, customer.id) if row.invoices == "to"), None)
+    if contact is None:
+        _add(session, customer, {"email": email}, None, now)
+    elif email:
+        _refuse_taken_address(session, customer.id, email, contact.id)
+        contact.email = email
+    else:
+        session.delete(contact)
+    _reload_email(session, customer)
+
+
+def _update_customer(session: Session, customer: Customer) -> None:
+    _reload_email(session, customer)
+    set_search_text(customer, customer.email)
+    session.flush()
+
+
+def _reload_email(session: Session, customer: Customer) -> None:
+    session.flush()
+    session.refresh(customer, ["email"])
+
+
+def set_search_text(customer: Customer, email: str) -> None:
+    """Set the texts by which customers are searched and sorted."""
+    customer.sort_key = sort_key(customer.name)
+    customer.search = fold_for_search(f"{customer.reference} {customer.name} {email}")

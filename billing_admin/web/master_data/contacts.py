@@ -1,0 +1,99 @@
+"""The contacts of a customer: added, changed and removed."""
+
+from typing import cast
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+from wtforms.widgets import EmailInput
+
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.master_data import CONTACT_DEFAULTS, CONTACT_RULES, ContactFields
+from billing_admin.domain.parties import RECIPIENT_ROLES
+from billing_admin.models import Customer
+from billing_admin.operations.master_data import contacts as operations
+from billing_admin.queries.master_data.contacts import contact
+from billing_admin.queries.master_data.customers import customer
+from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.signed_in import actor, now
+
+pages = page_blueprint("contacts", __name__, "/customers/<uuid:customer_id>/contacts", write="customers:write")
+
+
+class ContactForm(Form):
+    """A contact, and how it gets each kind of document."""
+
+    name = TextField("Name")
+    email = TextField("E-mail address", blank_message="Enter the contact's e-mail address.", widget=EmailInput())
+    invoices = SelectField(
+        "Invoices and credit notes", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["invoices"]
+    )
+    reminders = SelectField("Reminders", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["reminders"])
+    statements = SelectField("Statements", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["statements"])
+
+    def fields(self) -> ContactFields:
+        """Return the values entered."""
+        return cast("ContactFields", {field: self[field].data for field in CONTACT_RULES})
+
+
+class NewContactForm(ContactForm):
+    """A new contact; `id` prevents a second contact on a double click."""
+
+    id = NewIdField()
+
+
+class EditContactForm(ContactForm):
+    """An existing contact."""
+
+    version = VersionField()
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new(customer_id: UUID) -> ResponseReturnValue:
+    """Add a contact."""
+    owner, form = _load_customer(customer_id), NewContactForm()
+    if form.validate_on_submit():
+        with errors_on(form):
+            row, _ = transaction(operations.create, customer_id, form.fields(), form.id.data, actor(), now())
+            flash(f"{row.email} was added.", "success")
+            return redirect(_customer_url(customer_id), 303)
+    return render_form("customers/contact.html", form, customer=owner, contact=None, conflicts=[])
+
+
+@pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
+def edit(customer_id: UUID, id: UUID) -> ResponseReturnValue:
+    """Edit a contact; when another person saved it first, show both versions."""
+    owner, row = _load_customer(customer_id), contact(db.session(), customer_id, id)
+    form, conflicts = EditContactForm(obj=row), []
+    if form.validate_on_submit():
+        with errors_on(form):
+            row = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
+            flash(f"{row.email} was saved.", "success")
+            return redirect(_customer_url(customer_id), 303)
+        owner, row = _load_customer(customer_id), contact(db.session(), customer_id, id)
+        conflicts = find_conflicts(form, EditContactForm(formdata=None, obj=row), row.version)
+    return render_form("customers/contact.html", form, customer=owner, contact=row, conflicts=conflicts)
+
+
+@pages.route("/<uuid:id>/remove", methods=["GET", "POST"])
+def remove(customer_id: UUID, id: UUID) -> ResponseReturnValue:
+    """Ask for confirmation, then remove the contact."""
+    owner, row, form = _load_customer(customer_id), contact(db.session(), customer_id, id), Form()
+    email = row.email
+    if form.validate_on_submit():
+        transaction(operations.remove, id, actor(), now())
+        flash(f"{email} was removed.", "success")
+        return redirect(_customer_url(customer_id), 303)
+    return render_template("customers/remove_contact.html", form=form, customer=owner, contact=row)
+
+
+def _load_customer(id: UUID) -> Customer:
+    return customer(db.session(), str(id))
+
+
+def _customer_url(id: UUID) -> str:
+    return url_for("customers.show", id=id)
