@@ -65,7 +65,7 @@ class _Document:
         return page_contents(title, seller, self.details, self.locale, self.logo) | {
             "mark": self._mark(),
             "notice": self._notice(),
-            "address": [invoice.customer_name, *text_lines(invoice.customer_address)],
+            "address": self._address(),
             "facts": self._facts(),
             "delivery": self._delivery(),
             "table": self._table(),
@@ -115,11 +115,16 @@ class _Document:
             return ""
         return self.locale.label("number_of_day", number=document.number, day=self.locale.day(document.issue_date))
 
+    def _address(self) -> list[str]:
+        return [self.invoice.customer_name, *text_lines(self.invoice.customer_address)]
+
     def _delivery(self) -> Contents | None:
         delivery = self.details.delivery
         if delivery is None:
             return None
         lines = [delivery.name or self.invoice.customer_name, *self._address_lines(delivery.address)]
+        if lines == self._address():
+            return None
         return {"label": self.locale.label("ship_to"), "lines": lines}
 
     def _address_lines(self, address: Address) -> tuple[str, ...]:

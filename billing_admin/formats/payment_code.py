@@ -3,6 +3,7 @@
 It is that of EPC069-12 (version 002, level M), for transfers in euro to an IBAN.
 """
 
+from itertools import groupby
 from typing import Any, Final
 
 from billing_admin.domain.money import Money
@@ -45,14 +46,17 @@ def _fit(text: str, characters: int, bytes: int) -> str:
 
 
 def _svg(modules: Any) -> str:
-    """Return the dark modules as one path, with the quiet zone around them."""
+    """Return the dark modules as bars of one path, with the quiet zone around them."""
     size = len(modules) + 2 * QUIET_ZONE
-    path = "".join(
-        f"M{x + QUIET_ZONE} {y + QUIET_ZONE}h1v1h-1z"
-        for y, row in enumerate(modules)
-        for x, is_dark in enumerate(row)
-        if is_dark
-    )
+    bars = []
+    for y, row in enumerate(modules, QUIET_ZONE):
+        x = QUIET_ZONE
+        for is_dark, same in groupby(row):
+            length = len(list(same))
+            if is_dark:
+                bars.append(f"M{x} {y}h{length}v1h-{length}z")
+            x += length
+    path = "".join(bars)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}">'
         f'<path fill="#fff" d="M0 0h{size}v{size}h-{size}z"/><path d="{path}"/></svg>'

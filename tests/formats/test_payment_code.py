@@ -17,7 +17,8 @@ NO_SURROGATES = st.characters(exclude_categories=["Cs"])
 def modules(svg: str) -> list[list[bool]]:
     """Return the dark modules of a code without its quiet zone, row by row."""
     size = int(re.findall(r'viewBox="0 0 (\d+) ', svg)[0])
-    dark = {(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", svg)}
+    bars = [tuple(map(int, bar)) for bar in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", svg)]
+    dark = {(x + step, y) for x, y, length in bars for step in range(length)}
     inside = range(QUIET_ZONE, size - QUIET_ZONE)
     assert all(x in inside and y in inside for x, y in dark)
     return [[(x, y) in dark for x in inside] for y in inside]

@@ -342,3 +342,14 @@ def test_a_custom_line_and_facts_are_printed_as_people_wrote_them() -> None:
     details = DocumentDetails(custom_lines=(CustomLine("Kostenstelle", "<b>#1</b>"),))
     assert ("Kostenstelle", "<b>#1</b>") in document_contents(make_document(details=details))["facts"]
     assert "Kostenstelle <b>#1</b>" in printed(make_document(details=details))
+
+
+def test_a_ship_to_address_is_printed_only_if_it_differs() -> None:
+    address = Address("Main Street 5", "", "10115", "Berlin", "", "DE")
+    same = replace(DETAILS, delivery=Delivery("ACME Inc.", address))
+    assert document_contents(make_document(details=same))["delivery"] is None
+    other = replace(DETAILS, delivery=Delivery("", replace(address, street="Harbour 3")))
+    assert document_contents(make_document(details=other))["delivery"] == {
+        "label": "Ship to",
+        "lines": ["ACME Inc.", "Harbour 3", "10115 Berlin", "Germany"],
+    }
