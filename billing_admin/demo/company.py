@@ -41,7 +41,7 @@ BANK_ACCOUNTS: tuple[BankAccountFields, ...] = tuple(
         ("JPY", "DE80999999990123456791"),
     )
 )
-LOGO = b"""<svg xmlns="http://www.w3.org/2000/svg" width="186" height="56" viewBox="22 12 186 56">
+LOGO = b"""<svg xmlns="http://www.w3.org/2000/svg" width="186" height="62" viewBox="22 6 186 62">
 <path fill="#0b6e5f" d="M58 24a26 26 0 0 1 50 7 18 18 0 0 1-4 35H44a21 21 0 0 1 14-42z"/>
 <path fill="none" stroke="#7fb800" stroke-width="6" stroke-linecap="round" d="M130 62v-18M148 62V30M166 62V38M184 62V24M202 62V44"/>
 </svg>

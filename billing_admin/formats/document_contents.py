@@ -29,6 +29,8 @@ DASH: Final = "–"
 PAPERS: Final = {"a4": "a4", "letter": "us-letter"}
 # The sender stands on two lines above the address; a longer one is cut to its name.
 MAX_SENDER: Final = 120
+# The place of the logo is 72 mm wide and 18 mm high.
+WIDE_LOGO: Final = 72 / 18
 # A tax table of so many rows, and characters of reasons, stands beside the sums.
 SHORT_TABLE: Final = 8
 SHORT_REASONS: Final = 600
@@ -354,4 +356,5 @@ def _logo(logo: Logo | None, name: str, locale: DocumentLocale) -> Contents | No
     if logo is None:
         return None
     svg = logo_as_svg(logo.media_type, logo.width, logo.height, logo.data)
-    return {"svg": svg, "alt": locale.label("logo_of", name=name)}
+    is_wide = logo.width > WIDE_LOGO * logo.height
+    return {"svg": svg, "alt": locale.label("logo_of", name=name), "wide": is_wide}

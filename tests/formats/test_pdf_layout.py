@@ -353,3 +353,18 @@ def test_a_ship_to_address_is_printed_only_if_it_differs() -> None:
         "label": "Ship to",
         "lines": ["ACME Inc.", "Harbour 3", "10115 Berlin", "Germany"],
     }
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "printed_size"), [(40, 10, (72, 18)), (400, 10, (72, 1.8)), (10, 40, (4.5, 18))]
+)
+def test_a_logo_begins_at_the_margin_and_fits_above_the_address(
+    width: int, height: int, printed_size: tuple[float, float]
+) -> None:
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"><path d="M0 0h9v9z"/></svg>'
+    logo = Logo(sha256="1", media_type="image/svg+xml", width=width, height=height, data=svg.encode())
+    pdf = render(make_document(), logo)
+    assert next(place for place in read_fragments(pdf) if place.x < 30).y > 50
+    contents = document_contents(make_document(), logo)["logo"]
+    factor = 72 / width if contents["wide"] else 18 / height
+    assert (width * factor, height * factor) == pytest.approx(printed_size)
