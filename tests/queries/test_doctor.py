@@ -17,7 +17,16 @@ from billing_admin.operations.audit import record, seal_all_events, seal_events
 from billing_admin.operations.charges import charges
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import ChainHead, chain_head
-from billing_admin.queries.doctor import CHECKS, Finding, Result, check_anchors, recurring, renditions, run_checks
+from billing_admin.queries.doctor import (
+    CHECKS,
+    Finding,
+    Result,
+    check_anchors,
+    logos,
+    recurring,
+    renditions,
+    run_checks,
+)
 from tests.databases import without_triggers
 from tests.making import (
     NOW,
@@ -701,8 +710,10 @@ def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wro
 
 
 def test_every_check_is_tried() -> None:
-    """Those of recurring charges are tried in `test_doctor_recurring`, those of stored files in `test_renditions`."""
-    elsewhere = {check.name for check in (*recurring.CHECKS, *renditions.CHECKS)}
+    """Those of recurring charges are tried in `test_doctor_recurring`, those of stored files in `test_renditions` and
+    `test_logos`.
+    """
+    elsewhere = {check.name for check in (*recurring.CHECKS, *renditions.CHECKS, *logos.CHECKS)}
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
 
 

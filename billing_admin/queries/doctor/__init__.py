@@ -17,6 +17,7 @@ from billing_admin.queries.doctor import (
     corrections,
     dates,
     documents,
+    logos,
     receivables,
     recurring,
     renditions,
@@ -28,7 +29,7 @@ from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"]
 
-PARTS = (charges, documents, corrections, renditions, receivables, recurring, tax_rates, audit)
+PARTS = (charges, documents, corrections, renditions, logos, receivables, recurring, tax_rates, audit)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000
