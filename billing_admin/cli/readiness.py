@@ -18,11 +18,11 @@ _COLUMNS = ("object", "customer", "severity", "code", "detail")
 
 
 @command("readiness")
-@click.option("--all", "with_warnings", is_flag=True, help="Name warnings as well.")
+@click.option("--all", "with_warnings", is_flag=True, help="List warnings as well.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def readiness(ctx: click.Context, with_warnings: bool, wants_json: bool) -> None:
-    """Name all that stops drafts and due charges from becoming invoices.
+    """List everything that stops drafts and due charges from becoming invoices.
 
     Exit code 1 if there is any. Warnings do not change the exit code.
 
@@ -42,7 +42,7 @@ def readiness(ctx: click.Context, with_warnings: bool, wants_json: bool) -> None
         print_json({"ready": not stops, "shortcomings": rows})
     elif rows:
         print_table(_COLUMNS, [list(row.values()) for row in rows])
-    print_message(f"{stops:,} shortcomings stop an issue." if stops else "Nothing stops an issue.")
+    print_message(f"Shortcomings to correct before the issue: {stops:,}.")
     ctx.exit(1 if stops else 0)
 
 

@@ -95,7 +95,7 @@ def _has_no_people() -> bool:
 def _first_start(settings: Settings, address: str) -> None:
     if settings.production:
         print_message(
-            "There is no account yet. Create the first admin with: flask --app wsgi create-user you@example.com --role admin"
+            "No person has been added yet. Create the first admin with: flask --app wsgi create-user you@example.com --role admin"
         )
         return
     password = users.generate_password()

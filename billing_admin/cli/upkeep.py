@@ -41,12 +41,12 @@ def demo() -> None:
 )
 @click.pass_context
 def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
-    """Check every rule of the stored data and name the rows that break one.
+    """Check every rule of the stored data and list the rows that break one.
 
     Exit code 1 if there is any.
 
     It reads a snapshot of the data and does not block other work. Documents with characters that the PDF cannot print are
-    also named; they do not change the exit code.
+    also listed; they do not change the exit code.
 
     \b
     Examples:

@@ -263,7 +263,7 @@ def price_charge(
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
     assert amount is not None  # noqa: S101 - `_list_price` gave a unit price if there was neither
     if unit_price is None and quantity < 0 < amount:
-        message = "A negative quantity has a negative amount. Change the quantity or the amount."
+        message = "The quantity is negative, but the amount is positive. Give both the same sign."
         raise Invalid("out_of_range", message, "quantity")
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None

@@ -19,11 +19,11 @@ def check_accent(value: str, field: str) -> str:
     if not colour:
         return ""
     if not _COLOUR.fullmatch(colour):
-        raise Invalid("not_a_colour", "Use a colour of # and six digits or letters a to f, such as #0b57d0.", field)
+        raise Invalid("not_a_colour", "Enter # and six digits or letters from a to f, such as #0b57d0.", field)
     contrast = contrast_on_white(colour)
     if contrast < MIN_CONTRAST:
         shown = int(contrast * 10) / 10  # rounded down: a contrast that is too low never reads as 4.5
-        message = f"Use a darker colour: the contrast of {colour} on white is {shown}, and text needs {MIN_CONTRAST}."
+        message = f"Use a darker colour: {colour} on white has a contrast of {shown}, but text needs {MIN_CONTRAST}."
         raise Invalid("too_light", message, field)
     return colour
 

@@ -132,7 +132,9 @@ def check_editable(status: str, number: str | None, action: str) -> None:
     """
     if status != "draft":
         message = f"{number} is {status}: only a draft can be {action}."
-        raise Conflict("not_a_draft", f"{message} Credit or void it." if status == "issued" else message, "status")
+        raise Conflict(
+            "not_a_draft", f"{message} To correct it, credit or void it." if status == "issued" else message, "status"
+        )
 
 
 def needs_void(invoice: Row) -> bool:

@@ -114,7 +114,7 @@ def check_completeness(values: Mapping[str, Any], prefix: str = "") -> list[Inva
     """
     if values[f"{prefix}country"] or not any(values[prefix + part].strip() for part in ADDRESS_PARTS):
         return []
-    message = "Choose the country: the address is printed in the order of its country."
+    message = "Choose the country: it decides how the address is printed."
     return [Invalid("missing", message, f"{prefix}country")]
 
 
@@ -123,7 +123,7 @@ def check_scheme_pair(values: Mapping[str, Any], identifier: str, scheme: str) -
     if values[scheme] and not values[identifier].strip():
         return [Invalid("missing", "Enter the number or address, or remove its scheme.", identifier)]
     if values[identifier].strip() and not values[scheme]:
-        return [Invalid("missing", "Choose the scheme: it says who issues the number or address.", scheme)]
+        return [Invalid("missing", "Choose the scheme: it says what kind of number or address this is.", scheme)]
     return []
 
 

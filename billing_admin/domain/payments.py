@@ -95,7 +95,11 @@ def allocation_parts(
             raise Invalid("out_of_range", "Enter an amount above zero.", "allocate", index, "amount")
         if invoice_id in parts:
             raise Invalid(
-                "invoice_twice", "Enter each invoice once, with its whole amount.", "allocate", index, "invoice"
+                "invoice_twice",
+                "Enter each invoice only once, with the total amount for it.",
+                "allocate",
+                index,
+                "invoice",
             )
         parts[invoice_id] = minor
     return tuple(parts.items())

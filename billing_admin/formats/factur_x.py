@@ -70,7 +70,7 @@ def declare_factur_x(pdf: bytes) -> bytes:
     stream = _METADATA.match(pdf, begin)
     table, trailer = pdf.rfind(b"\nxref\n"), pdf.rfind(b"\nstartxref\n")
     if stream is None or not begin < table < trailer:
-        raise ValueError("typst lays out its files in another way now")
+        raise ValueError("typst has changed the layout of its files")
     end = stream.end() + int(stream[1])
     metadata = _with_properties(pdf[stream.end() : end].decode()).encode()
     head = stream[0].replace(stream[1], b"%d" % len(metadata), 1)

@@ -41,7 +41,11 @@ def filters_from_json(kind: str, stated: Mapping[str, Any]) -> Filters:
         }
         return filter_type(**_as_none(filter_type, values))
     except (KeyError, TypeError, ValueError) as error:
-        raise Invalid("unknown_filter", "The filters are not those of this kind of file.", "filters") from error
+        raise Invalid(
+            "unknown_filter",
+            "This kind of file does not have these filters. Use the .meta.json of the same export.",
+            "filters",
+        ) from error
 
 
 def _as_none(filter_type: type[Filters], values: Mapping[str, Any]) -> dict[str, Any]:

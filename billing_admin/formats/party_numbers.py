@@ -89,9 +89,13 @@ def check_vat_number(tax_id: str) -> NumberCheck:
     if "" in errors:
         return NumberCheck(compact, prefix=prefix)
     if "InvalidChecksum" in errors:
-        problem = "The check digits of this VAT number are wrong: compare it with its source."
+        problem = "The check digits of this VAT number are wrong: look for a typing mistake."
     else:
-        form = f"Use {VAT_SHAPES[prefix]}." if prefix in VAT_SHAPES else f"It does not have the form of {prefix}."
+        form = (
+            f"Use {VAT_SHAPES[prefix]}."
+            if prefix in VAT_SHAPES
+            else f"VAT numbers that begin with {prefix} have another form."
+        )
         problem = f"This VAT number is incomplete or has wrong characters. {form}"
     return NumberCheck(problem=f"{problem} If this is not a VAT number, leave out {prefix} at its beginning.")
 
@@ -174,7 +178,7 @@ def check_scheme_identifier(scheme: str, identifier: str) -> NumberCheck:
     if not _error_of(_stdnum(name), compact) and len(compact) == _LENGTHS.get(scheme, len(compact)):
         return NumberCheck(compact)
     return NumberCheck(
-        problem=f"Scheme {scheme} needs {noun} with right check digits. Correct it, or choose another scheme."
+        problem=f"Scheme {scheme} needs {noun} with correct check digits. Correct the number, or choose another scheme."
     )
 
 

@@ -55,8 +55,8 @@ _GRADIENTS: Final = frozenset({"linearGradient", "radialGradient"})
 _REASONS: Final = {
     "script": "Scripts are not allowed: remove the element <script>.",
     "a": "Links are not allowed: remove the element <a>.",
-    "foreignObject": "Other documents inside are not allowed: remove the element <foreignObject>.",
-    "image": "Pictures inside are not allowed: remove the element <image>, or save the logo as PNG.",
+    "foreignObject": "Embedded documents are not allowed: remove the element <foreignObject>.",
+    "image": "Embedded pictures are not allowed: remove the element <image>, or save the logo as PNG.",
     "filter": "Effects such as shadows and blur cannot be printed: remove the element <filter>, or save the logo as PNG.",
     "text": "Texts need fonts that may be missing: convert the texts to paths, then save the file again.",
 }
@@ -141,7 +141,9 @@ class _Reader:
         if parent is not None:
             parent.children.append(element)
         elif self.open:
-            raise self._refused("not_allowed", f"The element <{name}> is inside a note: move it out of <metadata>.")
+            raise self._refused(
+                "not_allowed", f"The element <{name}> is inside <metadata> or a similar element: move it out."
+            )
         else:
             self.root, self.size = element, self._read_size(attributes)
         self.open.append(element)
@@ -220,7 +222,7 @@ class _Reader:
             sides = [side * scale for side in box[2:]]
         width, height = sides
         if not width or not height or not 0.01 <= width / height <= 100:
-            message = "The SVG states no usable size: set width and height in pixels, or a viewBox."
+            message = "The SVG has no usable size: set width and height in pixels, or a viewBox."
             raise self._refused("no_size", message)
         return max(1, round(width)), max(1, round(height))
 
@@ -237,7 +239,7 @@ class _Reader:
             target = self.by_id.get(reference)
             if target is not None and target.name not in _GRADIENTS:
                 message = (
-                    f"The style sheet refers to #{reference[:40]}, which is no gradient: save the file with"
+                    f"The style sheet refers to #{reference[:40]}, which is not a gradient: save the file with"
                     " presentation attributes instead of a style sheet."
                 )
                 raise _refused("not_allowed", message)

@@ -159,7 +159,7 @@ def _now(
         added = totals(session, kind, export_filters)
         if added.rows > export.LARGE_EXPORT_ROWS:
             message = (
-                "The file is too large to compare its bytes here. Its rows and sums are compared with the current data."
+                "The file is too large to compare byte by byte. Its rows and sums are compared with the current data."
             )
             return Figures(added.rows, added.sums), None, message
         current = export.control_totals(session, _as_written(kind, export_filters, meta))
@@ -173,7 +173,7 @@ def _reason_not_compared(kind: str | None, visible_kinds: Collection[str]) -> st
         return "This is not a file that was exported here."
     if kind not in visible_kinds:
         return "You do not have permission to see the data of this file."
-    return "The file does not name the year of its number register. Compare it with the page of the register."
+    return "The file does not say which year of the number register it holds. Compare it with the number register."
 
 
 def _as_written(kind: str, export_filters: Filters, meta: Meta | None) -> ExportRequest:
@@ -187,7 +187,11 @@ def _journal_now(session: Session, meta: Meta) -> tuple[Figures | None, str | No
     try:
         first, last = (_day(meta.filters.get(name)) for name in ("from", "to"))
     except (TypeError, ValueError) as error:
-        raise Invalid("unknown_filter", "The filters are not those of this kind of file.", "filters") from error
+        raise Invalid(
+            "unknown_filter",
+            "This kind of file does not have these filters. Use the .meta.json of the same export.",
+            "filters",
+        ) from error
     request = JournalRequest(Period(first, last), meta.format, meta.filters.get("opening") is True)
     current = journal.journal_totals(session, request)
     return Figures(current.totals.postings, {}), current.sha256, ""

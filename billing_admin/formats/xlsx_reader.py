@@ -419,5 +419,7 @@ def _damage_refused() -> Iterator[None]:
 
 
 def _damaged() -> Invalid:
-    message = "The workbook is damaged, has a password, or is no .xlsx file. Save it again, or save the sheet as CSV."
+    message = (
+        "The workbook is damaged, has a password, or is not an .xlsx file. Save it again, or save the sheet as CSV."
+    )
     return Invalid("not_a_workbook", message)

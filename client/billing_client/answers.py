@@ -530,7 +530,7 @@ class Shortcoming:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a document may be issued, and all that it lacks.
+    """Whether a document may be issued, and everything that it lacks.
 
     Warnings do not stop it.
     """

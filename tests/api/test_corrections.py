@@ -135,7 +135,7 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
     at, line = f"/invoices/{invoice['number']}/credit", invoice["lines"][0]["id"]
     for body, place, words in (
         ({"reason": "x", "amount": "3.91"}, "/amount", "Enter at most 3.90 EUR"),
-        ({"reason": "x"}, "/amount", "Give either an amount, or lines"),
+        ({"reason": "x"}, "/amount", "Enter either an amount, or lines"),
         ({"reason": "x", "amount": "0.001"}, "/amount", "2 digits"),
         ({"reason": " ", "amount": "1"}, "/reason", "Enter a reason."),
         ({"reason": "x", "lines": [{"line": line, "amount": "9"}]}, "/lines/0/amount", "at most 2.90 EUR net"),

@@ -18,7 +18,7 @@ def run(app: Flask, *arguments: str) -> tuple[int, str, str]:
 
 def test_warnings_are_named_on_request_and_do_not_change_the_exit_code(app: Flask, session: Session) -> None:
     draft = make_invoice(make_customer(reference="ACME"), issue=False)
-    assert run(app) == (0, "", "Nothing stops an issue.\n")
+    assert run(app) == (0, "", "Shortcomings to correct before the issue: 0.\n")
     status, output, _ = run(app, "--all")
     assert status == 0
     assert f"draft {draft.id}\tACME\twarning\tcustomer_country_missing\tChoose the country" in output
@@ -36,7 +36,7 @@ def test_stops_are_named_once_for_the_organisation_and_once_for_each_document(ap
         ("organisation", "", "organisation_address_missing"),
         ("due charges in USD", "VIENNA", "customer_tax_id_missing"),
     ]
-    assert message == "2 shortcomings stop an issue.\n"
+    assert message == "Shortcomings to correct before the issue: 2.\n"
 
 
 @pytest.mark.parametrize("option", ["--json", "--all"])

@@ -168,7 +168,7 @@ def test_the_price_is_the_one_given_else_the_amount_given_else_the_list_price(
 
 
 def test_a_negative_quantity_with_a_positive_amount_is_refused_at_the_quantity() -> None:
-    with pytest.raises(Invalid, match="A negative quantity has a negative amount") as refused:
+    with pytest.raises(Invalid, match="The quantity is negative, but the amount is positive") as refused:
         priced(spec(quantity="-1", amount="5"))
     assert (refused.value.code, refused.value.field) == ("out_of_range", ("quantity",))
 

@@ -27,7 +27,7 @@ def test_a_text_that_is_no_colour_is_refused(entered: str) -> None:
 def test_a_light_colour_is_refused_with_its_contrast() -> None:
     """The grey #767676 is the lightest that passes, by WCAG's own examples."""
     with pytest.raises(
-        Invalid, match=r"Use a darker colour: the contrast of #777777 on white is 4\.4, and text needs 4\.5\."
+        Invalid, match=r"Use a darker colour: #777777 on white has a contrast of 4\.4, but text needs 4\.5\."
     ):
         check_accent("#777777", "accent")
 

@@ -127,7 +127,7 @@ def test_is_read(what: CellType, cell: str, written: CellFormat, value: Any) -> 
         (CellType.DAY, NumberCell("9" * 12), POINT, "such as 2026-11-22"),
         (CellType.DAY, "12/31/2026", DAY_FIRST, "does not fit the date order"),
         (CellType.FLAG, "maybe", POINT, "true or false"),
-        (CellType.KEY, "7", POINT, "map the key instead"),
+        (CellType.KEY, "7", POINT, "map the column to “Your own key”"),
         (CellType.ENTRIES, '{"a": 1}', POINT, "JSON object of texts"),
         (CellType.ENTRIES, '{"a": "1", "a": "2"}', POINT, "JSON object of texts"),
         (CellType.ENTRIES, "[" * 100_000, POINT, "JSON object of texts"),

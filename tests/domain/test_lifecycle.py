@@ -157,7 +157,7 @@ def test_a_void_invoice_cannot_be_issued() -> None:
 
 
 def test_the_refusal_names_the_way_out_only_where_there_is_one() -> None:
-    with pytest.raises(Conflict, match=r"only a draft can be changed\. Credit or void it"):
+    with pytest.raises(Conflict, match=r"only a draft can be changed\. To correct it, credit or void it"):
         check_editable("issued", "INV-1", "changed")
     with pytest.raises(Conflict, match=r"INV-1 is void: only a draft can be changed\.$"):
         check_editable("void", "INV-1", "changed")

@@ -63,4 +63,4 @@ def test_a_series_that_a_future_document_blocks_is_named_with_what_can_be_done()
 def test_the_last_document_of_today_or_before_says_which_day_to_use() -> None:
     with pytest.raises(Invalid) as refused:
         check_document_date(date(2026, 11, 1), TODAY, None, LastDocument("credit_note", "CN-1", TODAY), "issue_date")
-    assert refused.value.message == "Use 2026-11-29 or later: a credit note of that day has been issued."
+    assert refused.value.message == "Use 2026-11-29 or later: a credit note with this date has already been issued."

@@ -163,7 +163,7 @@ ATTACKS = {
         '<d:x xmlns:d="http://purl.org/dc/elements/1.1/"><path onload="x"/></d:x>',
         "remove the attribute onload",
     ),
-    "drawing in a note": ('<d:x xmlns:d="http://purl.org/dc/elements/1.1/"><path/></d:x>', "is inside a note"),
+    "drawing in a note": ('<d:x xmlns:d="http://purl.org/dc/elements/1.1/"><path/></d:x>', "is inside <metadata>"),
     "link": ('<a href="https://x.example"><rect/></a>', "remove the element <a>"),
     "script address": ('<use href="javascript:alert(1)"/>', "References to other files"),
     "external use": ('<use xlink:href="https://x.example/a.svg#b"/>', "References to other files"),
@@ -192,7 +192,7 @@ ATTACKS = {
     "expression": ('<rect style="width:expression(alert(1))"/>', "The function expression()"),
     "style sheet that repeats": (
         '<style>.a{mask:url(#m)}</style><mask id="m"><rect class="a"/></mask><rect class="a"/>',
-        "which is no gradient",
+        "which is not a gradient",
     ),
     "instruction": ('<?xml-stylesheet href="a.css"?>', "remove <?xml-stylesheet …?>"),
     "unknown element": ("<iframe/>", "The element <iframe> is not allowed"),

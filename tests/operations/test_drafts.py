@@ -184,9 +184,9 @@ def test_nobody_changes_what_another_changed_meanwhile(session: Session, draft: 
 def test_only_a_draft_is_changed(session: Session, draft: Invoice) -> None:
     transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
     before = contents(session)
-    with pytest.raises(Conflict, match="Credit or void it"):
+    with pytest.raises(Conflict, match="To correct it, credit or void it"):
         change(draft, note="Late")
-    with pytest.raises(Conflict, match="Credit or void it"):
+    with pytest.raises(Conflict, match="To correct it, credit or void it"):
         move(draft, [], ids(session, "billed")[:1])
     with pytest.raises(NotFound):
         transaction(drafts.change, UUID(int=1), {}, None, SYSTEM, NOW)

@@ -75,7 +75,7 @@ def test_an_issued_invoice_is_not_edited_and_says_what_to_do(browser: FlaskClien
     for page in ("edit", "charges"):
         refused = browser.get(f"/invoices/{invoice.id}/{page}")
         assert refused.status_code == 409
-        assert "only a draft can be changed. Credit or void it." in words(refused)
+        assert "only a draft can be changed. To correct it, credit or void it." in words(refused)
         assert link(refused, "Credit") == f"/invoices/{invoice.id}/credit"
         assert link(refused, "Void") == f"/invoices/{invoice.id}/void"
         assert link(refused, "Go to the invoice") == f"/invoices/{invoice.id}"

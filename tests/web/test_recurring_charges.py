@@ -151,7 +151,7 @@ def test_it_ends(browser: FlaskClient, session: Session) -> None:
     send(browser, f"{at}/post")
     assert field(browser.get(f"{at}/end"), "ends_on") == "2026-04-30"
     early = send(browser, f"{at}/end", ends_on="2026-02-01", reason="Gave notice")
-    assert (early.status_code, "its first day, or a later day" in words(early)) == (422, True)
+    assert (early.status_code, "the first day of this recurring charge, or a later day" in words(early)) == (422, True)
     page = browser.get(send(browser, f"{at}/end", ends_on="2026-04-01", reason="Gave notice").location)
     assert "Ended" in words(page)
     assert "taken back" in words(page)

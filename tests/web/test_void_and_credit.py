@@ -219,12 +219,12 @@ def test_credits_lines(browser: FlaskClient, invoice: Invoice) -> None:
             {"amount": "172.51"},
             "Enter at most 172.50 USD: this is the amount of INV-2026-00001 that is not credited yet.",
         ),
-        ({"amount": ""}, "Give either an amount, or lines with their net amounts."),
+        ({"amount": ""}, "Enter either an amount, or lines with their net amounts."),
         ({"amount": "1.234,5"}, "1234.5"),
         ({"reason": ""}, "Enter a reason. It is printed on the credit note."),
         ({"issue_date": "2026-04-01"}, "Use 2026-04-02 or later: that is the date of INV-2026-00001."),
         ({"way": "lines", "lines-0-line": "x", "lines-0-amount": "1"}, "Choose a line of INV-2026-00001."),
-        ({"way": "lines"}, "Give either an amount, or lines with their net amounts."),
+        ({"way": "lines"}, "Enter either an amount, or lines with their net amounts."),
     ],
 )
 def test_says_how_to_mend_a_credit(

@@ -28,7 +28,7 @@ Bic = Annotated[str, one_line(MAX_BIC_LENGTH)]
 class BankAccountChanges(Body):
     """Changes to a bank account; issued documents keep their copy.
 
-    `default` makes it the account of its currency that documents show. To end that, make another one the default.
+    `default` makes it the account of its currency that documents show. To change that, make another account the default.
     """
 
     holder: Holder = OMITTED

@@ -217,7 +217,7 @@ def _change(session: Session, body: OrganisationChanges, actor: Actor, at: datet
 
 @route("GET", "/organisation/logos/{sha256}", scope="read", response=LogoOut)
 def get_logo(sha256: str) -> Reply:
-    """Read a logo, the current one or one of issued documents."""
+    """Read the current logo, or an earlier one that issued documents show."""
     return Reply(_logo_out(stored_logo(db.session(), sha256)))
 
 

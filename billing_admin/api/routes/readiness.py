@@ -27,9 +27,10 @@ class ShortcomingOut(ResponseModel):
 
 
 class ReadinessOut(ResponseModel):
-    """Whether a document may be issued, and all that it lacks.
+    """Whether a document may be issued, and everything that it lacks.
 
-    A document is ready if nothing stops it. That of an issued document is about the facts that were frozen on it.
+    A document is ready if it has no shortcoming of the severity `stop`. An issued document is checked by the facts that
+    were frozen on it.
     """
 
     ready: bool
@@ -39,7 +40,7 @@ class ReadinessOut(ResponseModel):
 
 @route("GET", "/invoices/{number}/readiness", scope="read", response=ReadinessOut)
 def get_readiness(number: str) -> Reply:
-    """Show whether a draft may be issued, and all that it lacks."""
+    """Show whether a draft may be issued, and everything that it lacks."""
     format, shortcomings = shortcomings_of(db.session(), invoice(db.session(), number))
     return Reply(
         ReadinessOut(

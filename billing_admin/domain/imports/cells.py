@@ -259,7 +259,7 @@ def _key(cell: str, _format: CellFormat) -> UUID:
     except ValueError as error:
         raise Invalid(
             "not_an_id",
-            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. For your own numbers, map the key instead.",
+            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. To use your own numbers, map the column to “Your own key”.",
         ) from error
 
 

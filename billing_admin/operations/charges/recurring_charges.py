@@ -154,7 +154,11 @@ def successor_spec(
     Raises Invalid for a day before the second day of the schedule, and as RecurringChargeSpec does.
     """
     if not row.starts_on < from_ <= LAST_DAY:
-        raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, its first day.", "from")
+        raise Invalid(
+            "out_of_range",
+            f"Use a day after {row.starts_on.isoformat()}, the first day of this recurring charge.",
+            "from",
+        )
     service_before = session.get_one(Service, row.service_id)
     return replace(
         RecurringChargeSpec(
@@ -182,7 +186,11 @@ def _refuse_change(row: RecurringCharge, from_: date, columns: Mapping[str, Any]
             "recurring_charge_paused", "This recurring charge is paused. Resume it before you change it.", "status"
         )
     if row.ends_on is not None and from_ > row.ends_on:
-        raise Invalid("out_of_range", f"Use {row.ends_on.isoformat()}, its last day, or an earlier day.", "from")
+        raise Invalid(
+            "out_of_range",
+            f"Use {row.ends_on.isoformat()}, the last day of this recurring charge, or an earlier day.",
+            "from",
+        )
     if all(columns[name] == getattr(row, name) for name in columns if name != "starts_on"):
         raise Invalid("nothing_changed", "Change at least one field.")
 
@@ -196,7 +204,11 @@ def _end_on(
     """
     check_calendar_day(last_day, field)
     if last_day < row.starts_on:
-        raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, its first day, or a later day.", field)
+        raise Invalid(
+            "out_of_range",
+            f"Use {row.starts_on.isoformat()}, the first day of this recurring charge, or a later day.",
+            field,
+        )
     if row.ends_on is not None and last_day > row.ends_on:
         message = (
             f"This recurring charge already ends on {row.ends_on.isoformat()}. Use an earlier day, or add a new one."

@@ -82,7 +82,7 @@ def update(
     values = _check_values(fields, before)
     check_new_texts(values, before)
     if values.get("currency", account.currency) != account.currency:
-        message = f"The currency of this account stays {account.currency}. Add another account, and archive this one."
+        message = f"This account stays in {account.currency}. Add another account for another currency, then archive this one."
         raise Conflict("currency_fixed", message, "currency")
     with session.no_autoflush:
         for field, value in values.items():
@@ -191,7 +191,7 @@ def _refuse_duplicate(session: Session, account: BankAccount) -> None:
         BankAccount.bic == account.bic,
     )
     if session.scalar(same.limit(1)) is not None:
-        message = f"The list already has this account for {account.currency}."
+        message = f"You have already added this account for {account.currency}."
         raise Conflict("account_exists", message, field)
 
 

@@ -120,7 +120,11 @@ def _set_prices(session: Session, service: Service, values: Mapping[str, Any], d
         unit_prices |= dict.fromkeys(current.keys() - values["prices"].keys())
     missing = {currency for currency in values.get("prices_include_tax", ()) if unit_prices.get(currency) is None}
     if missing:
-        raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
+        raise Invalid(
+            "no_price",
+            f"Enter a price in {min(missing)[:40]}, or remove the currency from this list.",
+            "prices_include_tax",
+        )
     field = "prices" if "prices" in values else "prices_include_tax"
     for currency, unit_price in unit_prices.items():
         first_day = default_first_day(service, currency, day)

@@ -350,7 +350,7 @@ def reverse(
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
     if day < earliest:
-        message = f"Use {earliest.isoformat()} or later: the payment or an allocation of it counted until then."
+        message = f"Use {earliest.isoformat()} or later: the payment was received, or an allocation of it withdrawn, on that day."
         raise Invalid("before_last_change", message, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
     values = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}

@@ -109,7 +109,7 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
     Raises Invalid unless either lines or an amount are given, and as `domain.credit_notes` does.
     """
     if (spec.amount is None) == (not spec.lines):
-        raise Invalid("amount_or_lines", "Give either an amount, or lines with their net amounts.", "amount")
+        raise Invalid("amount_or_lines", "Enter either an amount, or lines with their net amounts.", "amount")
     if spec.amount is not None:
         return credit_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
     amounts = [
@@ -117,7 +117,7 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
         for place, (id, net) in enumerate(spec.lines)
     ]
     if len(dict(amounts)) != len(amounts):
-        raise Invalid("line_twice", "Name each line once.", "lines")
+        raise Invalid("line_twice", "Enter each line only once.", "lines")
     return credit_lines(invoice, dict(amounts))
 
 

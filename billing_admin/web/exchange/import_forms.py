@@ -72,7 +72,7 @@ class MappingForm(LayoutForm):
     number_format = SelectField("Numbers", choices={number.value: number.value for number in NumberFormat})
     date_order = SelectField("Dates", choices={order.value: order.label for order in DateOrder})
     accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
-    earlier_export = BooleanField("Exported by an earlier version: its .meta.json has no formula_rule")
+    earlier_export = BooleanField("The file was exported by an earlier version (no formula_rule in its .meta.json)")
 
     def columns(self) -> list[Any]:
         """Return the form fields of the file's columns, in their order."""

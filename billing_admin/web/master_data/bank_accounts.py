@@ -156,7 +156,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     """Archive an account, so that no further document shows it."""
     number = account_number(_load_account(id))
     transaction(operations.archive, id, actor(), now())
-    flash(f"The account {number} was archived. No further document shows it.", "success")
+    flash(f"The account {number} was archived. New documents do not show it.", "success")
     return redirect(url_for("bank_accounts.index"), 303)
 
 
