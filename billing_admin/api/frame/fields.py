@@ -29,6 +29,7 @@ from pydantic_core.core_schema import (
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day, check_day_range
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import currency_code, plain_decimal
+from billing_admin.domain.parties import MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH
 from billing_admin.domain.text import MAX_LINE_LENGTH, MAX_REASON_LENGTH
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -145,6 +146,12 @@ ShortText = Annotated[str, one_line()]
 ReasonText = Annotated[str, one_line(MAX_REASON_LENGTH, named=True)]
 OptionalReasonText = Annotated[str, one_line(MAX_REASON_LENGTH)]
 CurrencyCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+# Of the organisation and of customers; empty where nothing is known.
+Postcode = Annotated[str, one_line(MAX_POSTCODE_LENGTH)]
+City = Annotated[str, one_line(MAX_CITY_LENGTH)]
+Identifier = Annotated[str, one_line(MAX_IDENTIFIER_LENGTH)]
+CountryCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([A-Z0-9]{2})?$"})]
+SchemeCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Z]{2,4})?$"})]
 
 # Query parameters always arrive as text.
 Limit = Annotated[

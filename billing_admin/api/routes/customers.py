@@ -9,15 +9,20 @@ from pydantic import Field, WithJsonSchema
 from billing_admin.api.frame.fields import (
     OMITTED,
     Body,
+    City,
+    CountryCode,
     Currency,
     CurrencyCode,
     Flag,
+    Identifier,
     Key,
     Listing,
     Name,
     Paging,
     Parameters,
+    Postcode,
     ResponseModel,
+    SchemeCode,
     ShortText,
     enumeration,
     many_lines,
@@ -37,14 +42,7 @@ from billing_admin.domain.master_data import (
     MAX_LABEL_LENGTH,
     CustomerFields,
 )
-from billing_admin.domain.parties import (
-    E_INVOICE_FORMATS,
-    LANGUAGES,
-    MAX_CITY_LENGTH,
-    MAX_IDENTIFIER_LENGTH,
-    MAX_POSTCODE_LENGTH,
-    PAPERS,
-)
+from billing_admin.domain.parties import E_INVOICE_FORMATS, LANGUAGES, PAPERS
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
@@ -54,11 +52,6 @@ from billing_admin.queries.master_data.customers import CustomerFilter, customer
 Lines = Annotated[str, many_lines(MAX_ADDRESS_LENGTH)]
 Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
 Treatment = Annotated[str, enumeration(*TREATMENTS)]
-Postcode = Annotated[str, one_line(MAX_POSTCODE_LENGTH)]
-City = Annotated[str, one_line(MAX_CITY_LENGTH)]
-Identifier = Annotated[str, one_line(MAX_IDENTIFIER_LENGTH)]
-CountryCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([A-Z0-9]{2})?$"})]
-SchemeCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Z]{2,4})?$"})]
 Language = Annotated[str, enumeration("", *LANGUAGES)]
 Paper = Annotated[str, enumeration("", *PAPERS)]
 EInvoice = Annotated[str, enumeration(*E_INVOICE_FORMATS)]

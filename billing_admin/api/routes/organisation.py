@@ -10,13 +10,17 @@ from pydantic import WithJsonSchema
 from billing_admin.api.frame.fields import (
     OMITTED,
     Body,
+    City,
+    CountryCode,
     CurrencyCode,
+    Identifier,
     Name,
+    Postcode,
     ResponseModel,
+    SchemeCode,
     ShortText,
     enumeration,
     many_lines,
-    one_line,
 )
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.api.frame.versions import check_if_match, etag
@@ -28,7 +32,7 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, MAX_NOTE_LENGTH, OrganisationFields
 from billing_admin.domain.number_format import NumberFormat
-from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH, PAPERS
+from billing_admin.domain.parties import LANGUAGES, PAPERS
 from billing_admin.formats.logo import MAX_LOGO_BYTES, PNG, SVG, check_logo
 from billing_admin.models import Logo, Organisation
 from billing_admin.operations.master_data import logos, organisation as operations
@@ -39,11 +43,6 @@ SCOPE = "settings:write"
 
 Lines = Annotated[str, many_lines(MAX_ADDRESS_LENGTH)]
 Note = Annotated[str, many_lines(MAX_NOTE_LENGTH)]
-Postcode = Annotated[str, one_line(MAX_POSTCODE_LENGTH)]
-City = Annotated[str, one_line(MAX_CITY_LENGTH)]
-Identifier = Annotated[str, one_line(MAX_IDENTIFIER_LENGTH)]
-Country = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([A-Z0-9]{2})?$"})]
-Scheme = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Z]{2,4})?$"})]
 Colour = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^(#[0-9a-fA-F]{6})?$"})]
 Language = Annotated[str, enumeration(*LANGUAGES)]
 Paper = Annotated[str, enumeration(*PAPERS)]
@@ -75,11 +74,11 @@ class OrganisationChanges(Body):
     postcode: Postcode = OMITTED
     city: City = OMITTED
     region: City = OMITTED
-    country: Country = OMITTED
+    country: CountryCode = OMITTED
     registration_id: Identifier = OMITTED
-    registration_scheme: Scheme = OMITTED
+    registration_scheme: SchemeCode = OMITTED
     electronic_address: Identifier = OMITTED
-    electronic_scheme: Scheme = OMITTED
+    electronic_scheme: SchemeCode = OMITTED
     tax_id: ShortText = OMITTED
     tax_number: ShortText = OMITTED
     legal_info: Lines = OMITTED

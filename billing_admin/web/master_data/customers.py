@@ -1,6 +1,7 @@
 """Customers: the list, one customer with its balances, adding, editing, archiving."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -32,12 +33,11 @@ from billing_admin.domain.parties import (
     MAX_POSTCODE_LENGTH,
     PAPERS,
     RECIPIENT_ROLES,
-    SCHEME_NAMES,
     paper_of,
 )
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.formats.addresses import print_address, print_delivery_address
-from billing_admin.formats.code_lists import CodeList, codes, country_names
+from billing_admin.formats.code_lists import CodeList
 from billing_admin.models import Customer, Organisation
 from billing_admin.operations.master_data import customers as operations
 from billing_admin.queries.billing.preview import BillingScope, current_invoice, load_documents
@@ -78,6 +78,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
+from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 
 WRITE = "customers:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
@@ -85,17 +86,6 @@ RECENT_ROWS = 5  # charges and invoices on the overview
 MAX_PREVIEW_LINES = 12  # of the current invoice
 
 pages = page_blueprint("customers", __name__, "/customers", write=WRITE)
-
-
-def _countries() -> dict[str, str]:
-    return {"": "–"} | dict(country_names())
-
-
-def _schemes(code_list: CodeList) -> dict[str, str]:
-    """Return the codes of schemes with their names, the named ones first."""
-    listed = codes(code_list)
-    named = {code: f"{code} – {name}" for code, name in SCHEME_NAMES.items() if code in listed}
-    return {"": "–"} | named | {code: code for code in sorted(listed - named.keys())}
 
 
 class CustomLineForm(wtforms.Form):
@@ -156,13 +146,13 @@ class CustomerForm(Form):
     postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
     city = TextField("City", max_length=MAX_CITY_LENGTH)
     region = TextField("Region or state", max_length=MAX_CITY_LENGTH)
-    country = SelectField("Country", choices=_countries, default="")
+    country = SelectField("Country", choices=country_choices, default="")
     address = MultilineField("Address as text", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
     tax_id = TextField("Tax ID")
     registration_id = TextField("Registration number", max_length=MAX_IDENTIFIER_LENGTH)
     registration_scheme = SelectField(
-        "Scheme of the registration number", choices=lambda: _schemes(CodeList.REGISTRATION_SCHEMES), default=""
+        "Scheme of the registration number", choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES), default=""
     )
     payment_terms_days = WholeNumberField("Payment terms in days")
     language = SelectField("Language", choices={"": "Default", **LANGUAGES}, default="")
@@ -173,7 +163,7 @@ class CustomerForm(Form):
     buyer_reference = TextField("Buyer reference")
     electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
     electronic_scheme = SelectField(
-        "Scheme of the electronic address", choices=lambda: _schemes(CodeList.ELECTRONIC_SCHEMES), default=""
+        "Scheme of the electronic address", choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES), default=""
     )
     custom_lines = CustomLinesField(
         FormField(CustomLineForm), "Lines on documents", min_entries=MAX_CUSTOM_LINES, max_entries=MAX_CUSTOM_LINES
@@ -184,7 +174,7 @@ class CustomerForm(Form):
     delivery_postcode = TextField("Delivery postcode", max_length=MAX_POSTCODE_LENGTH)
     delivery_city = TextField("Delivery city", max_length=MAX_CITY_LENGTH)
     delivery_region = TextField("Delivery region or state", max_length=MAX_CITY_LENGTH)
-    delivery_country = SelectField("Delivery country", choices=_countries, default="")
+    delivery_country = SelectField("Delivery country", choices=country_choices, default="")
     notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
@@ -321,7 +311,7 @@ def show(id: UUID) -> ResponseReturnValue:
         default_terms=settings.payment_terms_days,
         treatments=TREATMENTS,
         roles=RECIPIENT_ROLES,
-        scheme_names=SCHEME_NAMES,
+        scheme_name=scheme_name,
         **_document_settings(customer, settings),
         shortcomings=_shortcomings(id, current_invoices),
         **_permissions(),
