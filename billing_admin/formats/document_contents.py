@@ -214,7 +214,7 @@ class _Document:
     def _tax_name(self, category: str, percent: Decimal) -> str:
         if percent:
             return self.locale.label("tax_rate", percent=format_percent(percent))
-        return f"{self.locale.label(category)}, {format_percent(percent)}"
+        return f"{self.locale.label(category)}, {format_percent(percent)}".replace(" %", "\u00a0%")
 
     def _rate_of_day(self, rate: BaseCurrencyRate) -> str:
         """Return the exchange rate with its day and source."""

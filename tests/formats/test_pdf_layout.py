@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 from pypdf import PdfReader
+from pypdf.generic import ContentStream
 
 from billing_admin.domain.document_details import Address, BankAccount, CustomLine, Delivery, DocumentDetails
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.glyphs import FOLDER, load_glyphs
+from billing_admin.formats.payment_code import QUIET_ZONE
 from billing_admin.formats.pdf import render_pdf
 from billing_admin.models import Logo
 from tests.formats.printing import (
@@ -37,6 +39,7 @@ from tests.formats.printing import (
     read_fragments,
     read_pages,
 )
+from tests.formats.test_payment_code import transfer
 
 GLYPHS = load_glyphs()
 GOLDEN = Path(__file__).parents[1] / "data" / "printed_documents.json"
@@ -125,20 +128,22 @@ def test_it_is_an_archive_for_screen_readers() -> None:
     xmp = root["/Metadata"].get_data().decode()
     assert "<pdfaid:part>3</pdfaid:part><pdfaid:conformance>A</pdfaid:conformance>" in "".join(xmp.split())
     assert "<pdfuaid:part>1</pdfuaid:part>" in "".join(xmp.split())
-    descriptions = set(alternative_texts(root["/StructTreeRoot"]))
+    assert {"/H1", "/Table", "/TH", "/TD", "/Figure"} <= set(values_of("/S", root["/StructTreeRoot"]))
+    descriptions = set(values_of("/Alt", root["/StructTreeRoot"]))
     assert descriptions == {"Logo von Cloud Example GmbH", "QR-Code für die Überweisung von 11,90 EUR"}
 
 
-def alternative_texts(element: Any) -> Any:
+def values_of(key: str, element: Any) -> Any:
+    """Yield the values of a key in the tree of tags."""
     element = element.get_object()
     if isinstance(element, list):
         for part in element:
-            yield from alternative_texts(part)
+            yield from values_of(key, part)
     elif isinstance(element, dict):
-        if "/Alt" in element:
-            yield str(element["/Alt"])
+        if key in element:
+            yield str(element[key])
         if "/K" in element:
-            yield from alternative_texts(element["/K"])
+            yield from values_of(key, element["/K"])
 
 
 def test_a_png_logo_is_printed() -> None:
@@ -156,7 +161,7 @@ def test_taxes_of_one_rate_are_one_row_and_the_base_currency_has_its_rate() -> N
     (taxes,) = contents["tables"]
     assert taxes["rows"] == [
         ["Tax 19 %", "18.40 USD", "3.50 USD"],
-        ["Reverse charge, 0 %", "5.00 USD", "0.00 USD"],
+        ["Reverse charge, 0\u00a0%", "5.00 USD", "0.00 USD"],
         ["Tax in EUR", "", "1.75 EUR"],
     ]
     assert taxes["details"] == [[], ["Reverse charge."], ["Exchange rate 1 EUR = 1.0832 USD of 1 Apr 2026 (ECB)"]]
@@ -368,3 +373,40 @@ def test_a_logo_begins_at_the_margin_and_fits_above_the_address(
     contents = document_contents(make_document(), logo)["logo"]
     factor = 72 / width if contents["wide"] else 18 / height
     assert (width * factor, height * factor) == pytest.approx(printed_size)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_code_in_the_pdf_says_what_the_payment_box_says(language: str) -> None:
+    pdf = render(in_language(make_document(3), language))
+    (text,) = read_pages(pdf)
+    amount = text.partition({"en": "Amount ", "de": "Betrag "}[language])[2].partition(" EUR")[0].replace(",", ".")
+    iban = text.partition("IBAN ")[2].partition(" BIC")[0].replace(" ", "")
+    reference = text.rpartition({"en": "Reference ", "de": "Verwendungszweck "}[language])[2].partition(" ")[0]
+    assert (amount, iban, reference) == ("35.70", IBAN, "INV-2026-00042")
+    assert drawn_modules(pdf) == transfer("Cloud Example GmbH", amount.removesuffix("0"), reference)
+
+
+def drawn_modules(pdf: bytes) -> list[list[bool]]:
+    """Return the dark modules of the code on the first page, from the bars that are drawn there."""
+    reader = PdfReader(BytesIO(pdf))
+    operations = ContentStream(reader.pages[0].get_contents(), reader).operations
+    # The code has a scale of its own: once for its white ground, once for its dark bars.
+    scaled = [at for at, (values, name) in enumerate(operations) if name == b"cm" and values[0] != 1]
+    path = operations[
+        scaled[-1] : next(at for at, (_, name) in enumerate(operations) if at > scaled[-1] and name == b"f")
+    ]
+    corners = [[(round(x), round(y)) for x, y in group] for group in bars_of(path)]
+    dark = {(x, bar[0][1]) for bar in corners for x in range(min(bar)[0], max(bar)[0])}
+    left, right = min(dark)[0], max(dark)[0]
+    assert left == QUIET_ZONE
+    return [[(x, y) in dark for x in range(left, right + 1)] for y in range(left, right + 1)]
+
+
+def bars_of(path: list[Any]) -> list[list[tuple[float, float]]]:
+    bars: list[list[tuple[float, float]]] = []
+    for values, name in path:
+        if name == b"m":
+            bars.append([])
+        if name in {b"m", b"l"}:
+            bars[-1].append((float(values[0]), float(values[1])))
+    return bars
