@@ -132,6 +132,10 @@ def test_it_has_something_of_everything(session: Session) -> None:
         ("AE", 0, False),
         ("G", 0, False),
     }
+    assert _count(session, InvoiceTax.vatex.in_(["VATEX-EU-AE", "VATEX-EU-G"])) > 0
+    assert _count(session, InvoiceLine.unit_code == "HUR") > 0
+    foreign = (Invoice.currency != "EUR") & (Invoice.tax != 0) & (Invoice.status != "draft")
+    assert _count(session, foreign) == _count(session, Invoice.tax_in_base.is_not(None)) > 0
     services = {service.code: str(service.prices[0].unit_price) for service in session.scalars(select(Service))}
     assert services.items() >= {"GenericCompute": "2.5", "DataBaseHosting": "1.5", "IPAddress": "0.4"}.items()
     paid = _count(session, Invoice.paid == Invoice.total)

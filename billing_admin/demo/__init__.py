@@ -25,13 +25,16 @@ from billing_admin.demo.company import (
     CURRENCIES,
     CUSTOMERS,
     DETAILS,
+    EXCHANGE_RATES,
     LEAVING_CUSTOMER,
     LOGO,
     ORGANISATION,
+    RATE_DAYS,
     RECURRING,
     RETIRED,
     STILL_DRAFT,
     TAX_RATES,
+    UNIT_CODES,
     DemoCustomer,
     Place,
 )
@@ -59,6 +62,7 @@ from billing_admin.demo.usage import (
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.domain.master_data import CONTACT_RULES, ContactFields, CustomerFields, ServiceFields
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
@@ -73,6 +77,7 @@ from billing_admin.operations.master_data import (
     bank_accounts,
     contacts,
     customers,
+    exchange_rates,
     logos,
     organisation,
     services,
@@ -169,6 +174,7 @@ class _History:
                 "code": item.code,
                 "name": item.name,
                 "unit": item.unit,
+                "unit_code": UNIT_CODES.get(item.unit, ""),
                 "tax_rate": item.tax_rate,
                 "line_per_charge": item.line_per_charge,
                 "prices": _prices(item.prices),
@@ -182,6 +188,7 @@ class _History:
         The data are new and archived customers, charges and payments.
         """
         first, next_first = self.firsts[month], self.firsts[month + 1]
+        self._set_exchange_rates(month, first)
         self._change_master_data(month, self.at(first, OFFICE))
         self._post_charges(month, first)
         if month == CORRECTED:
@@ -189,6 +196,16 @@ class _History:
         self._record_payments(month, first, next_first)
         if month < CURRENT:
             self._bill(month, next_first - timedelta(days=1), next_first)
+
+    def _set_exchange_rates(self, month: int, first: date) -> None:
+        """Set the exchange rates of a month, a week apart, up to the next first day."""
+        for place, day in enumerate([*(first.replace(day=day) for day in RATE_DAYS), self.firsts[month + 1]]):
+            rates = [
+                RateSpec(currency, day, rate + step * ((month * 5 + place) * 7 % 19), "Demo")
+                for currency, (rate, step) in EXCHANGE_RATES.items()
+            ]
+            if day <= self.today:
+                self.do(exchange_rates.set_rates, rates, SYSTEM, self.at(day, METERED))
 
     def _change_master_data(self, month: int, now: datetime) -> None:
         for customer in CUSTOMERS:

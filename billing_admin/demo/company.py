@@ -99,8 +99,23 @@ CATALOGUE = (
     ),
     Item("PartnerLicence", "Partner licence", "seat", ("18.40", "19.90", "3000"), 25, tax_rate="reverse-charge"),
 )
+# The unit codes of e-invoices; GB-months and GB-seconds have none.
+UNIT_CODES = {
+    "hour": "HUR",
+    "cluster hour": "HUR",
+    "GPU hour": "HUR",
+    "day": "DAY",
+    "month": "MON",
+    "GB": "E34",
+    "request": "C62",
+    "copy": "H87",
+    "seat": "IE",
+}
 RETIRED = Item("DialInGateway", "Dial-in gateway", "month", ("79", "85", "12900"), 1)
 CURRENCIES = ("EUR", "USD", "JPY")
+# Made-up exchange rates: on the first day of the demo, and the steps by which they rise and fall.
+EXCHANGE_RATES = {"USD": (Decimal("1.0832"), Decimal("0.0043")), "JPY": (Decimal("163.05"), Decimal("0.62"))}
+RATE_DAYS = (1, 7, 14, 21, 28)
 
 # Services by kind of customer.
 PLANS = {
@@ -255,7 +270,7 @@ CONTACTS = (
 LEAVING_CUSTOMER = "C-0111"  # leaves after eight months
 OVERPAID_BACK = "C-0105"  # last month's goodwill is more than its usage: left out
 STILL_DRAFT = "C-0104"  # its last invoice waits for a purchase order number
-ALSO_IN_USD = "C-0119"  # buys something in another currency
+ALSO_IN_USD = "C-0109"  # buys something in another currency, with tax
 
 
 # Recurring charges: customer, service, quantity, interval. The last one is paused.

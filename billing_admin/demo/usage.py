@@ -99,7 +99,7 @@ def _consulting(customer: DemoCustomer, random: Random, month: int, first: date)
 
 
 def _special_charges(customer: DemoCustomer, month: int, first: date) -> Iterator[ChargeSpec]:
-    """Yield goodwill as plain amounts, and licences in another currency.
+    """Yield goodwill as plain amounts, and support in another currency.
 
     One customer gets more goodwill than its usage costs.
     """
@@ -110,8 +110,8 @@ def _special_charges(customer: DemoCustomer, month: int, first: date) -> Iterato
         yield ChargeSpec(
             id=id,
             customer=customer.reference,
-            service="PartnerLicence",
-            quantity=Decimal(8),
+            service="SupportPlan",
+            quantity=Decimal(2),
             currency="USD",
             incurred_on=first,
         )
