@@ -81,7 +81,8 @@ class IssueFacts:
     """The facts to be frozen on a document.
 
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
-    purchase order, and the results of number checks. `requires_complete_details` makes a stop of each warning.
+    purchase order, and the results of number checks. `has_exchange_rate` is false if the tax cannot be stated in the
+    organisation's base currency. `requires_complete_details` makes a stop of each warning.
     A credit note is not to be paid, so it needs no bank account.
     """
 
@@ -93,6 +94,7 @@ class IssueFacts:
     currency: str
     purchase_order: str = ""
     is_credit_note: bool = False
+    has_exchange_rate: bool = True
     numbers: NumberChecks = NumberChecks()
     requires_complete_details: bool = False
 
@@ -273,6 +275,15 @@ WARNINGS: Final = (
         "Add a bank account for {currency} in the settings: the invoice does not say where to pay.",
         lambda facts: facts.details.account is None and not facts.is_credit_note,
         "BG-17",
+    ),
+    Requirement(
+        ("exchange_rate", "currency"),
+        "exchange_rate_missing",
+        "There is no current exchange rate for the currency",
+        "Add an exchange rate for {currency} of the last seven days in the settings: the invoice does not state the tax"
+        " in your base currency.",
+        lambda facts: not facts.has_exchange_rate and any(rate.percent for rate in facts.rates),
+        "BT-111",
     ),
     Requirement(
         ("customer", "country"),

@@ -129,6 +129,7 @@ WARNED = [
     (seller_address(country=""), "organisation_country_missing"),
     (numbers(seller_vat_problem="Wrong."), "organisation_vat_number_wrong"),
     (details(account=None), "bank_account_missing"),
+    (lambda facts: replace(facts, has_exchange_rate=False), "exchange_rate_missing"),
     (buyer_address(country=""), "customer_country_missing"),
     (numbers(buyer_vat_problem="Wrong."), "customer_vat_number_wrong"),
 ]
@@ -149,6 +150,10 @@ def test_a_message_names_the_customer_the_currency_and_the_problem() -> None:
     assert find_shortcomings(number)[0].message == (
         "Correct the tax ID of Acme on the customer's page. Use ATU and 8 digits."
     )
+
+
+def test_without_tax_no_exchange_rate_is_needed() -> None:
+    assert codes(changed(untaxed("AE"), has_exchange_rate=False)) == []
 
 
 def test_a_credit_note_needs_no_bank_account() -> None:
@@ -303,4 +308,4 @@ def test_each_reason_has_words_wherever_a_run_gives_it_and_a_page() -> None:
     for requirement in REQUIREMENTS:
         assert LEFT_OUT_REASONS[requirement.code] == requirement.reason
         assert requirement.reason.startswith("E-invoice: ") == requirement.code.startswith("e_invoice_")
-        assert PAGES[requirement.code] in {"organisation", "customer", "bank_account", "tax_rate"}
+        assert PAGES[requirement.code] in {"organisation", "customer", "bank_account", "exchange_rate", "tax_rate"}

@@ -1,25 +1,35 @@
 """Reverse charge names the customer's tax ID: a run leaves out a customer without it, and an issue is refused."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
+import time_machine
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import BillingRun, Customer, Invoice
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.chunks import bill_chunk
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import invoices
-from billing_admin.operations.master_data import customers
+from billing_admin.operations.master_data import customers, exchange_rates
 from billing_admin.queries.billing.preview import BillingScope, prepare_current_document, preview
 from billing_admin.queries.billing.runs import left_out_of_run
-from billing_admin.queries.invoices.readiness import IncompleteDraft, incomplete_drafts
+from billing_admin.queries.invoices.readiness import (
+    IncompleteDraft,
+    customer_shortcomings,
+    incomplete_drafts,
+    organisation_shortcomings,
+    shortcomings_of,
+)
 from tests.books import assert_books_balance, contents
 from tests.making import (
     MARCH_END,
@@ -28,6 +38,7 @@ from tests.making import (
     bill,
     change_settings,
     credit,
+    make_bank_account,
     make_customer,
     make_invoice,
     make_service,
@@ -222,3 +233,101 @@ def test_an_organisation_without_an_address_issues_nothing(session: Session) -> 
     )
     change_settings(country="DE")
     assert transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+
+
+@time_machine.travel(NOW, tick=False)
+def test_tax_in_another_currency_lacks_an_exchange_rate_until_there_is_one(session: Session) -> None:
+    """A customer in USD, and an organisation in EUR."""
+    service = make_service(tax_rate=make_tax_rate().code)
+    post(make_spec(make_customer(), "5", service=service))
+    bill(issue=False)
+    [draft] = all_invoices()
+
+    def warnings() -> set[str]:
+        session.rollback()
+        [incomplete] = incomplete_drafts(session, [draft.id])
+        return {item.code for item in incomplete.warnings}
+
+    assert "exchange_rate_missing" in warnings()
+    too_old = NOW.date() - timedelta(days=8)
+    for day, is_missing in ((too_old, True), (NOW.date(), False)):
+        transaction(exchange_rates.set_rate, RateSpec("USD", day, Decimal("1.1"), "ECB"), SYSTEM, NOW)
+        assert ("exchange_rate_missing" in warnings()) is is_missing
+
+
+def with_format(reference: str, e_invoice: str, **fields: str) -> Customer:
+    """A customer in Germany that is billed in euros and gets e-invoices."""
+    address = {"street": "Platz 3", "postcode": "53113", "city": "Bonn", "country": "DE"}
+    return make_customer(reference=reference, currency="EUR", e_invoice=e_invoice, **address, **fields)  # type: ignore[arg-type]
+
+
+def name_a_complete_seller() -> None:
+    change_settings(
+        street="Hafenstr. 1",
+        postcode="20457",
+        city="Hamburg",
+        country="DE",
+        tax_id="DE136695976",
+        contact_name="Ada",
+        contact_phone="+49 40 1",
+        contact_email="ada@example.com",
+        electronic_address="4012345000009",
+        electronic_scheme="0088",
+    )
+
+
+def test_a_run_leaves_out_what_the_format_of_the_customer_does_not_accept(session: Session) -> None:
+    name_a_complete_seller()
+    make_bank_account(is_default=True)
+    service = make_service(code="taxed", tax_rate=make_tax_rate().code, prices={"EUR": Decimal(1)})
+    address = {"electronic_address": "a@example.com", "electronic_scheme": "EM"}
+    complete = with_format("A", "xrechnung-ubl", buyer_reference="R-1", **address)
+    incomplete = with_format("B", "xrechnung-cii", **address)
+    plain = with_format("C", "none")
+    post(*(make_spec(customer, "7", service=service) for customer in (complete, incomplete, plain)))
+    shown = preview(session, BillingScope(MARCH_END))
+    assert [(row.reference, row.reason) for row in shown.left_out] == [
+        ("B", "e_invoice_customer_buyer_reference_missing")
+    ]
+    run_id = bill(confirmed=shown.digest)
+    assert left_out_of(session, run_id) == [("B", 1, "e_invoice_customer_buyer_reference_missing")]
+    assert [(invoice.customer_reference, (invoice.details or {}).get("e_invoice")) for invoice in all_invoices()] == [
+        ("A", "xrechnung-ubl"),
+        ("C", None),
+    ]
+    update_customer(incomplete, {"buyer_reference": "R-2"})
+    assert left_out_of(session, bill()) == []
+
+
+def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session: Session) -> None:
+    """A seller with a VAT number cannot use the tax category O."""
+    customer, billed = with_format("A", "ubl"), with_format("B", "none")
+    service = make_service(code="out", tax_rate=make_tax_rate("OUT", "0", "O").code, prices={"EUR": Decimal(1)})
+    post(make_spec(billed, "7", service=service))
+    bill(issue=False)
+    [draft] = all_invoices()
+    update_customer(billed, {"e_invoice": "factur-x"})
+    session.rollback()
+    assert {item.code for item in customer_shortcomings(session, customer.id) if item.stops} == {
+        "e_invoice_organisation_country_missing",
+        "e_invoice_organisation_registration_missing",
+    }
+    assert {item.code for item in organisation_shortcomings(session) if item.stops} == {
+        "e_invoice_organisation_country_missing",
+        "e_invoice_organisation_registration_missing",
+    }
+    session.rollback()
+    name_a_complete_seller()
+    [stopped] = stopped_drafts(session, [draft.id])
+    assert [item.code for item in stopped.stops] == ["e_invoice_outside_scope_with_vat_number"]
+    assert organisation_shortcomings(session)[0].code == "bank_account_missing"
+
+
+def test_a_document_is_checked_by_what_was_frozen_on_it(session: Session) -> None:
+    invoice = make_invoice(with_format("A", "none"))
+    format, shortcomings = shortcomings_of(session, invoice)
+    assert format == "none"
+    assert {item.code for item in shortcomings} == {"organisation_country_missing", "bank_account_missing"}
+    session.rollback()
+    name_a_complete_seller()
+    assert shortcomings_of(session, all_invoices()[0])[1] == shortcomings

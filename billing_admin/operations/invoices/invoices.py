@@ -41,7 +41,6 @@ from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
 from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
 from billing_admin.queries.master_data.customers import load_customers
-from billing_admin.queries.master_data.exchange_rates import base_rates
 from billing_admin.queries.master_data.organisation import document_number_format, today
 
 
@@ -148,15 +147,14 @@ def _freeze_all(
     the details of that invoice were stored.
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
-    sources = load_fact_sources(session, organisation)
+    sources = load_fact_sources(session, organisation, issue_date)
     shortcomings: list[Shortcoming] = []
-    rates_to_base = base_rates(session, organisation.base_currency, issue_date)
     for document in documents:
         row = document.invoice
         customer = customers[row["customer_id"]]
         facts = make_facts(sources, customer, row["currency"])
         if row["details"] is None:
-            base_rate = rates_to_base.get(row["currency"]) if row["tax"] else None
+            base_rate = sources.base_rates.get(row["currency"]) if row["tax"] else None
             row.update(copied_fields(organisation, customer))
             row["details"] = details_to_json(replace(facts.details, base_rate=base_rate))
             row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)

@@ -4,17 +4,19 @@ The current data of customers and organisation decides.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing_admin import clock
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
-from billing_admin.domain.document_details import DocumentDetails, details_from_json
+from billing_admin.domain.document_details import BaseCurrencyRate, DocumentDetails, details_from_json
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
 from billing_admin.domain.tax import UNTAXED_RATES
@@ -22,7 +24,8 @@ from billing_admin.models import Customer, Invoice, InvoiceLine, Organisation
 from billing_admin.queries.invoices.document_details import DetailSources, load_detail_sources, make_details
 from billing_admin.queries.invoices.number_checks import check_numbers
 from billing_admin.queries.master_data.customers import load_customers
-from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.master_data.exchange_rates import base_rates
+from billing_admin.queries.master_data.organisation import day_of, organisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,22 @@ class FactSources:
 
     seller: Party
     details: DetailSources
+    base_currency: str
+    base_rates: Mapping[str, BaseCurrencyRate]
     requires_complete_details: bool
 
 
-def load_fact_sources(session: Session, organisation: Organisation) -> FactSources:
-    """Return the organisation's part of the facts of documents."""
+def load_fact_sources(session: Session, organisation: Organisation, issue_date: date | None = None) -> FactSources:
+    """Return the organisation's part of the facts of documents.
+
+    Exchange rates are those for `issue_date`, by default today.
+    """
+    day = issue_date or day_of(clock.now(), organisation.time_zone)
     return FactSources(
         seller=_party(organisation.legal_name, organisation),
         details=load_detail_sources(session, organisation),
+        base_currency=organisation.base_currency,
+        base_rates=base_rates(session, organisation.base_currency, day),
         requires_complete_details=organisation.requires_complete_details,
     )
 
@@ -57,6 +68,7 @@ def make_facts(sources: FactSources, customer: Record, currency: str) -> IssueFa
         rates=(),
         details=details,
         currency=currency,
+        has_exchange_rate=currency == sources.base_currency or currency in sources.base_rates,
         numbers=check_numbers(sources.seller.tax_id, buyer.tax_id, details.buyer_reference),
         requires_complete_details=sources.requires_complete_details,
     )
@@ -67,7 +79,7 @@ def _party(name: str, row: Any) -> Party:
 
     Once its address has a country, the printed address is made of its parts.
     """
-    return Party(name, getattr(row, "country", "") or row.address, row.tax_id)
+    return Party(name, row.country or row.address, row.tax_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,7 @@ def organisation_shortcomings(session: Session) -> list[Shortcoming]:
     return list(shortcomings) or [item for item in _without_customer(sources) if item.page == "organisation"]
 
 
-_SELLER_DEPENDS_ON = (Customer.currency, Customer.tax_treatment)
+_SELLER_DEPENDS_ON = (Customer.currency, Customer.tax_treatment, Customer.e_invoice, Customer.country)
 
 
 def _without_customer(sources: FactSources) -> tuple[Shortcoming, ...]:

@@ -24,6 +24,7 @@ class ShownShortcoming(NamedTuple):
 _LINKS = {
     "organisation": ("settings.index", "organisation", "Open the settings"),
     "bank_account": ("bank_accounts.index", None, "Open the bank accounts"),
+    "exchange_rate": ("exchange_rates.index", None, "Open the exchange rates"),
     "tax_rate": ("settings.index", "tax-rates", "Open the tax rates"),
 }
 
