@@ -22,8 +22,9 @@ from billing_admin.queries.master_data.organisation import organisation
 def import_rates(file: BinaryIO, wants_json: bool) -> None:
     """Import exchange rates from a CSV file; “-” reads standard input.
 
-    The file has the columns currency, day and rate, or is one of the European Central Bank with a column per currency. A
-    rate is the price of one unit of the base currency. It replaces a rate of the same day. All rates are stored, or none.
+    The file has the columns currency, day and rate, or it is a file of the European Central Bank, with a column for each
+    currency. A rate is the price of one unit of the base currency. It replaces the stored rate of the same currency and
+    day. All rates are stored, or none.
 
     \b
     Examples:
@@ -37,5 +38,5 @@ def import_rates(file: BinaryIO, wants_json: bool) -> None:
         print_json({"added": outcome.added, "changed": outcome.changed, "unchanged": outcome.unchanged})
     print_message(
         f"Exchange rates for {base_currency}: {outcome.added:,} added, {outcome.changed:,} changed,"
-        f" {outcome.unchanged:,} stored already."
+        f" {outcome.unchanged:,} already stored."
     )

@@ -71,7 +71,7 @@ def _row_reader(header: Sequence[str], base_currency: str) -> _RowReader:
     if day is not None and columns:
         if base_currency != ECB_BASE_CURRENCY:
             message = (
-                "A file with a column per currency has the rates of the euro, and your base currency is"
+                "This file has the rates of the euro, but your base currency is"
                 f" {base_currency}. Import a file with the columns currency, day and rate."
             )
             raise Invalid("other_base_currency", message)
@@ -110,7 +110,7 @@ def _cell(cells: Sequence[str], index: int) -> str:
 def _day(text: str) -> date:
     with suppress(Invalid):
         return parse_day(text, DateOrder.YEAR_FIRST)
-    raise Invalid("not_a_day", f"“{text[:40]}” is not a day. Use the form 2026-11-28.", "day")
+    raise Invalid("not_a_day", f"“{text[:40]}” is not a date. Use a date such as 2026-11-28.", "day")
 
 
 def _rate(text: str) -> Decimal:

@@ -19,7 +19,7 @@ def test_a_file_is_imported_once(app: Flask, session: Session, tmp_path: Path) -
     path.write_text(TEXT, encoding="utf-8")
     runner, group = app.test_cli_runner(), FlaskGroup(create_app=lambda: app)
     first = runner.invoke(group, ["import-rates", str(path)])
-    assert (first.exit_code, first.stderr) == (0, "Exchange rates for EUR: 2 added, 0 changed, 0 stored already.\n")
+    assert (first.exit_code, first.stderr) == (0, "Exchange rates for EUR: 2 added, 0 changed, 0 already stored.\n")
     again = runner.invoke(group, ["import-rates", "-", "--json"], input=TEXT)
     assert json.loads(again.stdout) == {"added": 0, "changed": 0, "unchanged": 2}
     session.rollback()

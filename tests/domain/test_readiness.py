@@ -171,9 +171,7 @@ def test_reverse_charge_without_a_tax_id_stops_the_issue(
     facts = changed(untaxed(*categories), buyer=Party("Acme", "2 Road", tax_id), tax_treatment=treatment)
     [found] = find_shortcomings(facts)
     assert (found.code, found.field, found.page) == (CUSTOMER_TAX_ID_MISSING, ("customer", "tax_id"), "customer")
-    assert found.message == (
-        "Add the tax ID of Acme on the customer's page: an invoice with reverse charge must name it."
-    )
+    assert found.message == ("Add the tax ID of Acme on the customer's page: a reverse charge invoice must show it.")
     error = not_ready_error([found])
     assert (error.code, error.field, error.message) == (found.code, found.field, found.message)
 

@@ -64,7 +64,7 @@ def test_days_without_a_rate_are_left_out() -> None:
         (
             "currency,day,rate\nUSD,2026-11-27,1,5\nUSD,x,1\n",
             "EUR",
-            "Line 3: “x” is not a day. Use the form 2026-11-28.",
+            "Line 3: “x” is not a date. Use a date such as 2026-11-28.",
         ),
         ("currency,day,rate\nUSD,2026-11-27,0\n", "EUR", "Line 2: Enter a rate above 0, such as 1.0832."),
         ("currency,day,rate\nUSD,2026-11-27\n", "EUR", "Line 2: Enter the rate."),
@@ -78,7 +78,7 @@ def test_days_without_a_rate_are_left_out() -> None:
             "EUR",
             "Line 2: “DEM” is not an ISO 4217 currency code such as EUR.",
         ),
-        ("currency,day,rate\nUSD,05/06/2026,1.9\n", "EUR", "Line 2: “05/06/2026” is not a day."),
+        ("currency,day,rate\nUSD,05/06/2026,1.9\n", "EUR", "Line 2: “05/06/2026” is not a date."),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_line(text: str, base_currency: str, message: str) -> None:

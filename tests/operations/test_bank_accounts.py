@@ -170,7 +170,7 @@ def test_an_account_that_was_added_anew_is_not_restored(session: Session) -> Non
     id = make_bank_account().id
     transaction(bank_accounts.archive, id, SYSTEM, NOW)
     make_bank_account()
-    with pytest.raises(Conflict, match="already has this account for EUR"):
+    with pytest.raises(Conflict, match="already added this account for EUR"):
         transaction(bank_accounts.restore, id, SYSTEM, NOW)
 
 

@@ -42,7 +42,7 @@ def stored(session: Session) -> list[tuple[str, str, str]]:
 def test_a_rate_is_added_and_replaced(admin: FlaskClient, session: Session) -> None:
     page = words(admin.get(LIST).text)
     assert "No exchange rates yet" in page
-    assert "states its tax in EUR as well" in page
+    assert "also show their tax in EUR" in page
     assert send(admin, f"{LIST}/new", **GOOD).location == LIST
     text = words(admin.get(LIST).text)
     assert "The rate of USD on 1 Apr 2026 was saved." in text
@@ -77,7 +77,7 @@ def test_a_file_is_imported_whole(admin: FlaskClient, session: Session) -> None:
     text = "Date,USD,JPY\n2026-04-02,1.09,163.05\n2026-04-01,1.0832,N/A\n"
     response = send(admin, f"{LIST}/import", file=(BytesIO(text.encode()), "eurofxref.csv"))
     assert (response.status_code, response.location) == (303, LIST)
-    assert "2 rates added, 0 rates changed, 1 rate stored already." in words(admin.get(LIST).text)
+    assert "2 rates added, 0 rates changed, 1 rate already stored." in words(admin.get(LIST).text)
     assert stored(session) == [
         ("USD", "2026-04-01", "1.0832"),
         ("JPY", "2026-04-02", "163.05"),
@@ -90,7 +90,7 @@ def test_a_wrong_file_stores_nothing_and_names_its_lines(admin: FlaskClient, ses
     response = send(admin, f"{LIST}/import", file=(BytesIO(text.encode()), "rates.csv"))
     assert (response.status_code, stored(session)) == (422, [])
     page = words(response.text)
-    assert "Line 3: “x” is not a day. Use the form 2026-11-28." in page
+    assert "Line 3: “x” is not a date. Use a date such as 2026-11-28." in page
     assert "Line 4: Enter a rate above 0, such as 1.0832." in page
     assert "No rate was stored." in page
     assert "Choose the file to import." in send(admin, f"{LIST}/import").text

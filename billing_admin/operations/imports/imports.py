@@ -155,7 +155,7 @@ def store_rows(
 ) -> None:
     """Store a chunk of rows that begins with row number `first`, and count it.
 
-    Does nothing when it is stored already. Raises Conflict, with the line, for a refused row; then no row of the
+    Does nothing when it is already stored. Raises Conflict, with the line, for a refused row; then no row of the
     chunk is stored.
     """
     stored = import_by_id(session, id, lock=True)

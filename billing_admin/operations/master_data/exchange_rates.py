@@ -26,7 +26,7 @@ MAX_LISTED = 100  # changed rates in the details of one audit event
 
 @dataclass(frozen=True, slots=True)
 class RatesSet:
-    """The numbers of rates that were added, changed, or stored already."""
+    """The numbers of rates that were added, changed, or already stored."""
 
     added: int
     changed: int

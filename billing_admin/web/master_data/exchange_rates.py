@@ -143,7 +143,7 @@ def import_file() -> ResponseReturnValue:
         else:
             flash(
                 f"{pluralise(outcome.added, 'rate')} added, {pluralise(outcome.changed, 'rate')} changed,"
-                f" {pluralise(outcome.unchanged, 'rate')} stored already.",
+                f" {pluralise(outcome.unchanged, 'rate')} already stored.",
                 "success",
             )
             return redirect(url_for("exchange_rates.index"), 303)
