@@ -128,7 +128,8 @@ class CustomLinesField(FieldList):  # type: ignore[type-arg]  # WTForms generics
         except Invalid as error:
             for problem in error.problems:
                 _, index, part = problem.field
-                rows[int(index)][part].errors = [problem.message]
+                part_field = rows[int(index)][part]
+                part_field.errors = part_field.errors or [problem.message]
         errors = [entry.form.errors for entry in self]
         self.errors = errors if any(errors) else []
         return not self.errors

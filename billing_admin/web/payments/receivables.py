@@ -13,6 +13,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
 from billing_admin.formats import csv_tables
+from billing_admin.formats.addresses import print_address
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_export, send_recorded
 from billing_admin.models import Customer
@@ -159,13 +160,17 @@ def _period_presets(day: date) -> list[tuple[str, date | None, date | None]]:
 def statement(id: UUID) -> ResponseReturnValue:
     """Show a customer's movements in a period, and the ageing at its end."""
     session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
+    seller = organisation(session)
+    language = customer.language or seller.language
     positions = receivables.positions(session, last or today(), [id])
     statements = receivables.statements(session, id, today(), first, last)
     return render_template(
         "customers/statement.html",
         customer=customer,
         tab="statement",
-        seller=organisation(session),
+        seller=seller,
+        seller_address=print_address(seller, language),
+        customer_address=print_address(customer, language),
         statements=statements,
         positions={currency: position for (_, currency), position in positions.items()},
         first=first,
