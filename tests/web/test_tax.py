@@ -47,11 +47,11 @@ def test_a_customers_treatment_is_chosen_and_a_missing_tax_id_is_pointed_out(
     assert made.status_code == 303
     shown = words(admin.get(made.location).text)
     assert "Tax treatment Reverse charge" in shown
-    assert "The tax ID is missing" in shown
+    assert "Invoices for this customer cannot be issued yet Add the tax ID of Acme" in shown
     [customer] = fresh(session, select(Customer))
     assert customer.tax_treatment == "reverse_charge"
     send(admin, f"{made.location}/edit", **fields, reference="C-0001", tax_id="DE136695976", version="1")
-    assert "The tax ID is missing" not in admin.get(made.location).text
+    assert "cannot be issued yet" not in admin.get(made.location).text
 
 
 def test_a_treatment_nobody_knows_is_refused(admin: FlaskClient, session: Session) -> None:
