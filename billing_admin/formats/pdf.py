@@ -43,14 +43,18 @@ def render_pdf(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_inv
 
 
 def print_contents(contents: Contents, glyphs: Glyphs, made_at: int, e_invoice: str = "") -> bytes:
-    """Return the PDF of a document or letter; `made_at` is in seconds since 1970."""
-    try:
-        return compile_pdf(contents, glyphs.printable, glyphs, made_at, e_invoice)
-    except typst.TypstError as error:
-        # The export can refuse a glyph of a font of BILLING_FONTS: print without these fonts.
-        log = structlog.get_logger(__name__)
-        log.warning("pdf.printed_plainly", document=contents["title"], reason=error.message)
-        return compile_pdf(contents, glyphs.only_basic, glyphs, made_at, e_invoice)
+    """Return the PDF of a document or letter; `made_at` is in seconds since 1970.
+
+    The export can refuse a glyph of a font of BILLING_FONTS, or the logo. The document is then printed without these
+    fonts, and at last without the logo.
+    """
+    for printable in (glyphs.printable, glyphs.only_basic):
+        try:
+            return compile_pdf(contents, printable, glyphs, made_at, e_invoice)
+        except typst.TypstError as error:
+            log = structlog.get_logger(__name__)
+            log.warning("pdf.printed_plainly", document=contents["title"], reason=error.message)
+    return compile_pdf(contents | {"logo": None}, glyphs.only_basic, glyphs, made_at, e_invoice)
 
 
 def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:

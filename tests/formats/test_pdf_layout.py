@@ -410,3 +410,11 @@ def bars_of(path: list[Any]) -> list[list[tuple[float, float]]]:
         if name in {b"m", b"l"}:
             bars[-1].append((float(values[0]), float(values[1])))
     return bars
+
+
+@pytest.mark.parametrize(
+    "svg", [b"<svg", b"no picture", SVG.replace(b"</svg>", b"<text y='5'>\xe2\x98\x83\xed\x95\x9c</text></svg>")]
+)
+def test_a_logo_that_cannot_be_printed_does_not_stop_the_document(svg: bytes) -> None:
+    logo = Logo(sha256="1", media_type="image/svg+xml", width=40, height=10, data=svg)
+    assert "Total 11.90 EUR" in " ".join(read_pages(render(make_document(), logo)))
