@@ -185,6 +185,10 @@ def with_buyer(details: DocumentDetails, **fields: Any) -> DocumentDetails:
 IN_EURO = BaseCurrencyRate("EUR", "1.087", "2026-04-01", "ECB")
 
 
+# The rules of Factur-X know its own specifications alone, not that of XRechnung.
+ONLY_FACTUR_X = "FX-SCH-A-000556"
+
+
 @cache
 def _processor() -> PySaxonProcessor:
     return PySaxonProcessor(license=False)

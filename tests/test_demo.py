@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from billing_admin import demo
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Conflict
+from billing_admin.formats.einvoice import render_xml
 from billing_admin.models import (
     AuditEvent,
     BillingRunItem,
@@ -22,10 +24,12 @@ from billing_admin.models import (
     Payment,
     Service,
 )
+from billing_admin.operations.invoices.e_invoices import missing_facts
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from tests.conftest import Database, PostgreSQL, SQLite
+from tests.einvoicing import ONLY_FACTUR_X, broken_rules
 from tests.making import make_customer
 
 TODAY = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -151,6 +155,21 @@ def test_it_has_something_of_everything(session: Session) -> None:
     today = TODAY.date()
     assert all(map(sum, zip(*(sums.amounts for sums in open_sums(session, OpenItemFilter(today))), strict=True)))
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
+    assert _check_e_invoices(session) >= {"factur-x", "peppol", "ubl", "xrechnung-cii", "xrechnung-ubl"}
+
+
+def _check_e_invoices(session: Session) -> set[str]:
+    """Check the last document of each customer with a format, and return the formats."""
+    documents = session.scalars(select(Invoice).where(Invoice.status == "issued").order_by(Invoice.issue_date))
+    last = {document.customer_id: document for document in documents}
+    formats = set()
+    for document in last.values():
+        format = details_from_json(document.details).e_invoice
+        if format != "none":
+            formats.add(format)
+            assert missing_facts(document, format) == []
+            assert set(broken_rules(render_xml(document, format))) <= {ONLY_FACTUR_X}
+    return formats
 
 
 def _count(session: Session, condition: Any) -> int:

@@ -31,6 +31,7 @@ SUBJECTS: Final = (
     "explanation",
     "readiness",
     "drafts",
+    "e_invoices",
     "void_and_credit",
     "numbers",
     "billing_runs",

@@ -9,7 +9,7 @@ from flask_migrate import Migrate
 
 from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import BillingCommands, MigrationCommands
-from billing_admin.cli.documents import render
+from billing_admin.cli.documents import e_invoice, render
 from billing_admin.cli.exchange_rates import import_rates
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
@@ -30,6 +30,7 @@ COMMANDS = (
     daily,
     demo,
     doctor,
+    e_invoice,
     export,
     import_,
     import_rates,

@@ -17,6 +17,7 @@ from billing_admin.domain.invoices import NO_INVOICE_REASONS, ChargeGroup, Docum
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
+from billing_admin.domain.tax_breakdown import is_tax_recomputable
 
 # Why a run leaves charges out that it does not bill.
 AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
@@ -93,7 +94,13 @@ def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) 
     document = make_document(currency, groups)
     purchase_order = document.purchase_order or standing_order
     rates = {group.tax for group in groups}
-    shortcomings = find_shortcomings(replace(data.facts[key], rates=rates, purchase_order=purchase_order))
+    facts = replace(
+        data.facts[key],
+        rates=rates,
+        purchase_order=purchase_order,
+        is_tax_recomputable=is_tax_recomputable(((tax.rate, tax.base, tax.tax) for tax in document.taxes), currency),
+    )
+    shortcomings = find_shortcomings(facts)
     stops = (shortcoming.code for shortcoming in shortcomings if shortcoming.stops)
     reason = reason_to_leave_out(document) or next(stops, None)
     return PreparedDocument(customer_id, reference, name, document, shortcomings, reason, purchase_order)

@@ -83,7 +83,7 @@ class IssueFacts:
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
     purchase order, and the results of number checks. `has_exchange_rate` is false if the tax cannot be stated in the
     organisation's base currency. `requires_complete_details` makes a stop of each warning.
-    A credit note is not to be paid, so it needs no bank account.
+    A credit note is not to be paid, so it needs no bank account. See `tax_breakdown.is_tax_recomputable`.
     """
 
     seller: Party
@@ -95,6 +95,7 @@ class IssueFacts:
     purchase_order: str = ""
     is_credit_note: bool = False
     has_exchange_rate: bool = True
+    is_tax_recomputable: bool = True
     numbers: NumberChecks = NumberChecks()
     requires_complete_details: bool = False
 
@@ -205,6 +206,7 @@ def not_ready_error(missing: Collection[Shortcoming]) -> Invalid:
 # --- the requirements -------------------------------------------------------------------------------------------------
 
 FORMAT_NAMES: Final = {
+    "cii": "CII",
     "factur-x": "Factur-X",
     "ubl": "UBL",
     "peppol": "Peppol",
@@ -441,6 +443,16 @@ EN_16931: Final = (
         lambda facts: OUTSIDE_SCOPE in facts.categories and bool(facts.numbers.seller_vat_number),
         "BT-31",
         "BR-O-02",
+    ),
+    Requirement(
+        ("customer", "currency"),
+        "e_invoice_tax_rounded_apart",
+        "E-invoice: prices with and without tax of one rate were rounded to whole units",
+        "Bill the charges with prices that include tax apart from the others: together, their tax in {currency} differs"
+        " from the percentage by a whole unit.",
+        lambda facts: not facts.is_tax_recomputable,
+        "BT-117",
+        "BR-CO-17",
     ),
     _buyer_field("country", "country", "BT-55", "BR-11"),
     Requirement(

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from billing_admin.domain.money import EXACT, Money
+from billing_admin.domain.invoices import TaxRate
+from billing_admin.domain.money import EXACT, MINOR_DIGITS
 from billing_admin.domain.tax import DEFAULT_TAX_NOTES
 
 # For these categories, EN 16931 forbids a reason: they are taxed, if only at 0 %.
@@ -65,15 +66,17 @@ def _subtotal(category: str, percent: Decimal, row: list[DocumentTax]) -> TaxSub
     return TaxSubtotal(category, percent, base, tax, reason or ("" if vatex else DEFAULT_TAX_NOTES[category]), vatex)
 
 
-def is_tax_recomputable(breakdown: Iterable[TaxSubtotal], currency: str) -> bool:
-    """Return whether each tax differs from base × percent by less than 1.
+def is_tax_recomputable(taxes: Iterable[tuple[TaxRate, int, int]], currency: str) -> bool:
+    """Return whether the tax at each rate differs from base × percent by less than 1.
 
-    Validators check it (BR-CO-17). It differs by more only in currencies without decimals, where prices with and
-    without tax of one rate were rounded to whole units.
+    Validators check it (BR-CO-17). `taxes` are rates with their bases and taxes, in minor units. The difference is
+    larger only in currencies without decimals, where prices with and without tax of one rate were rounded apart.
     """
-    return all(abs(_difference(row, currency)) < 1 for row in breakdown)
-
-
-def _difference(row: TaxSubtotal, currency: str) -> Decimal:
-    base, tax = (Money(amount, currency).decimal for amount in (row.base, row.tax))
-    return EXACT.subtract(tax, EXACT.scaleb(EXACT.multiply(base, row.percent), -2))
+    if MINOR_DIGITS[currency]:
+        return True
+    sums: dict[TaxRate, tuple[int, int]] = {}
+    for rate, base, tax in taxes:
+        earlier_base, earlier_tax = sums.get(rate, (0, 0))
+        sums[rate] = earlier_base + base, earlier_tax + tax
+    hundredths = (abs(EXACT.multiply(rate.percent, Decimal(base)) - 100 * tax) for rate, (base, tax) in sums.items())
+    return all(difference < 100 for difference in hundredths)

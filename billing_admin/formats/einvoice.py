@@ -6,6 +6,7 @@ A file is made of the frozen document alone, so that it has the same bytes each 
 import re
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from billing_admin.domain.errors import Invalid, NotFound
@@ -57,6 +58,8 @@ _HASH_LINE = re.compile(r"(?m)^\s*#")
 _DISCOUNT_LINE = re.compile(
     r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASISBETRAG=-?[0-9]+\.[0-9]{2})?#", re.ASCII
 )
+# factur-x completes its tables of fields during its first call.
+_GENERATING = Lock()
 
 
 def render_xml(invoice: Invoice, format: str) -> bytes:
@@ -115,9 +118,10 @@ def _generate(terms: Terms, profile: Profile) -> "_Element":
 
     # Its own check of the schema would compile the schema each time, its check of the rules asks a server on
     # http://localhost:5000 and passes when nobody answers. It changes `terms`.
-    content = generate_xml(
-        terms, flavor=_FLAVORS[profile.syntax], level="en16931", check_xsd=False, check_schematron=None
-    )
+    with _GENERATING:
+        content = generate_xml(
+            terms, flavor=_FLAVORS[profile.syntax], level="en16931", check_xsd=False, check_schematron=None
+        )
     tree = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
     for element in tree.findall(f"{_UBL}UBLVersionID"):
         # EN 16931 does not use it (UBL-CR-002), but factur-x writes it always.

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing_admin.models.base import Base, value_check
 from billing_admin.models.invoice import Invoice
 
-# `pdf` is what was issued, `void` the PDF that says when and why it became void.
-RENDITION_FORMS = ("pdf", "void", "factur-x", "ubl", "cii")
+# `pdf` is the document as issued, `void` the PDF that says when and why it became void. The others are formats of e-invoices.
+RENDITION_FORMS = ("pdf", "void", "factur-x", "ubl", "cii", "peppol", "xrechnung-ubl", "xrechnung-cii")
 
 
 class Rendition(Base):

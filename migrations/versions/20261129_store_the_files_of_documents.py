@@ -23,7 +23,10 @@ def upgrade() -> None:
         sa.Column("template", Words, nullable=False),
         sa.Column("fonts", Words, nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
-        sa.CheckConstraint("form IN ('pdf', 'void', 'factur-x', 'ubl', 'cii')", name=op.f("ck_renditions_form_known")),
+        sa.CheckConstraint(
+            "form IN ('pdf', 'void', 'factur-x', 'ubl', 'cii', 'peppol', 'xrechnung-ubl', 'xrechnung-cii')",
+            name=op.f("ck_renditions_form_known"),
+        ),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_renditions_invoice_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_renditions")),
         sa.UniqueConstraint("invoice_id", "form", "language", name=op.f("uq_renditions_invoice_id_form_language")),

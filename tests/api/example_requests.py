@@ -48,7 +48,7 @@ class Recorder:
             response.json
             if response.is_json
             else response.text
-            if (response.mimetype or "").startswith("text/")
+            if (response.mimetype or "").startswith(("text/", "application/xml"))
             else None
         )
         query = {name: values[0] for name, values in response.request.args.to_dict(flat=False).items()}
@@ -258,6 +258,7 @@ def _reading(api: Recorder) -> None:
     for format in ("csv", "hledger"):
         api.get(f"/journal.{format}?from=2026-11-01&to=2026-11-30")
     api.get("/invoices/INV-2026-00001/pdf")
+    api.get("/invoices/INV-2026-00001/e-invoice?syntax=ubl")
     api.get("/health")
     api.get("/openapi.json")
 

@@ -273,6 +273,9 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
     stand_in.says(Said(200, b"%PDF", type="application/pdf"))
     assert client.customers.download_statement("ACME", tmp_path / "statement.pdf", currency="EUR").size == 4
     assert stand_in.asked[-1].path.endswith("/customers/ACME/statement.pdf?currency=EUR")
+    stand_in.says(Said(200, b"<Invoice/>", type="application/xml"))
+    assert client.invoices.download_e_invoice("INV-1", tmp_path / "invoice.xml", "ubl").size == 10
+    assert stand_in.asked[-1].path.endswith("/invoices/INV-1/e-invoice?syntax=ubl")
 
 
 def test_a_file_keeps_the_permissions_of_the_one_that_it_replaces(stand_in: StandIn, tmp_path: Path) -> None:

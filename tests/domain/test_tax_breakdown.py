@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.tax_breakdown import TaxSubtotal, is_tax_recomputable, tax_breakdown
 
 
@@ -74,6 +75,10 @@ def test_taxed_rows_have_no_reason(category: str) -> None:
 def test_taxes_that_were_rounded_apart_can_differ(
     currency: str, taxes: list[tuple[int, int]], recomputable: bool
 ) -> None:
-    percent = Decimal(19) if currency == "EUR" else Decimal(10)
-    breakdown = tax_breakdown(Tax("S", percent, base, tax) for base, tax in taxes)
-    assert is_tax_recomputable(breakdown, currency) is recomputable
+    rate = TaxRate("S", Decimal(19 if currency == "EUR" else 10))
+    assert is_tax_recomputable([(rate, base, tax) for base, tax in taxes], currency) is recomputable
+
+
+def test_taxes_of_different_rates_are_not_added_up() -> None:
+    taxes = [(TaxRate("S", Decimal(percent)), 5, 1) for percent in (8, 10)]
+    assert is_tax_recomputable(taxes, "JPY")

@@ -142,6 +142,8 @@ def _content(
     content: dict[str, JsonObject] = {route.response: {"schema": schema} | example}
     if route.or_json is not None:
         content[routing.MEDIA_TYPE] = {"schema": schemas[route.or_json, "serialization"]}
+    if route.or_file:
+        content[route.or_file] = {"schema": {"type": "string"}}
     return content
 
 

@@ -59,6 +59,7 @@ class Route:
     query: type[Parameters]
     response: type[BaseModel] | str
     or_json: type[BaseModel] | None
+    or_file: str
     statuses: tuple[int, ...]
     versioned: bool
 
@@ -81,13 +82,15 @@ def route(
     body_optional: bool = False,
     query: type[Parameters] = Parameters,
     or_json: type[BaseModel] | None = None,
+    or_file: str = "",
     statuses: tuple[int, ...] = (200,),
     versioned: bool = False,
 ) -> Callable[[View], View]:
     """Register a view as a route.
 
-    `scope` is a token's scope or PUBLIC. `response` is a model, or the media type of a file for which a query parameter may ask
-    as `or_json` instead. `statuses` are the statuses of success. A `versioned` route sends an ETag.
+    `scope` is a token's scope or PUBLIC. `response` is a model, or the media type of a file. Instead of the file, a query
+    parameter may ask for `or_json`, or for a file of the media type `or_file`. `statuses` are the statuses of success. A
+    `versioned` route sends an ETag.
     """
 
     def register(view: View) -> View:
@@ -101,6 +104,7 @@ def route(
             query=query,
             response=response,
             or_json=or_json,
+            or_file=or_file,
             statuses=statuses,
             versioned=versioned,
         )

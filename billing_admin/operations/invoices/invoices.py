@@ -31,6 +31,7 @@ from billing_admin.domain.exchange_rates import convert_to_base
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
 from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
+from billing_admin.domain.tax_breakdown import is_tax_recomputable
 from billing_admin.formats.addresses import print_address
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
@@ -161,8 +162,14 @@ def _freeze_all(
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)
         if row["kind"] == "invoice":
-            rates = {TaxRate(line["tax_category"], line["tax_percent"]) for line in document.lines}
-            shortcomings += find_stops(replace(facts, rates=rates, purchase_order=row["purchase_order"]))
+            taxes = [(TaxRate(tax["category"], tax["percent"]), tax["base"], tax["tax"]) for tax in document.taxes]
+            facts = replace(
+                facts,
+                rates={rate for rate, _, _ in taxes},
+                purchase_order=row["purchase_order"],
+                is_tax_recomputable=is_tax_recomputable(taxes, row["currency"]),
+            )
+            shortcomings += find_stops(facts)
     if shortcomings:
         raise not_ready_error(shortcomings)
     return [canonical_content(document) for document in documents]

@@ -46,16 +46,23 @@ def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: G
     data = render_pdf(invoice, glyphs, load_logo(session, invoice.details))
     if missing_characters(invoice, glyphs):
         return data
-    stored_data: bytes = transact(store, invoice.id, form, language, data, glyphs.digest, now)
+    stored_data: bytes = transact(store, invoice.id, form, language, data, template_version(), glyphs.digest, now)
     return stored_data
 
 
 def store(
-    session: Session, invoice_id: UUID, form: str, language: str, data: bytes, fonts: str, now: datetime
+    session: Session,
+    invoice_id: UUID,
+    form: str,
+    language: str,
+    data: bytes,
+    template: str,
+    fonts: str,
+    now: datetime,
 ) -> bytes:
     """Store the file of a document, and return the stored bytes.
 
-    These are the bytes of another process if it was faster.
+    These are the bytes of another process if it was faster. `template` and `fonts` name what the file was made with.
     """
     stored = stored_rendition(session, invoice_id, form, language)
     if stored is not None:
@@ -67,7 +74,7 @@ def store(
         language=language,
         sha256=hashlib.sha256(data).hexdigest(),
         data=data,
-        template=template_version(),
+        template=template,
         fonts=fonts,
         created_at=now,
     )

@@ -20,7 +20,8 @@ from billing_admin.domain.document_details import BaseCurrencyRate, DocumentDeta
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
 from billing_admin.domain.tax import UNTAXED_RATES
-from billing_admin.models import Customer, Invoice, InvoiceLine, Organisation
+from billing_admin.domain.tax_breakdown import is_tax_recomputable
+from billing_admin.models import Customer, Invoice, InvoiceTax, Organisation
 from billing_admin.queries.invoices.document_details import DetailSources, load_detail_sources, make_details
 from billing_admin.queries.invoices.number_checks import check_numbers
 from billing_admin.queries.master_data.customers import load_customers
@@ -105,10 +106,9 @@ class IncompleteDraft:
 
 def incomplete_drafts(session: Session, ids: Collection[UUID]) -> list[IncompleteDraft]:
     """Return the drafts that lack something, by customer reference."""
-    rates: dict[UUID, set[TaxRate]] = defaultdict(set)
-    lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category, InvoiceLine.tax_percent).distinct()
-    for invoice_id, category, percent in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):
-        rates[invoice_id].add(TaxRate(category, percent))
+    taxes: dict[UUID, list[InvoiceTax]] = defaultdict(list)
+    for tax in session.scalars(select(InvoiceTax).where(is_any_of(InvoiceTax.invoice_id, ids))):
+        taxes[tax.invoice_id].append(tax)
     columns = (Invoice.id, Invoice.customer_id, Invoice.currency, Invoice.purchase_order)
     query = select(*columns).join(Customer, Customer.id == Invoice.customer_id)
     query = query.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
@@ -118,8 +118,12 @@ def incomplete_drafts(session: Session, ids: Collection[UUID]) -> list[Incomplet
     incomplete = []
     for draft in drafts:
         customer = customers[draft.customer_id]
-        facts = make_facts(sources, customer, draft.currency)
-        shortcomings = find_shortcomings(replace(facts, rates=rates[draft.id], purchase_order=draft.purchase_order))
+        facts = replace(
+            make_facts(sources, customer, draft.currency),
+            purchase_order=draft.purchase_order,
+            **_tax_facts(taxes[draft.id], draft.currency),
+        )
+        shortcomings = find_shortcomings(facts)
         if shortcomings:
             incomplete.append(IncompleteDraft(draft.id, customer.id, customer.reference, customer.name, shortcomings))
     return incomplete
@@ -161,15 +165,26 @@ def _without_customer(sources: FactSources) -> tuple[Shortcoming, ...]:
     )
 
 
-def document_shortcomings(invoice: Invoice) -> tuple[Shortcoming, ...]:
-    """Return all that an issued document lacks, by the facts that were frozen on it."""
+def _tax_facts(taxes: Sequence[InvoiceTax], currency: str) -> dict[str, Any]:
+    """Return the facts about the taxes of a stored document."""
+    totals = [(TaxRate(tax.category, tax.percent), tax.base, tax.tax) for tax in taxes]
+    return {"rates": {rate for rate, _, _ in totals}, "is_tax_recomputable": is_tax_recomputable(totals, currency)}
+
+
+def document_shortcomings(invoice: Invoice, format: str = "") -> tuple[Shortcoming, ...]:
+    """Return all that an issued document lacks, by the facts that were frozen on it.
+
+    Without a `format` of an e-invoice, it is the customer's at the time of the issue.
+    """
     details = details_from_json(invoice.details)
+    if format:
+        details = replace(details, e_invoice=format)
     buyer = Party(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id)
     facts = IssueFacts(
         seller=Party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         buyer=buyer,
         tax_treatment="standard",  # the categories of the lines say the same
-        rates={TaxRate(line.tax_category, line.tax_percent) for line in invoice.lines},
+        **_tax_facts(invoice.taxes, invoice.currency),
         details=details,
         currency=invoice.currency,
         purchase_order=invoice.purchase_order,

@@ -87,6 +87,7 @@ _OBJECT_PAGES: Final = {
     "charge_corrections": "charges.show",
     "corrections": "invoices.show",
     "drafts": "invoices.show",
+    "e_invoices": "invoices.show",
 }
 
 

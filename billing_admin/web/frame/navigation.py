@@ -34,6 +34,7 @@ MENU = (
 PARENT_BLUEPRINT = {
     "drafts": "invoices",
     "corrections": "invoices",
+    "e_invoices": "invoices",
     "charge_corrections": "charges",
     "duplicates": "charges",
     "many_charges": "charges",

@@ -12,9 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
+from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
 from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
@@ -152,7 +154,21 @@ def show(id: UUID) -> ResponseReturnValue:
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
         may_pay=has_permission("payments:write"),
+        e_invoice_url=_e_invoice_url(invoice),
     )
+
+
+def _e_invoice_url(invoice: Invoice) -> str | None:
+    """Return the URL of the e-invoice in the customer's format.
+
+    Without a format, it is that of the page of all formats.
+    """
+    if invoice.status != "issued":
+        return None
+    format = details_from_json(invoice.details).e_invoice
+    if format == NO_E_INVOICE:
+        return url_for("e_invoices.index", id=invoice.id)
+    return url_for("e_invoices.download", id=invoice.id, format=format)
 
 
 def _permitted_acts(invoice: Invoice) -> dict[str, bool]:

@@ -109,6 +109,13 @@ class Invoices(Resource):
         """Write the PDF of an issued invoice to a file."""
         return self.file(calls.INVOICE_PDF, invoice, path=path)
 
+    def download_e_invoice(self, invoice: Key, path: str | Path, syntax: str = "") -> Download:
+        """Write the e-invoice of an issued invoice to a file.
+
+        Without a `syntax`, it has the format that the customer had at the issue. `factur-x` is a PDF.
+        """
+        return self.file(calls.INVOICE_E_INVOICE, invoice, path=path, query={"syntax": syntax} if syntax else {})
+
 
 def list_of(ids: Sequence[Key]) -> tuple[Key, ...]:
     """Return the ids as a tuple."""

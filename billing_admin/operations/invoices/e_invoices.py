@@ -1,0 +1,95 @@
+"""E-invoices of issued documents.
+
+A file that was handed out is stored and never made again.
+"""
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.document_details import details_from_json
+from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
+from billing_admin.formats.einvoice import check_issued, render_xml
+from billing_admin.formats.factur_x import render_factur_x
+from billing_admin.formats.glyphs import Glyphs
+from billing_admin.formats.pdf import missing_characters, template_version
+from billing_admin.models import Invoice
+from billing_admin.operations.invoices.renditions import Transact, store
+from billing_admin.queries.invoices.printing import load_logo
+from billing_admin.queries.invoices.readiness import document_shortcomings
+from billing_admin.queries.invoices.renditions import stored_rendition
+
+FACTUR_X: Final = "factur-x"
+PDF, XML = "application/pdf", "application/xml"
+
+
+class EInvoice(NamedTuple):
+    """The file of an e-invoice, with its name and media type."""
+
+    content: bytes
+    name: str
+    media_type: str
+
+
+def issued_e_invoice(
+    transact: Transact, session: Session, invoice: Invoice, format: str, glyphs: Glyphs, now: datetime
+) -> EInvoice:
+    """Return the e-invoice of an issued document.
+
+    Without a `format`, it is the customer's at the time of the issue. The file is stored when it is first made, and the
+    stored file is returned from then on. `transact` runs work in a transaction, and ends the session's snapshot.
+
+    Raises:
+        NotFound: The document is a draft or void.
+        Invalid: No format is given and the customer had none, or the document lacks what the format requires.
+    """
+    check_issued(invoice)
+    details = details_from_json(invoice.details)
+    format = format or details.e_invoice
+    if format == NO_E_INVOICE:
+        message = f"{invoice.customer_name} had no e-invoice format when {invoice.number} was issued. Choose a format."
+        raise Invalid("format_missing", message, "syntax")
+    is_pdf = format == FACTUR_X
+    name, media_type = f"{invoice.number}.{'pdf' if is_pdf else 'xml'}", PDF if is_pdf else XML
+    stored = stored_rendition(session, invoice.id, format, details.language)
+    if stored is not None:
+        return EInvoice(stored, name, media_type)
+    if missing := missing_facts(invoice, format):
+        raise _incomplete(invoice, format, missing)
+    if is_pdf:
+        content = render_factur_x(invoice, glyphs, load_logo(session, invoice.details))
+        if missing_characters(invoice, glyphs):
+            # Fonts can be added; see `renditions.issued_pdf`.
+            return EInvoice(content, name, media_type)
+        made_with, fonts = template_version(), glyphs.digest
+    else:
+        content = render_xml(invoice, format)
+        made_with, fonts = f"factur-x {version('factur-x')}", ""
+    stored = transact(store, invoice.id, format, details.language, content, made_with, fonts, now)
+    return EInvoice(stored or content, name, media_type)
+
+
+def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
+    """Return what an issued document lacks for an e-invoice in a format.
+
+    Each problem names the fact; it can no longer be added.
+    """
+    stops = [stop for stop in document_shortcomings(invoice, format) if stop.stops]
+    facts = [REASONS[stop.code].removeprefix("E-invoice: ") for stop in stops]
+    return [
+        Problem(stop.code, f"{fact[0].upper()}{fact[1:]}.", stop.field) for stop, fact in zip(stops, facts, strict=True)
+    ]
+
+
+def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
+    facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
+    message = (
+        f"{invoice.number} was issued without all that an e-invoice as {FORMAT_NAMES[format]} needs: {facts}. Complete it"
+        f" on the customer's page or in the settings, then credit {invoice.number} in full and bill it again."
+    )
+    error = Invalid("e_invoice_incomplete", message)
+    error.problems = tuple(missing)
+    return error

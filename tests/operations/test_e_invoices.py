@@ -1,0 +1,275 @@
+"""E-invoices of issued documents: for people, scripts and commands, stored when they are first made."""
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from lxml import etree
+from pypdf import PdfReader
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.models import Customer, Invoice, Rendition
+from billing_admin.operations.invoices import e_invoices, voids
+from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.invoices.invoices import invoice
+from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
+from tests.einvoicing import broken_rules
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    credit,
+    make_bank_account,
+    make_customer,
+    make_invoice,
+    make_spec,
+    make_tax_rate,
+    post,
+)
+from tests.people import signed_in
+from tests.prepared import prepared
+from tests.web.pages import has_link, link, words
+from tests.web.reading import fresh
+
+GLYPHS = load_glyphs()
+FORMATS = ("cii", "factur-x", "ubl", "xrechnung-cii", "xrechnung-ubl")
+
+
+def make_seller() -> None:
+    """The organisation with all that any format asks for."""
+    make_tax_rate()
+    change_settings(
+        default_tax_rate="VAT19",
+        legal_name="Seller GmbH",
+        street="Hafenstraße 1",
+        postcode="20457",
+        city="Hamburg",
+        country="DE",
+        tax_id="DE136695976",
+        electronic_address="billing@seller.example",
+        electronic_scheme="EM",
+        contact_name="Ada Meyer",
+        contact_phone="+49 40 123456",
+        contact_email="billing@seller.example",
+    )
+    make_bank_account()
+
+
+def make_buyer(**fields: Any) -> Customer:
+    """A customer with all that any format but Peppol asks for."""
+    complete = {
+        "reference": "ACME",
+        "name": "ACME AG",
+        "currency": "EUR",
+        "street": "Platz 3",
+        "postcode": "53113",
+        "city": "Bonn",
+        "country": "DE",
+        "electronic_address": "04011000-1234512345-06",
+        "electronic_scheme": "0204",
+        "buyer_reference": "04011000-1234512345-06",
+        "e_invoice": "xrechnung-ubl",
+    }
+    return make_customer(**{**complete, **fields})
+
+
+def make_issued(customer: Customer, *amounts: str) -> Invoice:
+    """An invoice of plain amounts and of one price with tax."""
+    post(
+        *(make_spec(customer, amount) for amount in amounts or ("100",)),
+        make_spec(customer, quantity="3", unit_price="9.99", tax_included=True),
+    )
+    bill(customers=[customer])
+    return next(invoice for invoice in all_invoices() if invoice.customer_id == customer.id)
+
+
+@pytest.fixture
+@prepared
+def issued(session: Session) -> Invoice:
+    make_seller()
+    return make_issued(make_buyer())
+
+
+def made(session: Session, issued: Invoice, format: str = "") -> e_invoices.EInvoice:
+    document = invoice(session, str(issued.id))
+    return e_invoices.issued_e_invoice(transaction, session, document, format, GLYPHS, NOW)
+
+
+@pytest.mark.both_databases
+def test_file_is_stored_and_stays(session: Session, issued: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = made(session, issued)
+    assert (first.name, first.media_type) == (f"{issued.number}.xml", "application/xml")
+    assert broken_rules(first.content) == []
+    [rendition] = fresh(session, select(Rendition))
+    assert (rendition.form, rendition.data, rendition.fonts) == ("xrechnung-ubl", first.content, "")
+    assert rendition.template.startswith("factur-x ")
+    monkeypatch.setattr(e_invoices, "render_xml", lambda *_: b"of a later release")
+    assert made(session, issued) == first
+    session.rollback()
+    assert [row.problem for result in run_checks(session) for row in result.rows] == []
+
+
+def _overwrite(session: Session, values: dict[str, Any]) -> None:
+    session.execute(update(Rendition).values(**values))
+
+
+def test_doctor_compares_stored_files_with_their_documents(session: Session, issued: Invoice) -> None:
+    content = made(session, issued).content
+    for other in (
+        content.replace(b">148.97</cbc:PayableAmount>", b">148.98</cbc:PayableAmount>"),
+        content.replace(b"INV-", b"IVN-"),
+    ):
+        values = {"data": other, "sha256": hashlib.sha256(other).hexdigest()}
+        session.rollback()
+        transaction(_overwrite, values)
+        session.rollback()
+        problems = [row.problem for result in run_checks(session) for row in result.rows]
+        assert problems == [f"xrechnung-ubl of {issued.number}: its number or total is another one"]
+
+
+def test_each_format_has_a_file_of_its_own(session: Session, issued: Invoice) -> None:
+    files = {format: made(session, issued, format) for format in FORMATS}
+    assert files["factur-x"].media_type == "application/pdf"
+    assert files["factur-x"].name == f"{issued.number}.pdf"
+    assert len({file.content for file in files.values()}) == len(FORMATS)
+    assert {row.form for row in fresh(session, select(Rendition))} == set(FORMATS)
+    attached = PdfReader(io.BytesIO(files["factur-x"].content)).attachments["factur-x.xml"]
+    assert attached == [files["cii"].content]
+
+
+def test_pdf_with_unprintable_characters_is_not_stored(session: Session) -> None:
+    make_seller()
+    document = make_issued(make_buyer(name="한국 클라우드"))
+    made(session, document, "factur-x")
+    assert list(fresh(session, select(Rendition))) == []
+
+
+def test_totals_are_equal_everywhere(app: Flask, session: Session, issued: Invoice, make_token: Any) -> None:  # noqa: F811
+    browser = signed_in(app)
+    script = Script(app.test_client(), make_token())
+    shown = script.get(f"/invoices/{issued.number}").json
+    assert shown is not None
+    amounts = {name: shown[name] for name in ("net", "tax", "total")}
+    assert amounts == {"net": "125.18", "tax": "23.79", "total": "148.97"}
+    paths = {
+        "ubl": {
+            "net": "{*}LegalMonetaryTotal/{*}TaxExclusiveAmount",
+            "tax": "{*}TaxTotal/{*}TaxAmount",
+            "total": "{*}LegalMonetaryTotal/{*}PayableAmount",
+        },
+        "cii": {"net": ".//{*}TaxBasisTotalAmount", "tax": ".//{*}TaxTotalAmount", "total": ".//{*}DuePayableAmount"},
+    }
+    for format, names in paths.items():
+        tree = etree.fromstring(made(session, issued, format).content)
+        assert {name: tree.findtext(path) for name, path in names.items()} == amounts
+    [row] = csv.DictReader(io.StringIO(script.get("/invoices.csv").text))
+    assert {name: row[name] for name in amounts} == amounts
+    page = words(browser.get(f"/invoices/{issued.id}"))
+    file = made(session, issued, "factur-x").content
+    printed = " ".join(part.extract_text() for part in PdfReader(io.BytesIO(file)).pages)
+    assert all(amount in printed for amount in amounts.values())
+    # The page has the tax with and without included prices in rows of their own.
+    assert all(f"{amounts[name]} EUR" in page for name in ("net", "total"))
+
+
+def test_scripts_choose_the_syntax(app: Flask, issued: Invoice, make_token: Any) -> None:  # noqa: F811
+    script = Script(app.test_client(), make_token(["read"]))
+    for query, media_type in (
+        ("", "application/xml"),
+        ("?syntax=cii", "application/xml"),
+        ("?syntax=factur-x", "application/pdf"),
+    ):
+        response = script.get(f"/invoices/{issued.number}/e-invoice{query}")
+        assert (response.status_code, response.content_type) == (200, media_type)
+        assert response.data == script.get(f"/invoices/{issued.number}/e-invoice{query}").data
+    assert b"xrechnung_3.0" in script.get(f"/invoices/{issued.id}/e-invoice").data
+    unknown = script.get(f"/invoices/{issued.number}/e-invoice?syntax=edifact")
+    assert (unknown.status_code, pointers(unknown)) == (422, ["/syntax"])
+
+
+def test_customer_without_a_format(app: Flask, session: Session, make_token: Any) -> None:  # noqa: F811
+    make_seller()
+    document = make_issued(make_buyer(e_invoice="none"))
+    script = Script(app.test_client(), make_token(["read"]))
+    refused = script.get(f"/invoices/{document.number}/e-invoice")
+    assert (refused.status_code, code(refused), pointers(refused)) == (422, "format_missing", ["/syntax"])
+    assert script.get(f"/invoices/{document.number}/e-invoice?syntax=ubl").status_code == 200
+    browser = signed_in(app, "viewer")
+    page = browser.get(link(browser.get(f"/invoices/{document.id}"), "E-invoice"))
+    assert "The customer had no e-invoice format when this document was issued." in words(page)
+    response = browser.get(link(page, "Download EN 16931 in CII"))
+    assert (response.status_code, response.content_type) == (200, "application/xml")
+
+
+def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: Any) -> None:  # noqa: F811
+    make_seller()
+    document = make_issued(
+        make_buyer(e_invoice="none", country="", street="", postcode="", city="", buyer_reference="")
+    )
+    with pytest.raises(Invalid, match="was issued without all that an e-invoice as UBL needs: the buyer's country"):
+        made(session, document, "ubl")
+    script = Script(app.test_client(), make_token(["read"]))
+    refused = script.get(f"/invoices/{document.number}/e-invoice?syntax=xrechnung-ubl")
+    assert refused.json
+    assert (refused.status_code, code(refused)) == (422, "e_invoice_incomplete")
+    reasons = [error["detail"] for error in refused.json["errors"]]
+    assert reasons[0] == "The buyer's country is missing."
+    assert "The buyer reference is missing." in reasons
+    browser = signed_in(app, "viewer")
+    page = browser.get(f"/invoices/{document.id}/e-invoice")
+    assert "The buyer's country is missing." in words(page)
+    assert not has_link(page, "Download EN 16931 in UBL")
+    back = browser.get(f"/invoices/{document.id}/e-invoice/ubl", follow_redirects=True)
+    assert f"credit {document.number} in full and bill it again" in words(back)
+
+
+def test_page_offers_the_format_of_the_customer(app: Flask, issued: Invoice) -> None:
+    browser: FlaskClient = signed_in(app, "viewer")
+    response = browser.get(link(browser.get(f"/invoices/{issued.id}"), "E-invoice"))
+    assert (response.status_code, response.content_type) == (200, "application/xml")
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{issued.number}.xml"'
+    assert browser.get(f"/invoices/{issued.id}/e-invoice/edifact").status_code == 404
+
+
+def test_credit_note_has_one(session: Session, issued: Invoice) -> None:
+    file = made(session, credit(issued, "10", reason="Late"))
+    assert broken_rules(file.content) == []
+    assert b"CreditNote" in file.content
+
+
+def test_draft_and_void_document_have_none(app: Flask, session: Session, issued: Invoice) -> None:
+    made(session, issued)
+    draft = make_invoice(issue=False)
+    transaction(voids.void_invoice, issued.id, "Wrong", "cancelled", SYSTEM, NOW)
+    session.rollback()
+    browser = signed_in(app)
+    for document in (draft, issued):
+        with pytest.raises(NotFound):
+            made(session, document, "ubl")
+        assert browser.get(f"/invoices/{document.id}/e-invoice").status_code == 404
+        assert browser.get(f"/invoices/{document.id}/e-invoice/ubl").status_code == 404
+        assert not has_link(browser.get(f"/invoices/{document.id}"), "E-invoice")
+
+
+def test_command_writes_the_file(app: Flask, session: Session, issued: Invoice, tmp_path: Path) -> None:
+    run, file = app.test_cli_runner(), tmp_path / "invoice.xml"
+    result = run.invoke(args=["e-invoice", str(issued.number), str(file)])
+    assert result.exit_code == 0, result.output
+    assert file.read_bytes() == made(session, issued).content
+    result = run.invoke(args=["e-invoice", str(issued.number), str(file), "--syntax", "cii"])
+    assert result.exit_code == 0, result.output
+    assert file.read_bytes() == made(session, issued, "cii").content
+    assert run.invoke(args=["e-invoice", "INV-0", str(file)]).exit_code == 4
+    assert run.invoke(args=["e-invoice", str(issued.number), str(file), "--syntax", "peppol"]).exit_code == 5
+    assert file.read_bytes() == made(session, issued, "cii").content
