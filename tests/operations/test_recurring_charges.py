@@ -566,7 +566,7 @@ def test_what_has_ended_or_pauses_is_left(hosting: Session) -> None:
     act(recurring_charges.end, TODAY - DAY)
     with pytest.raises(Conflict, match="ended on 2026-04-01"):
         act(recurring_charges.pause)
-    with pytest.raises(Invalid, match="its last day"):
+    with pytest.raises(Invalid, match="the last day of this recurring charge"):
         change(TODAY, quantity=exact_decimal("2"))
 
 
