@@ -282,8 +282,8 @@ WARNINGS: Final = (
         ("exchange_rate", "currency"),
         "exchange_rate_missing",
         "There is no current exchange rate for the currency",
-        "Add an exchange rate for {currency} of the last seven days in the settings: the invoice does not state the tax"
-        " in your base currency.",
+        "Add an exchange rate for {currency} of the last seven days in the settings: without one, the invoice does not"
+        " show the tax in your base currency.",
         lambda facts: not facts.has_exchange_rate and any(rate.percent for rate in facts.rates),
         "BT-111",
     ),
