@@ -122,6 +122,7 @@ def test_an_unknown_account_is_not_found(admin: FlaskClient) -> None:
     assert admin.get(f"{LIST}/{uuid4()}/edit").status_code == 404
 
 
+@pytest.mark.both_databases
 def test_the_list_is_exported_and_the_history_names_the_account(admin: FlaskClient, session: Session) -> None:
     account = make_bank_account()
     make_bank_account(currency="USD", account_number="=1+1")

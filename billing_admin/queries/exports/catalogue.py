@@ -132,9 +132,9 @@ SERVICES = (
 BANK_ACCOUNTS = (
     column("currency", Kind.WORD, BankAccount.currency),
     column("holder", Kind.TEXT, BankAccount.holder),
-    column("iban", Kind.WORD, BankAccount.iban),
+    column("iban", Kind.TEXT, BankAccount.iban),
     column("account_number", Kind.TEXT, BankAccount.account_number),
-    column("bic", Kind.WORD, BankAccount.bic),
+    column("bic", Kind.TEXT, BankAccount.bic),
     column("bank_name", Kind.TEXT, BankAccount.bank_name),
     column("default", Kind.FLAG, BankAccount.is_default),
     column("archived", Kind.FLAG, BankAccount.archived_at.is_not(None)),
