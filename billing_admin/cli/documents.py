@@ -48,7 +48,7 @@ def render(number: str, file: Path) -> None:
 @click.option(
     "--syntax",
     type=click.Choice(sorted(PROFILES)),
-    help="Format of the e-invoice. Default: that of the customer at the issue of the document.",
+    help="Format of the e-invoice. Default: the format of the customer when the document was issued.",
 )
 def e_invoice(number: str, file: Path, syntax: str | None) -> None:
     """Write the e-invoice of an issued invoice or credit note to FILE.

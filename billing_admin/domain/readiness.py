@@ -373,7 +373,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_currency_unsupported",
-        "E-invoice: amounts have at most two decimals",
+        "E-invoice: the currency has more than two decimals",
         "Choose “None” as e-invoice of {buyer} on the customer's page: amounts in {currency} have more decimals than an"
         " e-invoice can have.",
         lambda facts: MINOR_DIGITS[facts.currency] > MAX_MINOR_DIGITS,
@@ -447,9 +447,9 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_tax_rounded_apart",
-        "E-invoice: prices with and without tax of one rate were rounded to whole units",
-        "Bill the charges with prices that include tax apart from the others: together, their tax in {currency} differs"
-        " from the percentage by a whole unit.",
+        "E-invoice: the rounded tax of prices with and without tax does not match the percentage",
+        "Bill the charges whose prices include tax on an invoice of their own: together with the others, their rounded"
+        " tax in {currency} does not match the percentage.",
         lambda facts: not facts.is_tax_recomputable,
         "BT-117",
         "BR-CO-17",

@@ -28,8 +28,8 @@ class EInvoiceQuery(Parameters):
 def get_e_invoice(number: str, query: EInvoiceQuery) -> Response:
     """Read an issued invoice or credit note as e-invoice.
 
-    It has the same bytes each time. A draft and a void document have none. A document that lacks what the format requires
-    is refused, with all that it lacks.
+    It has the same bytes each time. Drafts and void documents have none. If the document lacks facts that the format
+    requires, the error names each of them.
     """
     document = invoice(db.session(), number)
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)

@@ -87,8 +87,9 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
     facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
     message = (
-        f"{invoice.number} was issued without all that an e-invoice as {FORMAT_NAMES[format]} needs: {facts}. Complete it"
-        f" on the customer's page or in the settings, then credit {invoice.number} in full and bill it again."
+        f"There is no {FORMAT_NAMES[format]} e-invoice of {invoice.number}, because something was wrong when it was issued:"
+        f" {facts}. Correct this on the customer's page or in the settings, then credit {invoice.number} in full and bill"
+        " it again."
     )
     error = Invalid("e_invoice_incomplete", message)
     error.problems = tuple(missing)

@@ -55,7 +55,9 @@ def index(id: UUID) -> ResponseReturnValue:
 def download(id: UUID, format: str) -> ResponseReturnValue:
     """Send the e-invoice in a format, or show what is missing."""
     if format not in FORMATS:
-        raise NotFound("unknown_format", "There is no such format of e-invoices. Choose one on the document's page.")
+        raise NotFound(
+            "unknown_format", "This e-invoice format does not exist. Choose a format on the document's page."
+        )
     invoice, session = load_invoice(db.session(), str(id)), db.session()
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
     try:
