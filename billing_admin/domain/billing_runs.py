@@ -5,7 +5,7 @@ The plan also names the charges that the run leaves out, with the reason.
 preview, run and current invoice share, and `plan_chunk` decides what a run stores for some of its accounts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.invoices import NO_INVOICE_REASONS, ChargeGroup, Document, make_document, reason_to_leave_out
 from billing_admin.domain.money import EXACT
-from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings
+from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings, find_stops
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
 from billing_admin.domain.tax_breakdown import is_tax_recomputable
 
@@ -76,16 +76,23 @@ class PreparedDocument:
         return self.customer_id, self.document.currency
 
 
-def prepare_documents(data: BillingData) -> list[PreparedDocument]:
+def prepare_documents(data: BillingData, *, with_warnings: bool = True) -> list[PreparedDocument]:
     """Make a document of each account's due charges.
 
-    The documents are in the order of customer references and currencies.
+    The documents are in the order of customer references and currencies. Without warnings, the shortcomings are
+    those that stop the issue.
     """
-    prepared = [_prepare(key, groups, data) for key, groups in data.groups.items()]
+    find = find_shortcomings if with_warnings else find_stops
+    prepared = [_prepare(key, groups, data, find) for key, groups in data.groups.items()]
     return sorted(prepared, key=lambda document: (document.reference, document.document.currency))
 
 
-def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) -> PreparedDocument:
+def _prepare(
+    key: AccountKey,
+    groups: Sequence[ChargeGroup],
+    data: BillingData,
+    find: Callable[[IssueFacts], tuple[Shortcoming, ...]],
+) -> PreparedDocument:
     customer_id, currency = key
     reference, tax_treatment, name, standing_order = data.customers[customer_id]
     untaxed = data.untaxed.get(tax_treatment)
@@ -100,7 +107,7 @@ def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) 
         purchase_order=purchase_order,
         is_tax_recomputable=is_tax_recomputable(((tax.rate, tax.base, tax.tax) for tax in document.taxes), currency),
     )
-    shortcomings = find_shortcomings(facts)
+    shortcomings = find(facts)
     stops = (shortcoming.code for shortcoming in shortcomings if shortcoming.stops)
     reason = reason_to_leave_out(document) or next(stops, None)
     return PreparedDocument(customer_id, reference, name, document, shortcomings, reason, purchase_order)
@@ -160,7 +167,7 @@ def plan_chunk(accounts: Mapping[AccountKey, WaitingAccount], data: BillingData,
     are due.
     """
     plan = ChunkPlan()
-    prepared_by_key = {prepared.key: prepared for prepared in prepare_documents(data)}
+    prepared_by_key = {prepared.key: prepared for prepared in prepare_documents(data, with_warnings=False)}
     due: dict[AccountKey, tuple[int, Decimal]] = {}
     for key, prepared in prepared_by_key.items():
         if key in accounts:

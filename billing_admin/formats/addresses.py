@@ -65,6 +65,9 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 
 def print_address(row: Any, language: str) -> str:
     """Return the printed address of a customer or the organisation."""
+    if not row.country:
+        text: str = row.address
+        return text
     return printed_address(row.address, address_of(row), country_name(row.country, language))
 
 

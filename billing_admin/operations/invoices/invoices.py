@@ -157,7 +157,8 @@ def _freeze_all(
         if row["details"] is None:
             base_rate = sources.base_rates.get(row["currency"]) if row["tax"] else None
             row.update(copied_fields(organisation, customer))
-            row["details"] = details_to_json(replace(facts.details, base_rate=base_rate))
+            details = facts.details if base_rate is None else replace(facts.details, base_rate=base_rate)
+            row["details"] = details_to_json(details)
             row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)

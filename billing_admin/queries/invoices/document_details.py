@@ -83,7 +83,7 @@ def make_details(sources: DetailSources, customer: Record, currency: str) -> Doc
         account=sources.accounts.get(currency),
         buyer_reference=customer.buyer_reference,
         contract=customer.contract,
-        custom_lines=tuple(CustomLine(**line) for line in customer.custom_lines),
+        custom_lines=tuple([CustomLine(**line) for line in customer.custom_lines]),
         terms=sources.terms,
         accent=sources.accent,
         logo=sources.logo,
@@ -103,4 +103,7 @@ def _buyer(customer: Record) -> PartyDetails:
 
 def _delivery(customer: Record) -> Delivery | None:
     delivery = Delivery(customer.delivery_name, address_of(customer, "delivery_"))
-    return delivery if delivery != Delivery() else None
+    return delivery if delivery != _NO_DELIVERY else None
+
+
+_NO_DELIVERY = Delivery()

@@ -136,9 +136,9 @@ def customer_shortcomings(session: Session, customer_id: UUID) -> tuple[Shortcom
 
 
 def _usual_shortcomings(sources: FactSources, customer: Record) -> tuple[Shortcoming, ...]:
-    facts = make_facts(sources, customer, customer.currency)
     untaxed = UNTAXED_RATES.get(customer.tax_treatment)
     rates = () if untaxed is None else (untaxed,)
+    facts = make_facts(sources, customer, customer.currency)
     return find_shortcomings(replace(facts, rates=rates, purchase_order=customer.purchase_order))
 
 
