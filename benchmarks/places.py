@@ -16,6 +16,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.master_data import CUSTOMER_DEFAULTS
 from billing_admin.operations.access import tokens
 from tests.databases import NAME_THE_SELLER, PostgreSQL, plain, postgresql_database
 
@@ -131,15 +132,16 @@ def fill_catalogue(place: Place, customers: int) -> None:
     no = "false" if place.kind == "PostgreSQL" else "0"
     reference = "lpad(n::text, 6, '0')" if place.kind == "PostgreSQL" else "printf('%06d', n)"
     zero = "0" if place.kind == "PostgreSQL" else "'0'"
+    blank = [name for name, value in CUSTOMER_DEFAULTS.items() if value == "" and name not in {"email", "address"}]
     statements = [
         f"""INSERT INTO audit_events (id, at, actor_kind, actor_name, action, object_type, details)
             VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
         f"""INSERT INTO customers
-                (id, reference, name, email, address, tax_id, tax_treatment, currency, notes, search, sort_key,
-                created_at, version)
-            SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, '', 'Street 1', '', 'standard', 'EUR', '', '',
-                   'customer ' || n,
-                   {now}, 1
+                (id, reference, name, address, tax_treatment, currency, search, sort_key, e_invoice, custom_lines,
+                created_at, version, {", ".join(blank)})
+            SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, 'Street 1', 'standard', 'EUR', '',
+                   'customer ' || n, 'none', '[]',
+                   {now}, 1, {", ".join("''" for _ in blank)}
             FROM {place.series(1, customers)}""",
         f"""INSERT INTO accounts (customer_id, currency, pending_charges, pending_amount, held_charges, held_amount)
             SELECT {place.id("0a00", "n")}, 'EUR', 0, {zero}, 0, {zero} FROM {place.series(1, customers)}""",

@@ -224,7 +224,7 @@ class _History:
         for reference, name, email, *roles in CONTACTS:
             if reference == customer.reference:
                 fields = cast("ContactFields", dict(zip(CONTACT_RULES, (name, email, *roles), strict=True)))
-                self.do(contacts.create, id, fields, key("contacts", email), SYSTEM, now)
+                self.do(contacts.create, id, fields, key("contacts", email), SYSTEM, now + timedelta(minutes=1))
 
     def _post_charges(self, month: int, first: date) -> None:
         """Post the charges of each week in the following night.
