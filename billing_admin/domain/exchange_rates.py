@@ -11,7 +11,7 @@ from decimal import Decimal
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.document_details import BaseCurrencyRate
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import EXACT, MINOR_DIGITS, ROUNDING, currency_code, refuse_inexact
+from billing_admin.domain.money import EXACT, LARGEST_MINOR, MINOR_DIGITS, ROUNDING, currency_code, refuse_inexact
 from billing_admin.domain.text import check_text
 
 MAX_AGE_DAYS = 7
@@ -56,9 +56,19 @@ def convert_to_base(minor: int, currency: str, base_rate: BaseCurrencyRate) -> i
     """Return an amount in minor units of the base currency, rounded once, half up.
 
     A negative half is rounded away from zero.
+
+    Raises:
+        Invalid: The amount is too large for a document, as the rate is too small.
     """
     amount = EXACT.scaleb(Decimal(minor), MINOR_DIGITS[base_rate.currency] - MINOR_DIGITS[currency])
-    return int(ROUNDING.quantize(ROUNDING.divide(amount, Decimal(base_rate.rate)), Decimal(1)))
+    converted = int(ROUNDING.quantize(ROUNDING.divide(amount, Decimal(base_rate.rate)), Decimal(1)))
+    if abs(converted) > LARGEST_MINOR:
+        message = (
+            f"The tax in {base_rate.currency} is too large, because on {base_rate.day} 1 {base_rate.currency} costs only"
+            f" {base_rate.rate} {currency}. Correct this exchange rate in the settings."
+        )
+        raise Invalid("out_of_range", message, "issue_date")
+    return converted
 
 
 def credited_in_base(tax: int, credited_before: int, currency: str, base_rate: BaseCurrencyRate) -> int:

@@ -21,8 +21,8 @@ HEADER = "| What it shows | Tax | Rate | Exact | Tax in the base currency |"
 DAY = date(2026, 11, 28)
 
 currencies = st.sampled_from(["EUR", "USD", "JPY", "BHD", "CLF"])
-rates = st.decimals(Decimal("0.000000000001"), Decimal(10**6), places=12).map(lambda rate: f"{rate:f}")
-taxes = st.integers(-(10**15), 10**15)
+rates = st.decimals(Decimal("0.01"), Decimal(10**6), places=12).map(lambda rate: f"{rate:f}")
+taxes = st.integers(-(10**11), 10**11)
 
 
 def _rows() -> list[list[str]]:
@@ -58,6 +58,11 @@ def test_the_tax_is_rounded_once_from_the_exact_quotient(tax: int, currency: str
     exact = Fraction(tax, 10 ** MINOR_DIGITS[currency]) / Fraction(rate) * 10 ** MINOR_DIGITS[base]
     away_from_zero = int(abs(exact) + Fraction(1, 2)) * (-1 if exact < 0 else 1)
     assert convert_to_base(tax, currency, BaseCurrencyRate(base, rate, "")) == away_from_zero
+
+
+def test_a_rate_that_makes_the_tax_too_large_is_named() -> None:
+    with pytest.raises(Invalid, match=r"on 2026-11-28 1 EUR costs only 0.000000000001 USD. Correct this exchange rate"):
+        convert_to_base(10**8, "USD", BaseCurrencyRate("EUR", "0.000000000001", DAY.isoformat()))
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=8), currencies, rates)
