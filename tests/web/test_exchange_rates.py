@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import ExchangeRate
-from tests.making import NOW
+from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import words
@@ -112,6 +112,16 @@ def test_rates_are_filtered_exported_and_removed(admin: FlaskClient, session: Se
     assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 303
     assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 404
     assert [currency for currency, _, _ in stored(session)] == ["USD", "USD"]
+
+
+def test_the_page_of_an_invoice_states_the_tax_in_the_base_currency(admin: FlaskClient, session: Session) -> None:
+    send(admin, f"{LIST}/new", **GOOD)
+    make_tax_rate()
+    post(make_spec(make_customer(currency="USD"), "100", service=make_service(tax_rate="VAT19")))
+    bill()
+    [invoice] = all_invoices()
+    text = words(admin.get(f"/invoices/{invoice.id}").text)
+    assert "Tax in EUR: 17.54 EUR (1 EUR = 1.0832 USD, 1 Apr 2026, ECB)" in text
 
 
 def test_a_viewer_sees_rates_and_changes_none(app: Flask, admin: FlaskClient, session: Session) -> None:

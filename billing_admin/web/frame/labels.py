@@ -7,12 +7,14 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
-from billing_admin.domain.formatting import format_percent, format_whole
+from billing_admin.domain.document_details import details_from_json
+from billing_admin.domain.formatting import format_day, format_exact, format_money, format_percent, format_whole
 from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
 from billing_admin.domain.tax import RateChange, percent_on
+from billing_admin.models import Invoice
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 INTERVAL_NOUNS = {
@@ -166,3 +168,15 @@ def _value_in_words(value: Any, labels: Mapping[str, str] = MappingProxyType({})
             return ", ".join(map(_value_in_words, value)) or "none"
         case _:
             return str(value)
+
+
+def tax_in_base(invoice: Invoice) -> str:
+    """Return the tax of a document in the base currency with its rate, or nothing."""
+    rate = details_from_json(invoice.details).base_rate
+    if rate is None or invoice.tax_in_base is None:
+        return ""
+    amount = format_money(invoice.tax_in_base, rate.currency)
+    price = format_exact(Decimal(rate.rate), invoice.currency)
+    source = f", {rate.source}" if rate.source else ""
+    day = format_day(date.fromisoformat(rate.day))
+    return f"Tax in {rate.currency}: {amount} (1 {rate.currency} = {price}, {day}{source})"

@@ -32,6 +32,7 @@ from billing_admin.web.frame.labels import (
     payment_method,
     pluralise,
     quoted,
+    tax_in_base,
     tax_rate as tax_rate_on,
 )
 from billing_admin.web.frame.readiness import correction_link
@@ -63,6 +64,7 @@ def init_filters(app: Flask) -> None:
         "quoted": quoted,
         "reason_for_no_tax": tax_note,
         "share_of_period": format_share,
+        "tax_in_base": tax_in_base,
         "tax_rate": tax_rate,
         "tax_words": format_tax,
         "typed_day": typed_day,
