@@ -25,7 +25,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
-from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, RecurringCharge, Service
+from billing_admin.models import BankAccount, BillingRun, Charge, Customer, Invoice, Payment, RecurringCharge, Service
 from billing_admin.operations.access import tokens
 from tests.browser.server import ROOT, SECRET, serving
 from tests.databases import postgresql_database, postgresql_server
@@ -47,6 +47,7 @@ NAMED = {
     "body.currency": "currencies",
 }
 BY_ID = {
+    "bank-accounts": (BankAccount.id, BankAccount.created_at),
     "charges": (Charge.id, Charge.created_at),
     "payments": (Payment.id, Payment.created_at),
     "recurring-charges": (RecurringCharge.id, RecurringCharge.created_at),
