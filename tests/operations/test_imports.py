@@ -434,3 +434,28 @@ def test_the_check_of_a_mapping_that_is_another_by_now_counts_no_more(session: S
     )
     found = import_by_id(session, id)
     assert (found.state, found.promised) == ("checking", None)
+
+
+def test_an_address_in_parts_is_imported_with_the_country_that_the_file_names(session: Session) -> None:
+    header = "Kundennummer,Firma,Währung,Straße,PLZ,Ort,Land,Sprache,custom_lines"
+    take_in("customers", f"{header}\nA,Alpha,EUR,Hof 2,10115,Berlin,Deutschland,de,Kostenstelle: 4711\n")
+    customer = session.scalars(select(Customer)).one()
+    assert (customer.street, customer.postcode, customer.city, customer.country) == ("Hof 2", "10115", "Berlin", "DE")
+    assert (customer.address, customer.language) == ("", "de")
+    assert customer.custom_lines == [{"label": "Kostenstelle", "value": "4711"}]
+
+
+def test_wrong_details_of_customers_are_reported_in_their_columns(session: Session) -> None:
+    header = "reference,name,currency,city,country,tax_id,electronic_scheme"
+    one = check("customers", f"{header}\nA,Alpha,EUR,Berlin,Atlantis,DE1,\nB,Beta,EUR,Berlin,DE,,EM\n")
+    assert [row[:2] for row in told(one)] == [
+        (2, "country"),
+        (2, "tax_id"),
+        (3, "electronic_scheme"),
+    ]
+
+
+def test_an_address_as_text_does_not_replace_one_in_parts_unseen(session: Session) -> None:
+    take_in("customers", "reference,name,currency,street,city,country\nA,Alpha,EUR,Hof 2,Berlin,DE\n")
+    one = check("customers", "reference,name,currency,address\nA,Alpha,EUR,Elsewhere 1\n", update=True)
+    assert [row[:2] for row in told(one)] == [(2, "address")]

@@ -37,6 +37,31 @@ def fill() -> None:
         notes="-1,5\ttabbed",
     )
     plain = make_customer(reference="café", name="''@x", currency="JPY")
+    make_customer(
+        reference="parts",
+        name="Parts",
+        currency="EUR",
+        address="Not printed",
+        street="=Hof 2",
+        postcode="01099",
+        city="Dresden",
+        country="DE",
+        tax_id="DE136695976",
+        registration_id="4000001000005",
+        registration_scheme="0088",
+        electronic_address="pay@acme.example",
+        electronic_scheme="EM",
+        language="de",
+        paper="letter",
+        e_invoice="xrechnung-cii",
+        buyer_reference="04011000-1234512345-06",
+        contract="-7",
+        custom_lines=[{"label": "Cost: centre", "value": "=4711"}, {"label": "“ü”", "value": "a\tb"}],
+        delivery_name="Gate 3",
+        delivery_city="Basel",
+        delivery_country="CH",
+    )
+    make_customer(reference="country", name="Country alone", currency="EUR", address="1\n2\n3", country="FR")
     gone = make_customer(reference="gone", name="'quoted'", currency="USD")
     transaction(customers.archive, gone.id, SYSTEM, NOW)
     prices = {"EUR": Decimal("0.000000000001"), "JPY": Decimal(999999999999999999)}

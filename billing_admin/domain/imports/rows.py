@@ -279,6 +279,10 @@ _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
     "address": ADDRESS_PARTS,
     "country": ("city", "postcode", "street", "address"),
     "delivery_country": ("delivery_city", "delivery_street"),
+    "electronic_address": ("electronic_scheme",),
+    "electronic_scheme": ("electronic_address",),
+    "registration_id": ("registration_scheme",),
+    "registration_scheme": ("registration_id",),
     "period_from": ("period_to", "period_of_days"),
     "period_to": ("period_from",),
 }
