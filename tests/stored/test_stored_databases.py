@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, make_url, select, text
 
 from billing_admin import create_app
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.domain.text import sort_key
+from billing_admin.formats.addresses import print_address
+from billing_admin.models import Customer, CustomerContact
 from billing_admin.queries.doctor import run_checks
 from tests.databases import SERVER, plain, postgresql_database
 
@@ -91,6 +94,21 @@ def test_stored_names_get_their_sort_key(tmp_path: Path) -> None:
     assert names
     assert codes
     assert [key for _, key in (*names, *codes)] == [sort_key(name) for name, _ in (*names, *codes)]
+
+
+def test_stored_addresses_stay_and_e_mail_addresses_become_contacts(tmp_path: Path) -> None:
+    with restored("sqlite", DAYS[0], tmp_path) as url:
+        with sqlite3.connect(str(url.database)) as connection:
+            before = {row[0]: row[1:] for row in connection.execute("SELECT reference, email, address FROM customers")}
+        with migrated(url, tmp_path):
+            rows = db.session.scalars(select(Customer)).all()
+            after = {row.reference: (row.email, print_address(row, "en")) for row in rows}
+            contacts = db.session.scalars(select(CustomerContact)).all()
+            assert all(
+                (row.invoices, row.reminders, row.statements, row.name) == ("to", "to", "none", "") for row in contacts
+            )
+    assert after == before
+    assert len(contacts) == sum(bool(email) for email, _ in before.values()) > 0
 
 
 def test_the_stored_databases_hold_every_kind_of_document(tmp_path: Path) -> None:
