@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.db.transactions import MAX_ATTEMPTS, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.models import (
     Account,
     Base,
@@ -29,6 +31,7 @@ from billing_admin.models import (
 )
 from billing_admin.models.base import ExactDecimal
 from billing_admin.models.charge import is_unbilled
+from billing_admin.operations.master_data import exchange_rates
 from billing_admin.queries.charges.posting import _RECENT_BY_PROBE
 from tests.books import contents
 from tests.databases import without_triggers
@@ -148,10 +151,12 @@ EXACT_COLUMNS = [
     ("billing_run_items", "amount"),
     ("recurring_charges", "quantity"),
     ("recurring_charges", "unit_price"),
+    ("exchange_rates", "rate"),
 ]
 
 
 def one_of_each() -> None:
+    transaction(exchange_rates.set_rate, RateSpec("PLN", DAY, Decimal("4.25"), "ECB"), SYSTEM, NOW)
     customer, service = make_customer(), make_service()
     post(make_spec(customer, service=service))
     make_invoice(customer)

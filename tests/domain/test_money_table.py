@@ -43,9 +43,9 @@ def _cells(line: str) -> list[str]:
 
 def _read() -> list[Row]:
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
-    assert _cells(lines[0]) == COLUMNS
+    header = next(place for place, line in enumerate(lines) if _cells(line) == COLUMNS)
     rows = []
-    for line in lines[2:]:
+    for line in lines[header + 2 :]:
         shows, currency, *parts, total = _cells(line)
         charges, amounts, sums, nets, rates, taxes = (tuple(part.split("<br>")) for part in parts)
         rows.append(Row(shows, currency, charges, amounts, sums, nets, rates, taxes, total))

@@ -125,6 +125,12 @@ def _places(world: World) -> dict[str, Place]:
             "lines-0-amount",
             credit | {"way": "lines", "lines-0-line": str(invoice.lines[0].id)},
         ),
+        "RateForm.rate": Place(
+            "/settings/exchange-rates/new",
+            "rate",
+            {"currency": "CHF", "day": "2026-04-01"},
+            False,
+        ),
         "TaxRateForm.percent": Place("/settings/tax-rates/new", "percent", rate, False),
         "ChangePercentForm.percent": Place(
             f"/settings/tax-rates/{world.tax_rate}/change", "percent", {"valid_from": "2027-01-01", "version": 1}, False

@@ -124,6 +124,7 @@ MODELS: dict[str, type[models.Base]] = {
     "duplicates": models.Charge,
     "exports": models.Job,
     "imports": models.Import,
+    "e_invoices": models.Invoice,
     "invoices": models.Invoice,
     "jobs": models.Job,
     "line_id": models.InvoiceLine,
@@ -207,7 +208,14 @@ class Filled:
         if type(part).__name__ == "UUIDConverter":
             keys = (name, rule.endpoint, rule.endpoint.partition(".")[0])
             return [next(self.ids[key] for key in keys if key in self.ids)]
-        named = {"year": 2026, "currency": "USD", "reference": "ACME", "filename": "style.css", "sha256": self.logo}
+        named = {
+            "year": 2026,
+            "currency": "USD",
+            "reference": "ACME",
+            "filename": "style.css",
+            "sha256": self.logo,
+            "format": "ubl",
+        }
         return [named[name]]
 
     def rules(self, method: str) -> list[Rule]:
