@@ -112,7 +112,7 @@ def test_a_worker_is_called_at_once_and_ends_when_it_is_told(session: Session, p
     assert_each_charge_is_billed_once(session, 3)
 
 
-@pytest.mark.quick_cases("postgresql")
+@pytest.mark.deep
 def test_a_run_whose_workers_are_killed_is_finished_by_the_next_one(session: Session, place: Place) -> None:
     customers_with_charges(CUSTOMERS, 3)
     id = start_run()

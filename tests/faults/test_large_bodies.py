@@ -49,7 +49,7 @@ def _status(connection: http.client.HTTPConnection) -> int:
     return int(sock.recv(64).split()[1])
 
 
-@pytest.mark.quick_cases("chunked")
+@pytest.mark.deep
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with-length"])
 def test_memory_stays_flat(app: Flask, make_token: MakeToken, chunked: bool) -> None:
     token, url = make_token(), app.extensions["billing_settings"].database_url

@@ -77,7 +77,7 @@ def everything(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) ->
     return place
 
 
-@pytest.mark.quick_cases("sqlite-('9999',)", "postgresql-('0005',)")
+@pytest.mark.quick_cases("sqlite-('9999',)")
 @pytest.mark.parametrize("revisions", [(NEWER,), (OLDER,), (), (NEWER, needed_revision())], ids=str)
 def test_a_running_process_refuses_everything_at_once_and_goes_on_when_it_fits_again(
     everything: Everything, revisions: tuple[str, ...]

@@ -18,7 +18,7 @@ class Kind(Enum):
     TEXT = auto()
     """Text that people typed: escaped so that spreadsheets do not take it for a formula."""
     WORD = auto()
-    """A fixed word, an id or a currency."""
+    """A fixed word, an id or a currency, never empty: the databases write an empty one differently."""
     WHOLE = auto()
     EXACT = auto()
     MONEY = auto()
