@@ -148,9 +148,9 @@ def fill_catalogue(place: Place, customers: int) -> None:
     ]
     for n, (code, price) in enumerate(SERVICES):
         statements += [
-            f"""INSERT INTO services (id, code, name, unit, tax_rate_id, line_per_charge, revenue_account, search,
+            f"""INSERT INTO services (id, code, name, unit, unit_code, tax_rate_id, line_per_charge, revenue_account, search,
                 sort_key, created_at, version)
-                SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', '', '{code}', {now}, 1
+                SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', '', id, {no}, '', '', '{code}', {now}, 1
                 FROM tax_rates LIMIT 1""",
             f"""INSERT INTO service_prices (service_id, currency, valid_from, unit_price, includes_tax)
                 VALUES ({place.id("0b00", str(n))}, 'EUR', '1970-01-01', '{price}', {no})""",

@@ -1,0 +1,17 @@
+"""The SQL that fills a database for benchmarks: it must know every column of the tables."""
+
+from flask import Flask
+from sqlalchemy import func, make_url, select
+from sqlalchemy.orm import Session
+
+from benchmarks.places import Place, fill_catalogue, fill_charges
+from billing_admin.models import Charge, Customer, Service
+
+
+def test_a_database_is_filled_for_a_benchmark(app: Flask, session: Session) -> None:
+    url = make_url(app.extensions["billing_settings"].database_url)
+    place = Place("SQLite" if url.get_backend_name() == "sqlite" else "PostgreSQL", url, app)
+    fill_catalogue(place, 3)
+    fill_charges(place, 1, 10, 3)
+    counts = [session.scalar(select(func.count()).select_from(table)) for table in (Customer, Service, Charge)]
+    assert counts == [3, 3, 10]
