@@ -42,6 +42,23 @@ class NumberFormat(StrEnum):
         return plain.replace(".", self.decimal_sign)
 
 
+# The format that readers of a language expect.
+OF_LANGUAGE = {
+    "en": NumberFormat.COMMA_POINT,
+    "de": NumberFormat.POINT_COMMA,
+    "fr": NumberFormat.SPACE_COMMA,
+    "es": NumberFormat.POINT_COMMA,
+}
+
+
+def format_on_documents(language: str, organisation_language: str, organisation_format: str) -> str:
+    """Return the number format of a document in a language.
+
+    It is the organisation's in its own language, and otherwise the usual one of the language.
+    """
+    return organisation_format if language == organisation_language else OF_LANGUAGE[language].value
+
+
 _IN_USE = ContextVar("number_format", default=NumberFormat.COMMA_POINT)
 
 

@@ -220,7 +220,9 @@ def test_the_details_of_the_customer_are_frozen(session: Session) -> None:
         frozen,
         "20457 Hamburg",
     )
-    assert make_invoice(customer).customer_address == "Hafenstraße 80\n20457 Bremen\nAllemagne"
+    later = make_invoice(customer)
+    assert later.customer_address == "Hafenstraße 80\n20457 Bremen\nAllemagne"
+    assert (invoice.number_format, later.number_format) == ("1,234.56", "1 234,56")
     assert_books_balance(session)
 
 

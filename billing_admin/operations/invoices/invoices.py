@@ -30,6 +30,7 @@ from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.exchange_rates import convert_to_base
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
+from billing_admin.domain.number_format import format_on_documents
 from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
 from billing_admin.domain.tax_breakdown import is_tax_recomputable
 from billing_admin.formats.addresses import print_address
@@ -210,12 +211,13 @@ def seller_fields(organisation: Organisation, language: str = "") -> Row:
 
     `language` is that of the document, by default the organisation's.
     """
+    language = language or organisation.language
     return {
         "seller_name": organisation.legal_name,
-        "seller_address": print_address(organisation, language or organisation.language),
+        "seller_address": print_address(organisation, language),
         "seller_tax_id": organisation.tax_id,
         "footer": organisation.invoice_footer,
-        "number_format": organisation.number_format,
+        "number_format": format_on_documents(language, organisation.language, organisation.number_format),
     }
 
 
