@@ -234,6 +234,18 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     assert f"credit {document.number} in full and bill it again" in words(back)
 
 
+def test_a_credit_note_without_an_e_invoice_is_sent_as_pdf(app: Flask, session: Session) -> None:
+    make_seller()
+    buyer = make_buyer(e_invoice="none", country="", street="", postcode="", city="", buyer_reference="")
+    note = credit(make_issued(buyer), "10")
+    with pytest.raises(Invalid) as refusal:
+        made(session, note, "ubl")
+    assert refusal.value.message.endswith("A credit note cannot be changed or credited: send its PDF instead.")
+    page = words(signed_in(app, "viewer").get(f"/invoices/{note.id}/e-invoice"))
+    assert "A credit note never changes. If something is missing, send its PDF instead." in page
+    assert "bill it again" not in page + refusal.value.message
+
+
 def test_page_offers_the_format_of_the_customer(app: Flask, issued: Invoice) -> None:
     browser: FlaskClient = signed_in(app, "viewer")
     response = browser.get(link(browser.get(f"/invoices/{issued.id}"), "E-invoice"))

@@ -86,10 +86,15 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
 
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
     facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
+    correction = (
+        f"Correct this on the customer's page or in the settings, then credit {invoice.number} in full and bill it"
+        " again."
+    )
+    if invoice.kind == "credit_note":
+        correction = "A credit note cannot be changed or credited: send its PDF instead."
     message = (
         f"There is no {FORMAT_NAMES[format]} e-invoice of {invoice.number}, because something was wrong when it was issued:"
-        f" {facts}. Correct this on the customer's page or in the settings, then credit {invoice.number} in full and bill"
-        " it again."
+        f" {facts}. {correction}"
     )
     error = Invalid("e_invoice_incomplete", message)
     error.problems = tuple(missing)
