@@ -20,6 +20,7 @@ from billing_admin.formats.logo import check_logo
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import bank_accounts, customers, logos
+from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 from tests.books import assert_books_balance
 from tests.databases import without_triggers
@@ -224,6 +225,21 @@ def test_the_details_of_the_customer_are_frozen(session: Session) -> None:
     assert later.customer_address == "Hafenstraße 80\n20457 Bremen\nAllemagne"
     assert (invoice.number_format, later.number_format) == ("1,234.56", "1 234,56")
     assert_books_balance(session)
+
+
+def test_an_issued_draft_has_what_was_copied_at_its_issue(session: Session) -> None:
+    """The number format was that of the day of the draft, with the labels of the day of issue."""
+    change_settings(language="en")
+    customer = make_customer(name="Hafen")
+    draft = make_invoice(customer, issue=False)
+    assert draft.number_format == "1,234.56"
+    transaction(customers.update, customer.id, {"language": "fr", "name": "Hafen SA"}, None, SYSTEM, NOW)
+    transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+    session.expire_all()
+    issued = session.get_one(Invoice, draft.id)
+    expected = invoices.copied_fields(organisation(session), load_customers(session, [customer.id])[customer.id])
+    assert {name: getattr(issued, name) for name in expected} == expected
+    assert (issued.number_format, details(issued).language) == ("1 234,56", "fr")
 
 
 def test_a_customer_without_details_has_those_of_the_organisation(session: Session) -> None:

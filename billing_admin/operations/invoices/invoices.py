@@ -250,6 +250,7 @@ _ISSUED_COLUMNS = [
     "hash",
     "details",
     "tax_in_base",
+    "number_format",
     *COPIED_COLUMNS,
 ]
 _INVOICE = Invoice.__table__.c
