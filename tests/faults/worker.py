@@ -29,6 +29,7 @@ from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.invoices import credit_notes, invoices, voids
+from billing_admin.operations.master_data import contacts
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.making import NOW
@@ -198,6 +199,24 @@ def allocate(payment_id: UUID, parts: AllocationRequest) -> str:
     except Conflict as refusal:
         return refusal.code
     return "allocated"
+
+
+def remove_contact(id: UUID) -> str:
+    """Remove a contact; returns `removed`, or the code of the refusal."""
+    try:
+        transaction(contacts.remove, id, SYSTEM, NOW)
+    except DomainError as refusal:
+        return refusal.code
+    return "removed"
+
+
+def rename_contact(id: UUID, name: str) -> str:
+    """Change the name of a contact; returns `changed`, or the code of the refusal."""
+    try:
+        transaction(contacts.update, id, {"name": name}, None, SYSTEM, NOW)
+    except DomainError as refusal:
+        return refusal.code
+    return "changed"
 
 
 def cross(first: UUID, second: UUID, meeting: Any) -> int:

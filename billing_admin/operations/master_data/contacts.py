@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
 from billing_admin.domain.master_data import (
     CONTACT_DEFAULTS,
     CONTACT_RULES,
@@ -102,11 +103,10 @@ def update(
 
     Raises:
         Conflict: Another contact of the customer has the address.
+        NotFound: The contact has been removed.
         Stale: `version` is set, and the contact has been changed since that version.
     """
-    contact = session.get_one(CustomerContact, contact_id)
-    customer = session.get_one(Customer, contact.customer_id, with_for_update=True)
-    session.refresh(contact)  # another request may have changed it before the customer was locked
+    customer, contact = _lock(session, contact_id)
     if version is not None and version != contact.version:
         raise Stale("stale", f"{contact.email} has been changed by someone else. Review the change, then try again.")
     values = check_fields(CONTACT_RULES, fields)
@@ -124,10 +124,26 @@ def update(
     return contact
 
 
+def _lock(session: Session, contact_id: UUID) -> tuple[Customer, CustomerContact]:
+    """Lock the customer of a contact, and return both as they are then.
+
+    Another request may have changed or removed the contact before the customer was locked.
+    """
+    customer_id = session.scalar(select(CustomerContact.customer_id).where(CustomerContact.id == contact_id))
+    customer = session.get_one(Customer, customer_id, with_for_update=True) if customer_id else None
+    contact = session.get(CustomerContact, contact_id, populate_existing=True)
+    if customer is None or contact is None:
+        raise NotFound("unknown_contact", f"The customer has no contact {contact_id}.", "id")
+    return customer, contact
+
+
 def remove(session: Session, contact_id: UUID, actor: Actor, now: datetime) -> None:
-    """Remove a contact from its customer."""
-    contact = session.get_one(CustomerContact, contact_id)
-    customer = session.get_one(Customer, contact.customer_id, with_for_update=True)
+    """Remove a contact from its customer.
+
+    Raises:
+        NotFound: The contact has been removed already.
+    """
+    customer, contact = _lock(session, contact_id)
     details = {"contact": str(contact_id), **_stored_fields(contact)}
     session.delete(contact)
     _update_customer(session, customer)
