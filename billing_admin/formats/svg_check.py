@@ -65,16 +65,19 @@ _FUNCTIONS: Final = frozenset(
     {"url", "rgb", "rgba", "hsl", "hsla", "matrix", "translate", "translatex", "translatey"}
     | {"scale", "scalex", "scaley", "rotate", "skewx", "skewy"}
 )
-_FUNCTION = re.compile(r"([\w-]+)\s*\(")
-_URL = re.compile(r"url\s*\(", re.IGNORECASE)
-_LOCAL_URL = re.compile(r"""url\(\s*(["']?)#([^"'()\s\\]+)\1\s*\)""", re.IGNORECASE)
+# The file is of a user and can have 512 KB: each expression reads a text once, and never tries its parts again.
+_FUNCTION = re.compile(r"(?<![\w-])([\w-]++)\s*+\(")
+_URL = re.compile(r"url\s*+\(", re.IGNORECASE)
+_LOCAL_URL = re.compile(r"""url\(\s*+(["']?)#([^"'()\s\\]++)\1\s*+\)""", re.IGNORECASE)
 # Attributes without a value of CSS.
 _NAMES = re.compile(r"id|class|d|points|version|baseProfile|role|data-.*|aria-.*")
-_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*(px|pt|pc|mm|cm|in)?\s*", re.ASCII | re.IGNORECASE)
-_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:e-?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_DECIMAL: Final = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+_LENGTH = re.compile(rf"\s*({_DECIMAL}(?:e[0-9]+)?)\s*(px|pt|pc|mm|cm|in)?\s*", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(rf"-?{_DECIMAL}(?:e-?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _PIXELS: Final = {"": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
 MAX_DEPTH = 60  # of elements in each other, references included
 MAX_DRAWN = 50_000  # elements, where a reference counts as all that it draws
+_MAX_NUMBER_LENGTH = 40  # characters of a width or height, and of each of the four numbers of a view box
 _MAX_STATED = 1_000_000.0  # pixels; more is not told apart
 _MAX_UNITS = 2000.0  # of a picture that has a view box only; it is drawn in any size
 
@@ -215,7 +218,9 @@ class _Reader:
 
     def _read_size(self, attributes: dict[str, str]) -> tuple[int, int]:
         """Return the size in pixels: width and height, or else the view box."""
-        box = [float(part) for part in _NUMBER.findall(attributes.get("viewBox", ""))]
+        view_box = attributes.get("viewBox", "")
+        readable = len(view_box) <= 4 * _MAX_NUMBER_LENGTH
+        box = [float(part) for part in _NUMBER.findall(view_box)] if readable else []
         sides = [self._read_length(attributes.get(name, "")) for name in ("width", "height")]
         if None in sides and len(box) == 4 and min(box[2:]) > 0:
             scale = min(1.0, _MAX_UNITS / max(box[2:]))
@@ -227,7 +232,7 @@ class _Reader:
         return max(1, round(width)), max(1, round(height))
 
     def _read_length(self, text: str) -> float | None:
-        match = _LENGTH.fullmatch(text)
+        match = _LENGTH.fullmatch(text) if len(text) <= _MAX_NUMBER_LENGTH else None
         if match is None:
             return None
         return min(float(match[1]) * _PIXELS[(match[2] or "").lower()], _MAX_STATED)

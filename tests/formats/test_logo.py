@@ -1,6 +1,7 @@
 """Logos: each PNG or SVG is understood as a whole, or refused with its reason."""
 
 import struct
+import time
 import zlib
 from contextlib import suppress
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats import logo
 from billing_admin.formats.logo import check_logo
+from billing_admin.formats.svg_check import check_svg
 from tests.logos import make_png, png_chunk
 
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -261,6 +263,55 @@ def chain(length: int, link: str, first: str) -> bytes:
 def test_a_drawing_that_grows_without_limit_is_refused(link: str, first: str) -> None:
     assert refusal(chain(40, link, first)).code == "too_complex"
     assert check_logo(chain(6, link, first)).width == 100
+
+
+LONG = 400_000
+SIZE = 'width="100" height="40"'
+LONG_ATTRIBUTES = {
+    "name": f'{SIZE} fill="{"a" * LONG}"',
+    "name and spaces": f'{SIZE} fill="{"a" + " " * LONG}"',
+    "names and spaces": f'{SIZE} fill="{"a " * (LONG // 2)}"',
+    "hyphens": f'{SIZE} style="fill:{"-" * LONG}"',
+    "calls": f'{SIZE} fill="{"rgb(" * (LONG // 4)}"',
+    "name of a class": f'{SIZE} class="{"a" * LONG}"',
+    "width": f'width="{"1" * LONG}x" viewBox="0 0 100 40"',
+    "spaces before the width": f'width="{" " * LONG}x" viewBox="0 0 100 40"',
+}
+LONG_REFUSED = {
+    "width and height": f'width="{"1" * (LONG // 2)}x" height="{"1" * (LONG // 2)}x"',
+    "view box": f'viewBox="0 0 {"1" * LONG}x"',
+    "view box of hyphens": f'viewBox="{"-" * LONG}"',
+    "view box of points": f'viewBox="{"1." * (LONG // 2)}"',
+    "address without an end": f'{SIZE} fill="url(#{"a" * LONG}"',
+    "addresses without an end": f'{SIZE} fill="{"url(#a" * (LONG // 6)}"',
+    "address and spaces": f'{SIZE} fill="url(#a{" " * LONG}"',
+    "address before spaces": f'{SIZE} fill="url({" " * LONG}"',
+    "words of an address": f'{SIZE} fill="{"url " * (LONG // 4)}url(a)"',
+    "reference": f'{SIZE} xlink:href="#{"a" * LONG} "',
+    "function": f'{SIZE} fill="{"a" * LONG}("',
+}
+
+
+@pytest.mark.parametrize("attributes", LONG_ATTRIBUTES.values(), ids=LONG_ATTRIBUTES)
+def test_a_long_attribute_is_checked_in_a_second(attributes: str) -> None:
+    data, begin = svg(attributes=attributes), time.process_time()
+    assert check_svg(data) == (100, 40)
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize("attributes", LONG_REFUSED.values(), ids=LONG_REFUSED)
+def test_a_long_attribute_is_refused_in_a_second(attributes: str) -> None:
+    data, begin = svg(attributes=attributes), time.process_time()
+    with pytest.raises(Invalid) as refused:
+        check_svg(data)
+    assert time.process_time() - begin < 1
+    assert refused.value.code in {"not_allowed", "no_size"}
+
+
+def test_a_size_of_many_digits_is_read() -> None:
+    exact = 'width="123.45678901234567mm" height="50.00000000000001mm"'
+    assert check_svg(svg(attributes=exact)) == (467, 189)
+    assert check_svg(svg(attributes='viewBox="-0.12345678901234 .5 123.45678901234567 50.00000000000001"')) == (123, 50)
 
 
 def test_a_logo_that_cannot_be_printed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
