@@ -32,7 +32,10 @@ LEFT_OUT_REASONS = {
 
 
 class BilledCustomer(NamedTuple):
-    """A customer as a document needs it."""
+    """A customer as a document needs it.
+
+    `purchase_order` is for documents whose charges have none: the customer's standing one, or else that of the run.
+    """
 
     reference: str
     tax_treatment: str
@@ -59,7 +62,7 @@ class PreparedDocument:
     """One account's document as it would be made today.
 
     It includes all that the document lacks, with what stops its issue first, and the reason if a run
-    leaves the account out. `purchase_order` is that of all charges, or else the customer's standing one.
+    leaves the account out. `purchase_order` is that of all charges, or else that of the customer or the run.
     """
 
     customer_id: UUID
@@ -94,12 +97,12 @@ def _prepare(
     find: Callable[[IssueFacts], tuple[Shortcoming, ...]],
 ) -> PreparedDocument:
     customer_id, currency = key
-    reference, tax_treatment, name, standing_order = data.customers[customer_id]
+    reference, tax_treatment, name, order_of_customer = data.customers[customer_id]
     untaxed = data.untaxed.get(tax_treatment)
     if untaxed is not None:
         groups = [with_untaxed_rate(group, untaxed) for group in groups]
     document = make_document(currency, groups)
-    purchase_order = document.purchase_order or standing_order
+    purchase_order = document.purchase_order or order_of_customer
     rates = {group.tax for group in groups}
     facts = replace(
         data.facts[key],

@@ -1,6 +1,7 @@
 """Reverse charge names the customer's tax ID: a run leaves out a customer without it, and an issue is refused."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -10,9 +11,9 @@ import time_machine
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import BillingRun, Customer, Invoice
@@ -21,7 +22,7 @@ from billing_admin.operations.billing.chunks import bill_chunk
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import customers, exchange_rates
-from billing_admin.queries.billing.preview import BillingScope, prepare_current_document, preview
+from billing_admin.queries.billing.preview import BillingScope, Preview, prepare_current_document, preview
 from billing_admin.queries.billing.runs import left_out_of_run
 from billing_admin.queries.invoices.readiness import (
     IncompleteDraft,
@@ -297,6 +298,31 @@ def test_a_run_leaves_out_what_the_format_of_the_customer_does_not_accept(sessio
     ]
     update_customer(incomplete, {"buyer_reference": "R-2"})
     assert left_out_of(session, bill()) == []
+
+
+@pytest.mark.parametrize("issue", [True, False])
+def test_the_order_of_the_run_counts_as_the_order_of_a_peppol_invoice(session: Session, issue: bool) -> None:
+    name_a_complete_seller()
+    service = make_service(code="taxed", tax_rate=make_tax_rate().code, prices={"EUR": Decimal(1)})
+    customer = with_format("A", "peppol", electronic_address="4012345000016", electronic_scheme="0088")
+    update_customer(customer, {"country": "AT", "postcode": "1010", "city": "Wien"})
+    post(make_spec(customer, "7", service=service))
+    session.rollback()
+
+    def shown(spec: RunSpec) -> Preview:
+        return runs.preview_run(dry_run, session, spec, SYSTEM, NOW)
+
+    spec = RunSpec(MARCH_END, issue=issue, purchase_order="PO-7")
+    without, planned = shown(replace(spec, purchase_order=None)), shown(spec)
+    assert [row.reason for row in without.left_out] == ["e_invoice_customer_reference_or_order_missing"]
+    assert ([item.purchase_order for item in planned.documents], planned.left_out) == (["PO-7"], [])
+    session.rollback()
+    with pytest.raises(Conflict, match="Review the new preview"):
+        runs.run_billing(transaction, replace(spec, confirmed=without.digest), SYSTEM, NOW)
+    run_id, _ = runs.run_billing(transaction, replace(spec, confirmed=planned.digest), SYSTEM, NOW)
+    assert left_out_of(session, run_id) == []
+    assert [invoice.purchase_order for invoice in all_invoices()] == ["PO-7"]
+    assert_books_balance(session)
 
 
 def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session: Session) -> None:

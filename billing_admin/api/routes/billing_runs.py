@@ -245,7 +245,7 @@ def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> Run
         charges=planned.charges,
         totals=_totals(planned.totals),
         left_out=_left_out(planned.left_out),
-        documents=[document_out(item, spec.purchase_order or "") for item in planned.documents],
+        documents=[document_out(item) for item in planned.documents],
         digest=planned.digest,
         purchase_order=spec.purchase_order or "",
         possible_duplicates=[

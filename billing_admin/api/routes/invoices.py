@@ -260,11 +260,8 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
     )
 
 
-def document_out(prepared: PreparedDocument, purchase_order: str = "") -> DocumentOut:
-    """Return the document that pending charges would make.
-
-    `purchase_order` is for a document without one of its own.
-    """
+def document_out(prepared: PreparedDocument) -> DocumentOut:
+    """Return the document that pending charges would make."""
     document = prepared.document
 
     def money(minor: int) -> str:
@@ -280,7 +277,7 @@ def document_out(prepared: PreparedDocument, purchase_order: str = "") -> Docume
         tax=money(document.tax),
         total=money(document.total),
         left_out=prepared.reason,
-        purchase_order=prepared.purchase_order or purchase_order,
+        purchase_order=prepared.purchase_order,
         lines=[
             PendingLineOut(
                 position=line.position,

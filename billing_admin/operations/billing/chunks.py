@@ -91,7 +91,8 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
         return 0
     accounts = _lock_accounts(session, items)
     customer_ids = {customer_id for customer_id, _ in accounts}
-    data = load_billing_data(session, BillingScope(run.through, customer_ids, run.currency))
+    scope = BillingScope(run.through, customer_ids, run.currency, purchase_order=run.purchase_order)
+    data = load_billing_data(session, scope)
     plan = plan_chunk(accounts, data, confirmed=run.confirmed is not None)
     _store(session, run, accounts, plan, actor, now)
     return len(items)
@@ -127,8 +128,6 @@ def _store(
     now: datetime,
 ) -> None:
     documents = _build_documents(session, run, plan.billed, now)
-    for document in documents:
-        document.invoice["purchase_order"] = document.invoice["purchase_order"] or run.purchase_order
     _store_later(session, run, accounts, plan.later)
     _delete_items(session, run, plan.finished, "due")
     billed = [

@@ -70,15 +70,16 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
         currency_code(spec.currency)
     if spec.purchase_order is not None:
         refuse_unprintable(check_text(spec.purchase_order, "purchase_order"), "purchase_order")
+    scope = BillingScope(spec.through, None, spec.currency, purchase_order=spec.purchase_order or "")
     if spec.customers is None:
-        return BillingScope(spec.through, None, spec.currency)
+        return scope
     ids = []
     for index, name in enumerate(spec.customers):
         id = session.scalar(select(Customer.id).where(has_id_or_name(Customer.id, Customer.reference, name)))
         if id is None:
             raise Invalid("unknown_customer", f"There is no customer “{name[:80]}”.", "customers", index)
         ids.append(id)
-    return BillingScope(spec.through, ids, spec.currency)
+    return replace(scope, customer_ids=ids)
 
 
 def preview_run(roll_back: Transact, session: Session, spec: RunSpec, actor: Actor, now: datetime) -> Preview:

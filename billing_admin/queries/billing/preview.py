@@ -45,13 +45,14 @@ from billing_admin.queries.master_data.tax_rates import percent_by_day
 class BillingScope:
     """The charges to bill: up to a day, and all that the other fields allow.
 
-    `None` allows all customers, currencies or ids.
+    `None` allows all customers, currencies or ids. `purchase_order` is for documents whose charges and customer have none.
     """
 
     through: date
     customer_ids: Collection[UUID] | None = None
     currency: str | None = None
     charge_ids: Collection[UUID] | None = None
+    purchase_order: str = ""
 
     def charge_conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for the unbilled charges in scope, whatever their day."""
@@ -221,7 +222,7 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
     return BillingData(
         groups=groups,
         customers={
-            id: BilledCustomer(row.reference, row.tax_treatment, row.name, row.purchase_order)
+            id: BilledCustomer(row.reference, row.tax_treatment, row.name, row.purchase_order or scope.purchase_order)
             for id, row in customers.items()
         },
         facts={key: make_facts(sources, customers[key[0]], key[1]) for key in groups},
