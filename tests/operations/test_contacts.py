@@ -66,12 +66,39 @@ def test_the_email_of_a_customer_is_its_first_contact(session: Session) -> None:
         "office@acme.example",
     ]
     set_email(customer, "")
-    assert email_of(session, customer) == "office@acme.example"
-    set_email(customer, "")
     assert email_of(session, customer) == ""
-    assert addresses(session) == [("ann@acme.example", "cc", "to", "none")]
     set_email(customer, "again@acme.example")
     assert email_of(session, customer) == "again@acme.example"
+
+
+@pytest.mark.both_databases
+def test_an_empty_email_means_no_invoices_and_a_repeat_changes_nothing(session: Session) -> None:
+    customer = make_customer(email="pay@acme.example")
+    add(customer)
+    add(customer, email="office@acme.example", statements="to")
+    set_email(customer, "")
+    assert email_of(session, customer) == ""
+    after = [
+        ("pay@acme.example", "none", "to", "none"),
+        ("ann@acme.example", "cc", "to", "none"),
+        ("office@acme.example", "none", "to", "to"),
+    ]
+    assert addresses(session) == after
+    version = session.get_one(Customer, customer.id).version
+    set_email(customer, "")
+    assert addresses(session) == after
+    assert session.get_one(Customer, customer.id).version == version
+    assert actions(session) == [*["customer.contact_added"] * 2, *["customer.contact_changed"] * 2]
+    query = select(AuditEvent.details).where(AuditEvent.action == "customer.contact_changed")
+    assert [details["invoices"] for details in session.scalars(query)] == [["to", "none"]] * 2
+
+
+def test_an_email_that_is_set_again_is_that_of_its_contact(session: Session) -> None:
+    customer = make_customer(email="pay@acme.example")
+    set_email(customer, "")
+    set_email(customer, "Pay@acme.example")
+    assert email_of(session, customer) == "Pay@acme.example"
+    assert addresses(session) == [("Pay@acme.example", "to", "to", "none")]
 
 
 def test_a_customer_without_an_email_has_no_contact(session: Session) -> None:

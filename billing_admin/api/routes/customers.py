@@ -79,6 +79,7 @@ class CustomerChanges(Body):
 
     Null `payment_terms_days` means the organisation's payment terms. Empty `language` and `paper` mean the
     organisation's, or the paper of the country. `email` is the address of the first contact that gets invoices.
+    If it is empty, no contact gets invoices as To; the contacts stay.
     """
 
     reference: Name = OMITTED

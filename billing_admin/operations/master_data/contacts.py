@@ -150,26 +150,40 @@ def remove(session: Session, contact_id: UUID, actor: Actor, now: datetime) -> N
     record(session, actor, now, "customer.contact_removed", "customer", customer.id, details)
 
 
-def set_email(session: Session, customer: Customer, email: str, now: datetime) -> None:
+def set_email(session: Session, customer: Customer, email: str, actor: Actor, now: datetime) -> None:
     """Make an address that of the first contact that gets invoices.
 
-    Without such a contact, one is added. An empty address removes the contact: the next one, if there is one, then is the
-    first. The caller records the change, and sets the search text.
+    Without such a contact, the one with the address gets invoices from now on, or one is added. An empty address means
+    that no contact gets invoices as To: each stays, with its other roles. The caller records the change of the address,
+    and sets the search text.
 
     Raises:
         Conflict: Another contact of the customer has the address.
     """
     if email == customer.email:
         return
-    contact = next((row for row in contacts(session, customer.id) if row.invoices == "to"), None)
-    if contact is None:
-        _add(session, customer, {"email": email}, None, now)
-    elif email:
-        _refuse_taken_address(session, customer.id, email, contact.id)
-        contact.email = email
+    rows = contacts(session, customer.id)
+    recipients = [row for row in rows if row.invoices == "to"]
+    same = next((row for row in rows if row.email.casefold() == email.casefold()), None)
+    if not email:
+        for contact in recipients:
+            _change(session, contact, {"invoices": "none"}, actor, now)
+    elif recipients:
+        _refuse_taken_address(session, customer.id, email, recipients[0].id)
+        recipients[0].email = email
+    elif same is not None:
+        _change(session, same, {"invoices": "to", "email": email}, actor, now)
     else:
-        session.delete(contact)
+        _add(session, customer, {"email": email}, None, now)
     _reload_email(session, customer)
+
+
+def _change(session: Session, contact: CustomerContact, values: dict[str, str], actor: Actor, now: datetime) -> None:
+    before = _stored_fields(contact)
+    for field, value in values.items():
+        setattr(contact, field, value)
+    details = {"contact": str(contact.id), **changed_fields(before, _stored_fields(contact))}
+    record(session, actor, now, "customer.contact_changed", "customer", contact.customer_id, details)
 
 
 def _update_customer(session: Session, customer: Customer) -> None:

@@ -57,7 +57,7 @@ def create(
     set_search_text(customer, email)
     session.add(customer)
     session.flush()
-    set_email(session, customer, email, now)
+    set_email(session, customer, email, actor, now)
     open_accounts(session, [(customer.id, customer.currency)])
     record(session, actor, now, "customer.created", "customer", customer.id, _stored_fields(customer))
     return customer, True
@@ -125,7 +125,7 @@ def update(
     check_new_texts(values, before)
     _refuse_unprinted_address(values, before)
     _check_details({**before, **values}, before)
-    set_email(session, customer, values.pop("email", before["email"]), now)
+    set_email(session, customer, values.pop("email", before["email"]), actor, now)
     for field, value in values.items():
         setattr(customer, field, value)
     changed = changed_fields(before, _stored_fields(customer))
