@@ -10,7 +10,7 @@ from typing import Final
 
 from billing_admin.formats.einvoice import render_xml
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.pdf import render_pdf
+from billing_admin.formats.pdf import PrintedFile, print_document
 from billing_admin.models import Invoice, Logo
 
 NAMESPACE: Final = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
@@ -45,14 +45,15 @@ _METADATA: Final = re.compile(rb"\d+ 0 obj\n<</Length (\d+)/Type/Metadata/Subtyp
 _XREF_ENTRY: Final = re.compile(rb"^(\d{10})( \d{5} n)", re.MULTILINE)
 
 
-def render_factur_x(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None) -> bytes:
+def render_factur_x(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None) -> PrintedFile:
     """Return an issued document as PDF with its e-invoice inside.
 
     Raises:
         Conflict: The document is a draft or void.
     """
     xml = render_xml(invoice, "factur-x").decode()
-    return declare_factur_x(render_pdf(invoice, glyphs, logo, e_invoice=xml))
+    printed = print_document(invoice, glyphs, logo, e_invoice=xml)
+    return PrintedFile(declare_factur_x(printed.data), printed.plain)
 
 
 def declare_factur_x(pdf: bytes) -> bytes:

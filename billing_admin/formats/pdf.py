@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 import typst
@@ -33,28 +33,52 @@ CHARACTER_WIDTH: Final = 1.9
 _SETTINGS: Final = frozenset({"language", "paper", "accent", "svg"})
 
 
+class PrintedFile(NamedTuple):
+    """The PDF of a document or letter.
+
+    It is `plain` if a font or the logo was left out because the export refused it: it can be whole another time.
+    """
+
+    data: bytes
+    plain: bool
+
+
 def render_pdf(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_invoice: str = "") -> bytes:
     """Return a document as PDF, with □ for characters that no font has.
 
     `e_invoice` is XML to attach; see `factur_x.render_factur_x`.
     """
+    return print_document(invoice, glyphs, logo, e_invoice).data
+
+
+def print_document(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_invoice: str = "") -> PrintedFile:
+    """Return a document as PDF, and whether it was printed plainly; see `render_pdf`."""
     made_at = invoice.issued_at or invoice.created_at
-    return print_contents(document_contents(invoice, logo), glyphs, int(made_at.timestamp()), e_invoice)
+    return _print_file(document_contents(invoice, logo), glyphs, int(made_at.timestamp()), e_invoice)
 
 
-def print_contents(contents: Contents, glyphs: Glyphs, made_at: int, e_invoice: str = "") -> bytes:
-    """Return the PDF of a document or letter; `made_at` is in seconds since 1970.
+def print_contents(contents: Contents, glyphs: Glyphs, made_at: int) -> bytes:
+    """Return the PDF of a letter; `made_at` is in seconds since 1970."""
+    return _print_file(contents, glyphs, made_at, "").data
 
-    The export can refuse a glyph of a font of BILLING_FONTS, or the logo. The document is then printed without these
-    fonts, and at last without the logo.
+
+def _print_file(contents: Contents, glyphs: Glyphs, made_at: int, e_invoice: str) -> PrintedFile:
+    """Return the PDF of a document or letter.
+
+    The export can refuse the logo, or a glyph of a font of BILLING_FONTS. The file is then printed without the logo,
+    without these fonts, and at last without both.
     """
-    for printable in (glyphs.printable, glyphs.only_basic):
+    without_logo = contents | {"logo": None}
+    attempts = [(contents, glyphs.printable), (without_logo, glyphs.printable), (contents, glyphs.only_basic)]
+    if contents["logo"] is None:
+        attempts = attempts[:1]
+    for plain, (printed, printable) in enumerate(attempts):
         try:
-            return compile_pdf(contents, printable, glyphs, made_at, e_invoice)
+            return PrintedFile(compile_pdf(printed, printable, glyphs, made_at, e_invoice), bool(plain))
         except typst.TypstError as error:
             log = structlog.get_logger(__name__)
             log.warning("pdf.printed_plainly", document=contents["title"], reason=error.message)
-    return compile_pdf(contents | {"logo": None}, glyphs.only_basic, glyphs, made_at, e_invoice)
+    return PrintedFile(compile_pdf(without_logo, glyphs.only_basic, glyphs, made_at, e_invoice), True)
 
 
 def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:

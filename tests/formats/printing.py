@@ -17,6 +17,7 @@ from billing_admin.domain.document_details import (
     PartyDetails,
     details_to_json,
 )
+from billing_admin.models import Logo
 
 ISSUED_AT = datetime(2026, 4, 2, 9, tzinfo=UTC)
 MILLIMETRE = 72 / 25.4
@@ -37,6 +38,11 @@ DETAILS = DocumentDetails(
     custom_lines=(CustomLine("Cost centre", "4711"),),
     terms="Payable within 14 days without deduction.",
 )
+
+
+def refused_logo() -> Logo:
+    """A logo that the export of the PDF refuses."""
+    return Logo(sha256="1", media_type="image/svg+xml", width=4, height=1, data=b"<svg", created_at=ISSUED_AT)
 
 
 def make_line(position: int = 1, **values: Any) -> Any:

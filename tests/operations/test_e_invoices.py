@@ -24,6 +24,7 @@ from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.invoices.invoices import invoice
 from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
 from tests.einvoicing import broken_rules
+from tests.formats.printing import refused_logo
 from tests.making import (
     NOW,
     all_invoices,
@@ -152,6 +153,15 @@ def test_pdf_with_unprintable_characters_is_not_stored(session: Session) -> None
     make_seller()
     document = make_issued(make_buyer(name="한국 클라우드"))
     made(session, document, "factur-x")
+    assert list(fresh(session, select(Rendition))) == []
+
+
+def test_pdf_without_a_refused_logo_is_not_stored(
+    session: Session, issued: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(e_invoices, "load_logo", lambda *_: refused_logo())
+    file = made(session, issued, "factur-x").content
+    assert "factur-x.xml" in PdfReader(io.BytesIO(file)).attachments
     assert list(fresh(session, select(Rendition))) == []
 
 

@@ -14,13 +14,13 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
-from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import render_pdf
+from billing_admin.formats.glyphs import FOLDER, Glyphs, load_glyphs
+from billing_admin.formats.pdf import PrintedFile, render_pdf
 from billing_admin.models import Invoice, Rendition
 from billing_admin.operations.invoices import renditions, voids
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.invoices.invoices import invoice
-from tests.formats.printing import read_pages
+from tests.formats.printing import read_pages, refused_logo
 from tests.formats.test_glyphs import make_font
 from tests.making import NOW, change_settings, make_customer, make_invoice
 from tests.people import signed_in
@@ -50,7 +50,7 @@ def test_the_first_file_is_stored_and_stays(session: Session, monkeypatch: pytes
     assert (rendition.invoice_id, rendition.form, rendition.language) == (issued.id, "pdf", "en")
     assert (rendition.data, rendition.sha256) == (first, hashlib.sha256(first).hexdigest())
     assert (rendition.fonts, len(rendition.template)) == (GLYPHS.digest, 16)
-    monkeypatch.setattr(renditions, "render_pdf", lambda *_: b"of a later template")
+    monkeypatch.setattr(renditions, "print_document", lambda *_: PrintedFile(b"of a later template", False))
     assert issued_pdf(session, issued) == first
     assert len(stored(session)) == 1
     assert findings(session) == []
@@ -81,20 +81,43 @@ def test_a_file_with_boxes_is_made_again_until_a_font_has_the_characters(session
     assert more_glyphs.digest != GLYPHS.digest
 
 
+def test_a_file_without_a_refused_logo_is_not_stored(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_font(tmp_path / "hangul.ttf", "Hangul Test", "한국")
+    issued, glyphs = make_invoice(make_customer(name="한국")), load_glyphs(tmp_path)
+    monkeypatch.setattr(renditions, "load_logo", lambda *_: refused_logo())
+    assert "한국" in read_pages(issued_pdf(session, issued, glyphs))[0]
+    assert stored(session) == []
+    monkeypatch.undo()
+    whole = issued_pdf(session, issued, glyphs)
+    assert [row.data for row in stored(session)] == [whole]
+
+
+def test_a_file_without_a_refused_font_is_not_stored(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    glyphs = Glyphs(FOLDER)  # it promises a glyph that it does not have
+    monkeypatch.setattr(glyphs, "_has", lambda _character: True)
+    issued = make_invoice(make_customer(name="한"))
+    assert "□" in read_pages(issued_pdf(session, issued, glyphs))[0]
+    monkeypatch.setattr(renditions, "load_logo", lambda *_: refused_logo())
+    assert "□" in read_pages(issued_pdf(session, issued, glyphs))[0]
+    assert stored(session) == []
+
+
 @pytest.mark.both_databases
 def test_two_at_once_store_one_file(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     issued, barrier = make_invoice(), Barrier(2)
     files = list[bytes]()
 
-    def render_together(*arguments: object) -> bytes:
+    def render_together(*arguments: object) -> PrintedFile:
         barrier.wait(10)
-        return render_pdf(*arguments) + str(get_ident()).encode()  # type: ignore[arg-type]
+        return PrintedFile(render_pdf(*arguments) + str(get_ident()).encode(), False)  # type: ignore[arg-type]
 
     def download() -> None:
         with app.app_context():
             files.append(issued_pdf(db.session(), issued))
 
-    monkeypatch.setattr(renditions, "render_pdf", render_together)
+    monkeypatch.setattr(renditions, "print_document", render_together)
     threads = [Thread(target=download) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -60,9 +60,9 @@ def issued_e_invoice(
     if missing := missing_facts(invoice, format):
         raise _incomplete(invoice, format, missing)
     if is_pdf:
-        content = render_factur_x(invoice, glyphs, load_logo(session, invoice.details))
-        if missing_characters(invoice, glyphs):
-            # Fonts can be added; see `renditions.issued_pdf`.
+        content, plain = render_factur_x(invoice, glyphs, load_logo(session, invoice.details))
+        if plain or missing_characters(invoice, glyphs):
+            # It can be whole another time; see `renditions.issued_pdf`.
             return EInvoice(content, name, media_type)
         made_with, fonts = template_version(), glyphs.digest
     else:

@@ -15,7 +15,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.document_details import details_from_json, details_to_json
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.pdf import missing_characters, render_pdf, template_version
+from billing_admin.formats.pdf import missing_characters, print_document, render_pdf, template_version
 from billing_admin.models import Invoice, Rendition
 from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
@@ -31,8 +31,9 @@ def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: G
     """Return the PDF of an issued or void document.
 
     It is stored when it is first made. The stored file is returned from then on, also when the template or the fonts
-    have changed. A file in which □ is printed for a missing character is not stored, so that fonts can be added.
-    `transact` runs work in a transaction, and ends the session's snapshot.
+    have changed. A file in which □ is printed for a missing character is not stored, so that fonts can be added; nor is
+    one without the logo or a font that the export refused. `transact` runs work in a transaction, and ends the
+    session's snapshot.
 
     Raises:
         NotFound: The document is a draft.
@@ -43,10 +44,12 @@ def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: G
     stored = stored_rendition(session, invoice.id, form, language)
     if stored is not None:
         return stored
-    data = render_pdf(invoice, glyphs, load_logo(session, invoice.details))
-    if missing_characters(invoice, glyphs):
-        return data
-    stored_data: bytes = transact(store, invoice.id, form, language, data, template_version(), glyphs.digest, now)
+    printed = print_document(invoice, glyphs, load_logo(session, invoice.details))
+    if printed.plain or missing_characters(invoice, glyphs):
+        return printed.data
+    stored_data: bytes = transact(
+        store, invoice.id, form, language, printed.data, template_version(), glyphs.digest, now
+    )
     return stored_data
 
 
