@@ -7,6 +7,7 @@ that format stop the issue as well: an issued document can never be completed.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, NamedTuple
 
 from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails
@@ -82,7 +83,7 @@ class IssueFacts:
 
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
     purchase order, and the results of number checks. `has_exchange_rate` is false if the tax cannot be stated in the
-    organisation's base currency. `requires_complete_details` makes a stop of each warning.
+    organisation's base currency by the rates for `issue_date`. `requires_complete_details` makes a stop of each warning.
     A credit note is not to be paid, so it needs no bank account. See `tax_breakdown.is_tax_recomputable`.
     """
 
@@ -95,6 +96,7 @@ class IssueFacts:
     purchase_order: str = ""
     is_credit_note: bool = False
     has_exchange_rate: bool = True
+    issue_date: date | None = None
     is_tax_recomputable: bool = True
     numbers: NumberChecks = NumberChecks()
     requires_complete_details: bool = False
@@ -157,6 +159,7 @@ def _lacking(facts: IssueFacts, requirements: Iterable[Requirement], severity: s
             message = requirement.message.format(
                 buyer=facts.buyer.name or "the customer",
                 currency=facts.currency,
+                issue_date=facts.issue_date,
                 format=FORMAT_NAMES.get(facts.details.e_invoice, facts.details.e_invoice),
                 numbers=facts.numbers,
             )
@@ -282,8 +285,8 @@ WARNINGS: Final = (
         ("exchange_rate", "currency"),
         "exchange_rate_missing",
         "There is no current exchange rate for the currency",
-        "Add an exchange rate for {currency} of the last seven days in the settings: without one, the invoice does not"
-        " show the tax in your base currency.",
+        "Add an exchange rate for {currency} of {issue_date} or the seven days before in the settings: without one, the"
+        " invoice does not show the tax in your base currency.",
         lambda facts: not facts.has_exchange_rate and any(rate.percent for rate in facts.rates),
         "BT-111",
     ),

@@ -325,6 +325,58 @@ def test_the_order_of_the_run_counts_as_the_order_of_a_peppol_invoice(session: S
     assert_books_balance(session)
 
 
+@time_machine.travel(NOW, tick=False)
+@pytest.mark.parametrize("rate_is_of_today", [True, False])
+def test_exchange_rates_are_those_for_the_issue_date(session: Session, rate_is_of_today: bool) -> None:
+    """Ten days ago and today have no rate in common."""
+    name_a_complete_seller()
+    make_bank_account(currency="USD")
+    earlier, today = NOW.date() - timedelta(days=10), NOW.date()
+    day, day_without = (today, earlier) if rate_is_of_today else (earlier, today)
+    change_settings(default_tax_rate=make_tax_rate().code)
+    draft = make_invoice(make_customer(reference="DRAFT", country="DE"), issue=False)
+    post(make_spec(make_customer(country="DE"), "7"))
+    transaction(exchange_rates.set_rate, RateSpec("USD", day, Decimal("1.1"), "ECB"), SYSTEM, NOW)
+    change_settings(requires_complete_details=True)
+
+    assert incomplete_drafts(session, [draft.id], day) == []
+    [stopped] = incomplete_drafts(session, [draft.id], day_without)
+    assert [item.code for item in stopped.stops] == ["exchange_rate_missing"]
+    assert f"Add an exchange rate for USD of {day_without} or the seven days before" in stopped.stops[0].message
+    session.rollback()
+
+    spec = RunSpec(MARCH_END, issue=True, issue_date=day_without)
+    planned = runs.preview_run(dry_run, session, spec, SYSTEM, NOW)
+    assert [row.reason for row in planned.left_out] == ["exchange_rate_missing"]
+    session.rollback()
+    run_id, _ = runs.run_billing(transaction, replace(spec, confirmed=planned.digest), SYSTEM, NOW)
+    assert [reason for _, _, reason in left_out_of(session, run_id)] == ["exchange_rate_missing"]
+    assert session.get_one(BillingRun, run_id).state == "done"
+    session.rollback()
+
+    spec = RunSpec(MARCH_END, issue=True, issue_date=day)
+    planned = runs.preview_run(dry_run, session, spec, SYSTEM, NOW)
+    session.rollback()
+    run_id, _ = runs.run_billing(transaction, replace(spec, confirmed=planned.digest), SYSTEM, NOW)
+    assert left_out_of(session, run_id) == []
+    [issued] = [invoice for invoice in all_invoices() if invoice.status == "issued"]
+    assert (issued.details or {})["base_rate"]["day"] == day.isoformat()
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_run_that_leaves_drafts_looks_at_the_rates_of_today(session: Session) -> None:
+    """A draft has no issue date yet."""
+    name_a_complete_seller()
+    make_bank_account(currency="USD")
+    change_settings(default_tax_rate=make_tax_rate().code)
+    post(make_spec(make_customer(country="DE"), "7"))
+    transaction(exchange_rates.set_rate, RateSpec("USD", NOW.date(), Decimal("1.1"), "ECB"), SYSTEM, NOW)
+    change_settings(requires_complete_details=True)
+    run_id = bill(issue=False, issue_date=NOW.date() - timedelta(days=10))
+    assert left_out_of(session, run_id) == []
+    assert [invoice.status for invoice in all_invoices()] == ["draft"]
+
+
 def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session: Session) -> None:
     """A seller with a VAT number cannot use the tax category O."""
     customer, billed = with_format("A", "ubl"), with_format("B", "none")

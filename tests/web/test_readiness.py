@@ -1,6 +1,7 @@
 """What documents lack, wherever a person can still add it: draft, issue, preview, customer and settings."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -8,8 +9,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.models import Invoice
-from tests.making import MARCH_END, NOW, change_settings, make_customer, make_invoice, make_spec, post
+from billing_admin.operations.master_data import exchange_rates
+from tests.making import MARCH_END, NOW, change_settings, make_customer, make_invoice, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
@@ -102,3 +107,21 @@ def test_the_settings_show_what_the_organisation_lacks(admin: FlaskClient, sessi
     assert "Choose your country in the settings" in text
     make_customer(currency="USD")
     assert NO_ACCOUNT in words(admin.get("/settings"))
+
+
+def test_a_refused_issue_shows_the_shortcomings_of_its_day(admin: FlaskClient, session: Session) -> None:
+    change_settings(default_tax_rate=make_tax_rate().code)
+    draft = make_invoice(make_customer(reference="acme"), issue=False)
+    transaction(exchange_rates.set_rate, RateSpec("USD", NOW.date(), Decimal("1.1"), "ECB"), SYSTEM, NOW)
+    change_settings(requires_complete_details=True)
+    for page in (f"/invoices/{draft.id}/issue", "/invoices/issue?status=draft"):
+        assert "Add an exchange rate" not in words(admin.get(page)), page
+        refused = send(admin, page, issue_date="2026-03-20")
+        assert refused.status_code == 422, page
+        assert "Add an exchange rate for USD of 2026-03-20 or the seven days before" in words(refused), page
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-01-01", "soon"])
+def test_an_impossible_issue_date_is_refused_at_the_field(admin: FlaskClient, draft: Invoice, day: str) -> None:
+    for page in (f"/invoices/{draft.id}/issue", "/invoices/issue?status=draft"):
+        assert send(admin, page, issue_date=day).status_code == 422, page

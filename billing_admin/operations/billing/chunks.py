@@ -91,7 +91,13 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
         return 0
     accounts = _lock_accounts(session, items)
     customer_ids = {customer_id for customer_id, _ in accounts}
-    scope = BillingScope(run.through, customer_ids, run.currency, purchase_order=run.purchase_order)
+    scope = BillingScope(
+        run.through,
+        customer_ids,
+        run.currency,
+        purchase_order=run.purchase_order,
+        issue_date=run.issue_date if run.issue else None,
+    )
     data = load_billing_data(session, scope)
     plan = plan_chunk(accounts, data, confirmed=run.confirmed is not None)
     _store(session, run, accounts, plan, actor, now)

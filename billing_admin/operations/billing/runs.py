@@ -65,12 +65,18 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
     Raises Invalid for all that a run refuses. Previews call it as well.
     """
     check_calendar_day(spec.through, "through")
-    _check_issue_date(session, spec, now)
+    issue_date = _checked_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
     if spec.purchase_order is not None:
         refuse_unprintable(check_text(spec.purchase_order, "purchase_order"), "purchase_order")
-    scope = BillingScope(spec.through, None, spec.currency, purchase_order=spec.purchase_order or "")
+    scope = BillingScope(
+        spec.through,
+        None,
+        spec.currency,
+        purchase_order=spec.purchase_order or "",
+        issue_date=issue_date if spec.issue else None,
+    )
     if spec.customers is None:
         return scope
     ids = []
@@ -219,10 +225,10 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
         )
 
 
-def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
-    """Raise Invalid for an impossible issue date.
+def _checked_issue_date(session: Session, spec: RunSpec, now: datetime) -> date:
+    """Return the issue date of a run, by default today.
 
-    A run that leaves drafts refuses only a date after today.
+    Raises Invalid for an impossible date. A run that leaves drafts refuses only a date after today.
     """
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
@@ -230,6 +236,7 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
     refuse_future(issue_date, current_day, "issue_date")
     if spec.issue:
         check_issue_date(session, settings, "invoice", issue_date, now)
+    return issue_date
 
 
 def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:

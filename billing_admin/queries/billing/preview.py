@@ -46,6 +46,7 @@ class BillingScope:
     """The charges to bill: up to a day, and all that the other fields allow.
 
     `None` allows all customers, currencies or ids. `purchase_order` is for documents whose charges and customer have none.
+    Documents need an exchange rate for `issue_date`, by default today.
     """
 
     through: date
@@ -53,6 +54,7 @@ class BillingScope:
     currency: str | None = None
     charge_ids: Collection[UUID] | None = None
     purchase_order: str = ""
+    issue_date: date | None = None
 
     def charge_conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for the unbilled charges in scope, whatever their day."""
@@ -217,7 +219,7 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
     """Load the rows that decide what is billed."""
     groups = _charge_groups(session, scope)
     settings = organisation(session)
-    sources = load_fact_sources(session, settings)
+    sources = load_fact_sources(session, settings, scope.issue_date)
     customers = load_customers(session, {customer_id for customer_id, _ in groups})
     return BillingData(
         groups=groups,

@@ -36,6 +36,7 @@ class FactSources:
     seller: Party
     details: DetailSources
     base_currency: str
+    issue_date: date
     base_rates: Mapping[str, BaseCurrencyRate]
     requires_complete_details: bool
 
@@ -50,6 +51,7 @@ def load_fact_sources(session: Session, organisation: Organisation, issue_date: 
         seller=_party(organisation.legal_name, organisation),
         details=load_detail_sources(session, organisation),
         base_currency=organisation.base_currency,
+        issue_date=day,
         base_rates=base_rates(session, organisation.base_currency, day),
         requires_complete_details=organisation.requires_complete_details,
     )
@@ -70,6 +72,7 @@ def make_facts(sources: FactSources, customer: Record, currency: str) -> IssueFa
         details=details,
         currency=currency,
         has_exchange_rate=currency == sources.base_currency or currency in sources.base_rates,
+        issue_date=sources.issue_date,
         numbers=check_numbers(sources.seller.tax_id, buyer.tax_id, details.buyer_reference),
         requires_complete_details=sources.requires_complete_details,
     )
@@ -104,8 +107,11 @@ class IncompleteDraft:
         return [shortcoming for shortcoming in self.shortcomings if not shortcoming.stops]
 
 
-def incomplete_drafts(session: Session, ids: Collection[UUID]) -> list[IncompleteDraft]:
-    """Return the drafts that lack something, by customer reference."""
+def incomplete_drafts(session: Session, ids: Collection[UUID], issue_date: date | None = None) -> list[IncompleteDraft]:
+    """Return the drafts that lack something, by customer reference.
+
+    Exchange rates are those for `issue_date`, by default today.
+    """
     taxes: dict[UUID, list[InvoiceTax]] = defaultdict(list)
     for tax in session.scalars(select(InvoiceTax).where(is_any_of(InvoiceTax.invoice_id, ids))):
         taxes[tax.invoice_id].append(tax)
@@ -114,7 +120,7 @@ def incomplete_drafts(session: Session, ids: Collection[UUID]) -> list[Incomplet
     query = query.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
     drafts = session.execute(query.order_by(Customer.reference, Invoice.id)).all()
     customers = load_customers(session, {draft.customer_id for draft in drafts})
-    sources = load_fact_sources(session, organisation(session))
+    sources = load_fact_sources(session, organisation(session), issue_date)
     incomplete = []
     for draft in drafts:
         customer = customers[draft.customer_id]

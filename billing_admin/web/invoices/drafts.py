@@ -147,7 +147,7 @@ def issue() -> ResponseReturnValue:
         chips=filter_chips(filters),
         drafts_url=drafts_url,
         unprintable=unprintable_in_drafts(drafts.ids),
-        shortcomings=shortcomings_of_drafts(drafts.ids),
+        shortcomings=shortcomings_of_drafts(drafts.ids, form.issue_date.data),
     )
 
 

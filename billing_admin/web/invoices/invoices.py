@@ -4,6 +4,7 @@ A draft is issued or discarded here.
 """
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -246,7 +247,7 @@ def issue(id: UUID) -> ResponseReturnValue:
         terms=_payment_terms(invoice),
         charges=_charge_count_text(invoice),
         unprintable=unprintable_in_drafts([id]),
-        shortcomings=shortcomings_of_drafts([id]),
+        shortcomings=shortcomings_of_drafts([id], form.issue_date.data),
     )
 
 
@@ -296,9 +297,12 @@ def unprintable_in_drafts(ids: Collection[UUID]) -> str:
     return missing_glyphs_sentence(_load_glyphs().missing(texts_of_drafts(db.session(), ids)))
 
 
-def shortcomings_of_drafts(ids: Collection[UUID]) -> list[ShownShortcoming]:
-    """Return all that drafts lack; documents that are not drafts lack nothing."""
-    drafts = incomplete_drafts(db.session(), ids)
+def shortcomings_of_drafts(ids: Collection[UUID], issue_date: date | None = None) -> list[ShownShortcoming]:
+    """Return all that drafts lack on their issue date, by default today.
+
+    Documents that are not drafts lack nothing.
+    """
+    drafts = incomplete_drafts(db.session(), ids, issue_date)
     return show_shortcomings((draft.customer_id, item) for draft in drafts for item in draft.shortcomings)
 
 
