@@ -123,7 +123,8 @@ class Database:
                 database_url=url.render_as_string(hide_password=False),
                 secret_key="only-for-tests" * 4,
                 queue_url="immediate:",  # a job is done when it has been asked for; tests of jobs have their own queue
-                rate_limit_address="1000000/minute",  # a test may send bad tokens to every route
+                rate_limit="1000000/minute",  # a test may send thousands of requests
+                rate_limit_address="1000000/minute",  # or bad tokens to every route
                 rate_limit_storage=str(folder / "limits"),
                 access_log=False,  # a test of it makes an application of its own
             )

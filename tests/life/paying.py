@@ -90,10 +90,9 @@ class Paying(Invoicing):
         left = payment.amount - self.books.allocated(payment)
         document: Document | None = None if to is None else self.one_of(self.books.documents, to)
         parts = self.books.oldest_first(payment.account, left) if document is None else [(document, left + more or 1)]
+        refusals = set() if document is None else self.refuse_parts(payment.account, parts, left)
         if payment.status == "reversed":
-            refusals = {"payment_reversed"}
-        else:
-            refusals = set() if document is None else self.refuse_parts(payment.account, parts, left)
+            refusals = {"payment_reversed"} | (refusals & {"too_precise"})
         refusals |= self.books.refuse_day(self.today)
         asked: AllocationRequest = "oldest" if document is None else self.asked(parts)
         if self.attempt(refusals, payments.allocate, payment.id, asked) is not None:

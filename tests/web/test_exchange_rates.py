@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import ExchangeRate
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
@@ -36,7 +37,7 @@ def admin(app: Flask) -> FlaskClient:
 
 def stored(session: Session) -> list[tuple[str, str, str]]:
     rows = fresh(session, select(ExchangeRate).order_by(ExchangeRate.day, ExchangeRate.currency))
-    return [(row.currency, row.day.isoformat(), str(row.rate)) for row in rows]
+    return [(row.currency, row.day.isoformat(), plain_decimal(row.rate)) for row in rows]
 
 
 def test_a_rate_is_added_and_replaced(admin: FlaskClient, session: Session) -> None:
