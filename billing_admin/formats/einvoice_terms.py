@@ -13,7 +13,7 @@ from billing_admin.domain.einvoice_lines import period_within, state_price
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
-from billing_admin.formats.party_numbers import check_vat_number
+from billing_admin.formats.party_numbers import check_scheme_identifier, check_vat_number
 from billing_admin.models import Invoice, InvoiceLine
 
 # Terms by their numbers, as factur-x reads them.
@@ -107,14 +107,22 @@ def _buyer(invoice: Invoice, buyer: PartyDetails) -> Terms:
 def _party(name: str, tax_id: str, party: PartyDetails) -> Terms:
     return {
         "name": name,
-        "legal_identifier": party.registration_id,
+        "legal_identifier": _identifier(party.registration_scheme, party.registration_id),
         "legal_identifier_schemeid": party.registration_scheme,
         # A tax ID of another kind is printed on the PDF only (BR-CO-09).
         "vat_identifier": check_vat_number(tax_id).number,
-        "einvoicing_addr": party.electronic_address,
+        "einvoicing_addr": _identifier(party.electronic_scheme, party.electronic_address),
         "einvoicing_addr_schemeid": party.electronic_scheme,
         **_address(party.address),
     }
+
+
+def _identifier(scheme: str, identifier: str) -> str:
+    """Return an identifier without separators.
+
+    Documents of earlier versions may have it with separators.
+    """
+    return check_scheme_identifier(scheme, identifier).number or identifier
 
 
 def _address(address: Address) -> Terms:

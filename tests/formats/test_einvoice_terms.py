@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from lxml import etree
 
 from billing_admin.formats.einvoice import render_xml
 from billing_admin.formats.einvoice_terms import document_terms
+from tests.einvoicing import DETAILS, group, issued, with_buyer
 from tests.formats.test_einvoice import HARD, detailed
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "einvoice.md"
@@ -62,6 +64,20 @@ def test_documentation_names_each_term_that_is_used() -> None:
     used = {number for make in (*HARD.values(), detailed) for number in _numbers(document_terms(make()))}
     # These two depend on the format.
     assert used | {"BT-23", "BT-24"} == set(documented)
+
+
+def test_identifiers_have_no_separators() -> None:
+    typed: dict[str, Any] = {
+        "registration_id": "40 12345 00000 9",
+        "registration_scheme": "0088",
+        "electronic_address": "DE 136 695 976",
+        "electronic_scheme": "9930",
+    }
+    details = replace(with_buyer(DETAILS, **typed), seller=replace(DETAILS.seller, **typed))
+    terms = document_terms(issued(group("1"), details=details))
+    for party in ("BG-4", "BG-7"):
+        assert terms[party]["legal_identifier"] == "4012345000009"
+        assert terms[party]["einvoicing_addr"] == "DE136695976"
 
 
 def test_formats_state_their_specification_and_process() -> None:

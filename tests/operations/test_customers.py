@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
@@ -169,3 +169,38 @@ def test_a_customer_with_unbilled_charges_is_not_archived(session: Session, held
         transaction(charges.release, ids, "", SYSTEM, NOW)
     bill()
     assert transaction(customers.archive, customer.id, SYSTEM, NOW)
+
+
+TYPED: CustomerFields = {
+    "registration_id": "40 12345 00000 9",
+    "registration_scheme": "0088",
+    "electronic_address": "DE 136 695 976",
+    "electronic_scheme": "9930",
+}
+
+
+def test_identifiers_are_stored_without_separators(session: Session) -> None:
+    customer, _ = create({**ACME, **TYPED}, A)
+    assert (customer.registration_id, customer.electronic_address) == ("4012345000009", "DE136695976")
+    before = contents(session)
+    assert create({**ACME, **TYPED}, A)[1] is False
+    assert create({**ACME, "electronic_address": "DE136695976"}, A)[1] is False
+    transaction(customers.update, A, TYPED, None, SYSTEM, NOW)
+    assert contents(session) == before
+    with pytest.raises(Conflict) as refused:
+        create({**ACME, "registration_id": "40 00001 00000 5"}, A)
+    assert refused.value.extra == {"differs": ["registration_id"]}
+
+
+def test_identifiers_of_earlier_versions_stay_until_they_change(session: Session) -> None:
+    create(ACME, A)
+    transaction(lambda session: session.execute(update(Customer).values(**TYPED)))
+    compact: CustomerFields = {"registration_id": "4012345000009", "electronic_address": "DE136695976"}
+    assert create({**ACME, **TYPED}, A)[1] is False
+    assert create({**ACME, **compact}, A)[1] is False
+    transaction(customers.update, A, {**TYPED, "city": "Berlin", "country": "DE"}, None, SYSTEM, NOW)
+    session.rollback()
+    assert session.get_one(Customer, A).registration_id == "40 12345 00000 9"
+    transaction(customers.update, A, compact, None, SYSTEM, NOW)
+    session.rollback()
+    assert session.get_one(Customer, A).registration_id == "4012345000009"

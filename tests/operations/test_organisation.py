@@ -165,3 +165,14 @@ def test_a_stored_detail_stays_until_it_is_changed(session: Session) -> None:
     assert change_settings(legal_name="Clouds Ltd", tax_id="DE123456789").legal_name == "Clouds Ltd"
     with pytest.raises(Invalid):
         change_settings(tax_id="DE123456780")
+
+
+def test_identifiers_are_stored_without_separators(session: Session) -> None:
+    house = change_settings(
+        registration_id="40 12345 00000 9",
+        registration_scheme="0088",
+        electronic_address="DE 136 695 976",
+        electronic_scheme="9930",
+    )
+    assert (house.registration_id, house.electronic_address, house.version) == ("4012345000009", "DE136695976", 2)
+    assert change_settings(electronic_address="DE 136695976").version == 2

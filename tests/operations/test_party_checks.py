@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from billing_admin.domain.parties import ADDRESS_PARTS
-from billing_admin.operations.master_data.party_checks import find_address_problems, find_party_problems
+from billing_admin.operations.master_data.party_checks import (
+    compact_identifiers,
+    find_address_problems,
+    find_party_problems,
+)
 
 BLANK: dict[str, Any] = dict.fromkeys(
     (
@@ -74,3 +78,21 @@ def test_all_problems_are_named_together() -> None:
         ("tax_id", "not_a_vat_number"),
         ("electronic_address", "missing"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "typed", "compact"),
+    [
+        ("0088", "40 12345 00000 9", "4012345000009"),
+        ("9930", "DE 136 695 976", "DE136695976"),
+        ("0204", "04011000-1234512345-06", "04011000-1234512345-06"),
+        ("0060", "12 345", "12 345"),
+    ],
+)
+def test_a_changed_identifier_is_compact(scheme: str, typed: str, compact: str) -> None:
+    given = {"electronic_address": typed, "electronic_scheme": scheme}
+    stored = {"electronic_address": compact, "electronic_scheme": scheme}
+    assert compact_identifiers(given, BLANK) == stored
+    assert compact_identifiers({"electronic_scheme": scheme}, BLANK | {"electronic_address": typed}) == stored
+    assert compact_identifiers({"electronic_address": typed}, given) == {"electronic_address": typed}
+    assert compact_identifiers({"city": "Berlin"}, given) == {"city": "Berlin"}

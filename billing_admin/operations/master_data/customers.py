@@ -25,7 +25,11 @@ from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 from billing_admin.operations.master_data.contacts import set_email, set_search_text
-from billing_admin.operations.master_data.party_checks import find_address_problems, find_party_problems
+from billing_admin.operations.master_data.party_checks import (
+    compact_identifiers,
+    find_address_problems,
+    find_party_problems,
+)
 
 _GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
 
@@ -50,6 +54,7 @@ def create(
             raise Invalid("missing", f"Enter the customer's {field}.", field)
     values = {**CUSTOMER_DEFAULTS, **values, "reference": values.get("reference") or _next_reference(session)}
     _check_details(values, {})
+    values = compact_identifiers(values, {})
     email = values.pop("email")
     customer = Customer(id=id or new_id(now), **values, created_at=now)
     customer.archived_at = None
@@ -78,7 +83,9 @@ def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> 
             "reference",
             differs=["id"],
         )
-    differs = differing_fields(values, _stored_fields(existing))
+    stored = _stored_fields(existing)
+    compact = compact_identifiers({**stored, **values}, {})
+    differs = differing_fields({field: compact[field] for field in values}, compact_identifiers(stored, {}))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -125,6 +132,7 @@ def update(
     check_new_texts(values, before)
     _refuse_unprinted_address(values, before)
     _check_details({**before, **values}, before)
+    values = compact_identifiers(values, before)
     set_email(session, customer, values.pop("email", before["email"]), actor, now)
     for field, value in values.items():
         setattr(customer, field, value)

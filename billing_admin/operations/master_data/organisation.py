@@ -17,7 +17,7 @@ from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.number_series import start_new_series
-from billing_admin.operations.master_data.party_checks import find_party_problems
+from billing_admin.operations.master_data.party_checks import compact_identifiers, find_party_problems
 from billing_admin.queries.master_data.organisation import day_of
 
 FIELDS = [
@@ -102,7 +102,7 @@ def _check_values(fields: OrganisationFields, stored: Mapping[str, Any]) -> dict
     problems = find_party_problems({**stored, **values}, stored)
     if problems:
         raise Invalid.of(problems)
-    return values
+    return compact_identifiers(values, stored)
 
 
 def _check_number_formats(organisation: Organisation) -> None:

@@ -31,6 +31,22 @@ def find_party_problems(values: Mapping[str, Any], stored: Mapping[str, Any]) ->
     ]
 
 
+def compact_identifiers(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with changed identifiers in the form that is checked.
+
+    It has no separators, as networks require. `values` are without problems.
+    """
+    known = {**stored, **values}
+    numbers: dict[str, str] = {}
+    for identifier, (scheme, _) in _SCHEMES.items():
+        if not known.get(scheme) or all(known.get(field) == stored.get(field) for field in (identifier, scheme)):
+            continue
+        number = check_scheme_identifier(known[scheme], known.get(identifier, "")).number
+        if number:
+            numbers[identifier] = number
+    return {**values, **numbers}
+
+
 def find_address_problems(values: Mapping[str, Any], stored: Mapping[str, Any], prefix: str = "") -> list[Problem]:
     """Return the problems of a changed address.
 
