@@ -77,6 +77,11 @@ _NUMBER = re.compile(rf"-?{_DECIMAL}(?:e-?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _PIXELS: Final = {"": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
 MAX_DEPTH = 60  # of elements in each other, references included
 MAX_DRAWN = 50_000  # elements, where a reference counts as all that it draws
+# The work of typst: it reads the attributes of each element that it draws, and a long style takes it the square of the time.
+MAX_DRAWN_CHARACTERS = 2_000_000  # of attributes, where a reference counts as all that it draws, except for gradients
+MAX_STYLE = 4_000  # characters of an attribute `style`
+MAX_SHEET = 50_000  # characters of all style sheets
+MAX_SHEET_WORK = 100_000_000  # characters of all style sheets × elements drawn
 _MAX_NUMBER_LENGTH = 40  # characters of a width or height, and of each of the four numbers of a view box
 _MAX_STATED = 1_000_000.0  # pixels; more is not told apart
 _MAX_UNITS = 2000.0  # of a picture that has a view box only; it is drawn in any size
@@ -85,6 +90,7 @@ _MAX_UNITS = 2000.0  # of a picture that has a view box only; it is drawn in any
 @dataclass(slots=True)
 class _Element:
     name: str
+    characters: int  # of its attributes
     children: list["_Element"] = field(default_factory=list)
     references: list[str] = field(default_factory=list)
 
@@ -125,6 +131,7 @@ class _Reader:
         self.elements = 0
         self.style: list[str] = []
         self.style_references: list[str] = []
+        self.sheet_characters = 0
         self.size = (0, 0)
 
     def _start(self, qualified: str, attributes: dict[str, str]) -> None:
@@ -137,7 +144,7 @@ class _Reader:
             return
         if namespace != SVG_NAMESPACE or name not in _ELEMENTS or (not self.open and name != "svg"):
             raise self._refused("not_allowed", self._reason(namespace, name))
-        element = _Element(name)
+        element = _Element(name, sum(map(len, attributes.values())))
         for attribute, value in attributes.items():
             self._check_attribute(element, attribute, value)
         parent = self.open[-1] if self.open else None
@@ -165,7 +172,11 @@ class _Reader:
     def _end(self, _name: str) -> None:
         element = self.open.pop()
         if element is not None and element.name == "style":
-            self.style_references += self._check_css("".join(self.style))
+            sheet = "".join(self.style)
+            self.sheet_characters += len(sheet)
+            if self.sheet_characters > MAX_SHEET:
+                raise _sheet_too_long()
+            self.style_references += self._check_css(sheet)
             self.style.clear()
 
     def _characters(self, text: str) -> None:
@@ -190,17 +201,24 @@ class _Reader:
         if (namespace, name) == (_XML, "base"):
             raise self._refused("not_allowed", "References to other files are not allowed: remove xml:base.")
         if name == "href" and namespace in {"", _XLINK}:
-            if not re.fullmatch(r"#[^\s\"'()\\]+", value):
-                raise self._refused(
-                    "not_allowed", f"References to other files are not allowed: remove href=“{value[:60]}”."
-                )
-            element.references.append(value[1:])
+            element.references.append(self._read_reference(value))
         elif not namespace and name == "id":
             if value in self.by_id:  # programs differ in which one they take
                 raise self._refused("not_allowed", f"Two elements have the id “{value[:40]}”: rename one of them.")
             self.by_id[value] = element
+        elif not namespace and name == "style" and len(value) > MAX_STYLE:
+            message = f"A style has more than {MAX_STYLE:,} characters: use presentation attributes instead."
+            raise self._refused("too_complex", message)
         elif not namespace and not _NAMES.fullmatch(name):
             element.references += self._check_css(value)
+
+    def _read_reference(self, value: str) -> str:
+        """Return the id that an address refers to."""
+        if not re.fullmatch(r"#[^\s\"'()\\]+", value):
+            raise self._refused(
+                "not_allowed", f"References to other files are not allowed: remove href=“{value[:60]}”."
+            )
+        return value[1:]
 
     def _check_css(self, css: str) -> list[str]:
         """Return the ids that values of CSS refer to."""
@@ -248,15 +266,17 @@ class _Reader:
                     " presentation attributes instead of a style sheet."
                 )
                 raise _refused("not_allowed", message)
-        drawn, _ = self._count(self.root, {}, 0)
+        drawn, _, _ = self._count(self.root, {}, 0)
+        if drawn * self.sheet_characters > MAX_SHEET_WORK:
+            raise _sheet_too_long()
         if drawn + self.elements > MAX_DRAWN:
             raise _too_complex()
         return self.size
 
-    def _count(self, element: _Element, counted: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
-        """Return the number of elements that an element draws, and their depth.
+    def _count(self, element: _Element, counted: dict[int, tuple[int, int, int]], depth: int) -> tuple[int, int, int]:
+        """Return the number, the depth and the characters of what is drawn.
 
-        A reference counts as its target.
+        This is an element with all in it; a reference counts as its target. The characters are those of attributes.
         """
         if depth > MAX_DEPTH:
             raise _too_complex()
@@ -264,13 +284,21 @@ class _Reader:
             targets = [self.by_id[reference] for reference in element.references if reference in self.by_id]
             parts = [self._count(part, counted, depth + 1) for part in (*element.children, *targets)]
             drawn, deepest = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
-            if drawn > MAX_DRAWN or deepest > MAX_DEPTH:
+            # A gradient is read once for all that refer to it.
+            copied = [*element.children, *(target for target in targets if target.name not in _GRADIENTS)]
+            characters = element.characters + sum(counted[id(part)][2] for part in copied)
+            if drawn > MAX_DRAWN or deepest > MAX_DEPTH or characters > MAX_DRAWN_CHARACTERS:
                 raise _too_complex()
-            counted[id(element)] = drawn, deepest
+            counted[id(element)] = drawn, deepest, characters
         return counted[id(element)]
 
     def _refused(self, code: str, message: str) -> Invalid:
         return _refused(code, f"{message} (Line {self.parser.CurrentLineNumber:,} of the SVG.)")
+
+
+def _sheet_too_long() -> Invalid:
+    message = "The style sheet is too long: save the file with presentation attributes instead of a style sheet."
+    return _refused("too_complex", message)
 
 
 def _too_complex() -> Invalid:

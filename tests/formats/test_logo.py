@@ -271,7 +271,7 @@ LONG_ATTRIBUTES = {
     "name": f'{SIZE} fill="{"a" * LONG}"',
     "name and spaces": f'{SIZE} fill="{"a" + " " * LONG}"',
     "names and spaces": f'{SIZE} fill="{"a " * (LONG // 2)}"',
-    "hyphens": f'{SIZE} style="fill:{"-" * LONG}"',
+    "hyphens": f'{SIZE} fill="{"-" * LONG}"',
     "calls": f'{SIZE} fill="{"rgb(" * (LONG // 4)}"',
     "name of a class": f'{SIZE} class="{"a" * LONG}"',
     "width": f'width="{"1" * LONG}x" viewBox="0 0 100 40"',
@@ -306,6 +306,41 @@ def test_a_long_attribute_is_refused_in_a_second(attributes: str) -> None:
         check_svg(data)
     assert time.process_time() - begin < 1
     assert refused.value.code in {"not_allowed", "no_size"}
+
+
+SLOW_TO_PRINT = {
+    "style": svg(f'<rect style="fill:{"-" * LONG}"/>'),
+    "style sheet": svg(f"<style>rect{{fill:{'-' * LONG}}}</style>"),
+    "style sheets": svg(f"<style>rect{{fill:{'-' * 30_000}}}</style>" * 10),
+    "rules and elements": svg("<style>" + ".a{fill:red}" * 4_000 + "</style>" + '<g class="a"/>' * 20_000),
+    "rules and references": svg(
+        "<style>"
+        + ".a{fill:red}" * 4_000
+        + '</style><g id="a">'
+        + '<g class="a"/>' * 100
+        + "</g>"
+        + '<use href="#a"/>' * 90
+    ),
+    "path in many places": svg(f'<path id="a" d="M0 0{"h9v9" * 20_000}"/>' + '<use href="#a"/>' * 10_000),
+    "styles in many places": svg(f'<g id="a" style="{"a:b;" * 900}"/>' + '<use href="#a"/>' * 10_000),
+}
+
+
+@pytest.mark.parametrize("data", SLOW_TO_PRINT.values(), ids=SLOW_TO_PRINT)
+def test_a_drawing_that_takes_long_to_print_is_refused(data: bytes) -> None:
+    begin = time.process_time()
+    assert refusal(data).code == "too_complex"
+    assert time.process_time() - begin < 1
+
+
+def test_a_drawing_of_a_usual_program_has_room() -> None:
+    sheet = "".join(f".st{number}{{fill:#123456;stroke:#000}}" for number in range(300))
+    paths = '<path class="st7" d="M0 0h9v9z"/>' * 5_000
+    symbol = f'<symbol id="s"><path style="{"stroke-width:1.5;" * 120}" d="M0 0{"h9v9" * 2_000}"/></symbol>'
+    stops = f'<stop style="stop-color:#123456;stop-opacity:1" offset="{"0" * 300}"/>' * 5
+    gradient = f'<linearGradient id="g">{stops}</linearGradient>' + '<path fill="url(#g)" d="M0 0h9v9z"/>' * 2_000
+    assert check_logo(svg(gradient)).width == 100
+    assert check_logo(svg(f"<style>{sheet}</style>{paths}{symbol}" + '<use href="#s"/>' * 50)).width == 100
 
 
 def test_a_size_of_many_digits_is_read() -> None:
