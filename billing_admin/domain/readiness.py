@@ -83,7 +83,7 @@ class IssueFacts:
 
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
     purchase order, and the results of number checks. `has_exchange_rate` is false if the tax cannot be stated in the
-    organisation's base currency by the rates for `issue_date`. `requires_complete_details` makes a stop of each warning.
+    organisation's base currency by the rates for `issue_date`. `requires_complete_details` turns each warning into a stop.
     A credit note is not to be paid, so it needs no bank account. See `tax_breakdown.is_tax_recomputable`.
     """
 
@@ -108,10 +108,10 @@ class IssueFacts:
 
 
 class Requirement(NamedTuple):
-    """Something that a document must have, with the test that it lacks it.
+    """A fact that a document must have, with the test whether it is missing or wrong.
 
-    `reason` says in a few words why a run leaves an account out. `message` says how to mend it; it may name the buyer
-    and the currency, and have the problem of a number.
+    `reason` says in a few words why a run leaves an account out. `message` says how to correct it; it may contain the
+    customer, the currency and the problem of a number.
     """
 
     field: FieldPath
@@ -240,7 +240,7 @@ STOPS: Final = (
         ("customer", "name"),
         "customer_name_missing",
         "The customer's name is missing",
-        "Enter the customer's name on its page: an invoice must name the buyer.",
+        "Enter the customer's name on its page: an invoice must name the customer.",
         lambda facts: not facts.buyer.name.strip(),
         "BT-44",
         "BR-07",
@@ -269,7 +269,7 @@ WARNINGS: Final = (
         ("organisation", "tax_id"),
         "organisation_vat_number_wrong",
         "The seller's VAT number is wrong",
-        "Correct your VAT number in the settings. {numbers.seller_vat_problem}",
+        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
         lambda facts: bool(facts.numbers.seller_vat_problem),
         "BT-31",
     ),
@@ -327,7 +327,7 @@ def _buyer_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("customer", field),
         f"e_invoice_customer_{field}_missing",
-        f"E-invoice: the buyer's {noun} is missing",
+        f"E-invoice: the customer's {noun} is missing",
         f"Enter the {noun} of {{buyer}} on the customer's page: {{format}} e-invoices must have it.",
         lambda facts: not _field_of(facts.details.buyer, field),
         term,
@@ -388,7 +388,7 @@ EN_16931: Final = (
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_wrong",
         "E-invoice: the seller's VAT number is wrong",
-        "Correct your VAT number in the settings. {numbers.seller_vat_problem}",
+        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
         lambda facts: bool(facts.numbers.seller_vat_problem),
         "BT-31",
         "BR-CO-09",
@@ -397,7 +397,7 @@ EN_16931: Final = (
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_missing",
         "E-invoice: the seller's VAT number is missing",
-        "Enter your VAT number in the settings: invoices for exports and intra-community supplies must show it.",
+        "Enter your VAT number as tax ID in the settings: exports and intra-community supplies must show it.",
         lambda facts: not facts.numbers.seller_vat_number and bool(facts.categories & {EXPORT, INTRA_COMMUNITY}),
         "BT-31",
         "BR-G-02, BR-IC-02",
@@ -406,7 +406,7 @@ EN_16931: Final = (
         ("organisation", "tax_id"),
         "e_invoice_organisation_tax_number_missing",
         "E-invoice: the seller's VAT number or tax number is missing",
-        "Enter your VAT number or your tax number in the settings: an e-invoice must have one of them.",
+        "Enter your VAT number as tax ID, or your tax number, in the settings: an e-invoice must have one of them.",
         _lacks_tax_number,
         "BT-31, BT-32",
         "BR-S-02, BR-Z-02, BR-E-02, BR-AE-02",
@@ -415,7 +415,8 @@ EN_16931: Final = (
         ("organisation", "registration_id"),
         "e_invoice_organisation_registration_missing",
         "E-invoice: the seller's VAT number or registration number is missing",
-        "Enter your VAT number or your registration number in the settings: an e-invoice must have one of them.",
+        "Enter your VAT number as tax ID, or your registration number, in the settings: an e-invoice must have one of"
+        " them.",
         lambda facts: not facts.numbers.seller_vat_number and not facts.details.seller.registration_id.strip(),
         "BT-30, BT-31",
         "BR-CO-26",
@@ -461,7 +462,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_wrong",
-        "E-invoice: the buyer's VAT number is wrong",
+        "E-invoice: the customer's VAT number is wrong",
         "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
         lambda facts: bool(facts.numbers.buyer_vat_problem),
         "BT-48",
@@ -470,7 +471,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_missing",
-        "E-invoice: the buyer's VAT number is missing",
+        "E-invoice: the customer's VAT number is missing",
         "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an intra-community"
         " supply needs it.",
         lambda facts: INTRA_COMMUNITY in facts.categories and not facts.numbers.buyer_vat_number,
@@ -480,7 +481,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_identifier_missing",
-        "E-invoice: reverse charge, and the buyer has neither VAT number nor registration number",
+        "E-invoice: reverse charge, and the customer has neither VAT number nor registration number",
         "Enter the VAT number of {buyer}, with its country code, as tax ID, or the registration number, on the"
         " customer's page: reverse charge needs one of them.",
         lambda facts: (
@@ -561,7 +562,7 @@ PEPPOL: Final = (
     Requirement(
         ("customer", "electronic_scheme"),
         "e_invoice_customer_scheme_not_peppol",
-        "E-invoice: the buyer's electronic address is not a Peppol ID",
+        "E-invoice: the customer's electronic address is not a Peppol ID",
         "Enter the Peppol ID of {buyer} as electronic address on the customer's page: e-mail addresses do not work.",
         lambda facts: _is_outside_peppol(facts.details.buyer),
         "BT-49",

@@ -227,18 +227,18 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     document = make_issued(
         make_buyer(e_invoice="none", country="", street="", postcode="", city="", buyer_reference="")
     )
-    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .* when it was issued: the buyer's country"):
+    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .* when it was issued: the customer's country"):
         made(session, document, "ubl")
     script = Script(app.test_client(), make_token(["read"]))
     refused = script.get(f"/invoices/{document.number}/e-invoice?syntax=xrechnung-ubl")
     assert refused.json
     assert (refused.status_code, code(refused)) == (422, "e_invoice_incomplete")
     reasons = [error["detail"] for error in refused.json["errors"]]
-    assert reasons[0] == "The buyer's country is missing."
+    assert reasons[0] == "The customer's country is missing."
     assert "The buyer reference is missing." in reasons
     browser = signed_in(app, "viewer")
     page = browser.get(f"/invoices/{document.id}/e-invoice")
-    assert "The buyer's country is missing." in words(page)
+    assert "The customer's country is missing." in words(page)
     assert not has_link(page, "Download EN 16931 in UBL")
     back = browser.get(f"/invoices/{document.id}/e-invoice/ubl", follow_redirects=True)
     assert f"credit {document.number} in full and bill it again" in words(back)

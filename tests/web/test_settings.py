@@ -118,7 +118,7 @@ def test_the_details_of_the_seller_are_saved_and_shown(admin: FlaskClient, sessi
     assert "Contact Anna Beck, +49 30 123456, anna@nimbus.example" in text
     assert "Registration number 4012345000009 (0088, GLN)" in text
     assert "Electronic address billing@nimbus.example (EM, E-mail)" in text
-    assert "VAT number DE136695976 Tax number 12/345" in text
+    assert "Tax ID DE136695976 Tax number 12/345" in text
     page = admin.get(COMPANY).text
     assert '<option selected value="DE">Germany</option>' in page
     assert 'value="Wolkenallee 12"' in page

@@ -87,7 +87,7 @@ class CompanyForm(SectionForm):
 class TaxForm(SectionForm):
     """Tax numbers, and the reasons that documents without tax show."""
 
-    tax_id = TextField("VAT number")
+    tax_id = TextField("Tax ID")
     tax_number = TextField("Tax number")
     default_tax_rate = SelectField("Default tax rate")
     exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
