@@ -395,7 +395,7 @@ CONTACT_RULES: Mapping[str, Rule] = {
     "email": _contact_email,
     **dict.fromkeys(("invoices", "reminders", "statements"), _choice([*RECIPIENT_ROLES])),
 }
-# A contact gets statements only where somebody says so: they are sent every month.
+# A contact gets statements only if that is chosen: they are sent every month.
 CONTACT_DEFAULTS: Mapping[str, Any] = {"name": "", "invoices": "to", "reminders": "to", "statements": "none"}
 SERVICE_RULES: Mapping[str, Rule] = {
     "code": _reference,

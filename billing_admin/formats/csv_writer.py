@@ -76,7 +76,7 @@ def _copied(session: Session, query: Select[Any]) -> Iterator[bytes]:
     COPY yields one row at a time, so that only the LF at a row's end is replaced.
     """
     session.execute(text("SET LOCAL datestyle = 'ISO'"))
-    # SQLAlchemy writes the values of IN into a statement only when it runs it, unless it is told to.
+    # By default, SQLAlchemy expands the values of IN only at execution.
     compiled = query.compile(dialect=session.get_bind().dialect, compile_kwargs={"render_postcompile": True})
     statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
     with driver_errors(session.connection()) as driver, driver.cursor().copy(statement, compiled.params) as copy:

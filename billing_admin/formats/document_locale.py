@@ -84,7 +84,7 @@ class DocumentLocale:
         """Format a quantity with its unit.
 
         The unit is translated if its text is empty or a common name of its code in one of the languages. Another text,
-        such as `vCPU hour`, is what somebody wrote.
+        such as `vCPU hour`, is printed as entered.
         """
         number = format_number(quantity)
         known = _UNITS.get(unit_code or "")

@@ -36,7 +36,7 @@ _SETTINGS: Final = frozenset({"language", "paper", "accent", "svg"})
 class PrintedFile(NamedTuple):
     """The PDF of a document or letter.
 
-    It is `plain` if a font or the logo was left out because the export refused it: it can be whole another time.
+    It is `plain` if a font or the logo was left out because the export refused it. Callers do not store such a file.
     """
 
     data: bytes
@@ -52,7 +52,10 @@ def render_pdf(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_inv
 
 
 def print_document(invoice: Invoice, glyphs: Glyphs, logo: Logo | None = None, e_invoice: str = "") -> PrintedFile:
-    """Return a document as PDF, and whether it was printed plainly; see `render_pdf`."""
+    """Return a document as PDF, and whether it lacks a font or the logo.
+
+    See `render_pdf`.
+    """
     made_at = invoice.issued_at or invoice.created_at
     return _print_file(document_contents(invoice, logo), glyphs, int(made_at.timestamp()), e_invoice)
 

@@ -65,7 +65,7 @@ _FUNCTIONS: Final = frozenset(
     {"url", "rgb", "rgba", "hsl", "hsla", "matrix", "translate", "translatex", "translatey"}
     | {"scale", "scalex", "scaley", "rotate", "skewx", "skewy"}
 )
-# The file is of a user and can have 512 KB: each expression reads a text once, and never tries its parts again.
+# The file is untrusted and can have 512 KB: the expressions match in linear time, without backtracking.
 _FUNCTION = re.compile(r"(?<![\w-])([\w-]++)\s*+\(")
 _URL = re.compile(r"url\s*+\(", re.IGNORECASE)
 _LOCAL_URL = re.compile(r"""url\(\s*+(["']?)#([^"'()\s\\]++)\1\s*+\)""", re.IGNORECASE)
@@ -77,13 +77,13 @@ _NUMBER = re.compile(rf"-?{_DECIMAL}(?:e-?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _PIXELS: Final = {"": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
 MAX_DEPTH = 60  # of elements in each other, references included
 MAX_DRAWN = 50_000  # elements, where a reference counts as all that it draws
-# The work of typst: it reads the attributes of each element that it draws, and a long style takes it the square of the time.
+# The work of typst, which reads the attributes of each element that it draws, and a style in quadratic time.
 MAX_DRAWN_CHARACTERS = 2_000_000  # of attributes, where a reference counts as all that it draws, except for gradients
 MAX_STYLE = 4_000  # characters of an attribute `style`
 MAX_SHEET = 50_000  # characters of all style sheets
 MAX_SHEET_WORK = 100_000_000  # characters of all style sheets × elements drawn
 _MAX_NUMBER_LENGTH = 40  # characters of a width or height, and of each of the four numbers of a view box
-_MAX_STATED = 1_000_000.0  # pixels; more is not told apart
+_MAX_STATED = 1_000_000.0  # pixels; larger sizes count as this one
 _MAX_UNITS = 2000.0  # of a picture that has a view box only; it is drawn in any size
 
 

@@ -34,10 +34,10 @@ def zip_entry(name: str, at: datetime, compression: int = zipfile.ZIP_DEFLATED) 
 
 
 class ZippedFile(NamedTuple):
-    """A file of a zip file; `at` is the time that it shows."""
+    """A file of a zip file, with its time of modification."""
 
     name: str
-    at: datetime
+    modified_at: datetime
     data: bytes
 
 
@@ -46,6 +46,6 @@ def zip_files(files: Iterable[ZippedFile]) -> Iterator[bytes]:
     pipe = ZipPipe()
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w") as archive:
         for file in files:
-            archive.writestr(zip_entry(file.name, file.at, zipfile.ZIP_STORED), file.data)
+            archive.writestr(zip_entry(file.name, file.modified_at, zipfile.ZIP_STORED), file.data)
             yield pipe.take()
     yield pipe.take()

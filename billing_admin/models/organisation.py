@@ -112,7 +112,7 @@ class Organisation(Base):
     and `{number:5}`. The notes are printed on documents for customers whose tax treatment charges no tax.
     `number_format` and `date_order` say how typed numbers and days are read, and how numbers are shown.
     `journal_accounts` holds account names that replace the defaults of `domain.journal.ACCOUNTS`.
-    `address` is printed while `country` is empty, the parts of the address otherwise. `tax_id` is the VAT number,
+    `address` is printed while `country` is empty, the parts of the address otherwise. `tax_id` is a VAT number or another tax ID,
     `tax_number` the number that the local tax office gave. `language` and `paper` are those of documents whose
     customer has none. `accent` is a colour such as `#0b57d0`, or empty.
     """

@@ -16,8 +16,8 @@ RENDITION_FORMS = ("pdf", "void", "factur-x", "ubl", "cii", "peppol", "xrechnung
 class Rendition(Base):
     """The file of a document in one form and language.
 
-    It is made once and never again, so that each copy has the same bytes, also after template or fonts have changed. `template`
-    and `fonts` name those that it was made with.
+    It is made once, so that each copy has the same bytes, also after the template or the fonts have changed. `template`
+    and `fonts` name the ones that were used.
     """
 
     __tablename__ = "renditions"

@@ -48,12 +48,12 @@ def test_an_issued_document_is_read_by_what_was_frozen(script: Script) -> None:
     assert read(script, invoice.number)["ready"]
 
 
-def test_there_is_no_readiness_of_no_invoice(script: Script) -> None:
+def test_an_unknown_invoice_has_no_readiness(script: Script) -> None:
     response = script.get("/invoices/INV-2026-00099/readiness")
     assert (response.status_code, code(response)) == (404, "unknown_invoice")
 
 
-def test_a_run_tells_the_code_of_an_account_left_out(script: Script) -> None:
+def test_a_run_names_the_code_of_an_account_left_out(script: Script) -> None:
     make_invoice(issue=False)
     script.post("/charges", {"customer": "ACME", "description": "Work", "amount": "5", "incurred_on": "2026-03-01"})
     change_settings(requires_complete_details=True)

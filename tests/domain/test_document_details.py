@@ -58,7 +58,7 @@ def test_the_stored_form_leaves_out_all_that_is_empty() -> None:
 
 
 @pytest.mark.parametrize("stored", [None, {}])
-def test_a_document_of_before_has_no_details(stored: dict[str, str] | None) -> None:
+def test_a_document_of_an_earlier_version_has_no_details(stored: dict[str, str] | None) -> None:
     assert details_from_json(stored) == DocumentDetails()
 
 

@@ -290,7 +290,7 @@ def test_a_field_has_one_shortcoming() -> None:
     assert codes(facts) == [CUSTOMER_TAX_ID_MISSING, "e_invoice_organisation_country_missing"]
 
 
-def test_what_stops_comes_first() -> None:
+def test_stops_come_before_warnings() -> None:
     facts = changed(details(account=None), buyer=Party("", "", ""))
     assert [shortcoming.severity for shortcoming in find_shortcomings(facts)] == [STOP, WARNING]
 

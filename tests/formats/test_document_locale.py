@@ -72,7 +72,7 @@ def test_days_are_written_as_in_the_language(language: str, day: str, days: str,
         ("3", "hour", None, ["3 hour"] * 4),
     ],
 )
-def test_a_unit_is_translated_unless_people_named_it_otherwise(
+def test_a_unit_is_translated_if_it_has_a_common_name(
     quantity: str, unit: str | None, code: str | None, texts: list[str]
 ) -> None:
     printed = [DocumentLocale(language).quantity(Decimal(quantity), unit, code) for language in LANGUAGES]

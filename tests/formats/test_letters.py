@@ -71,7 +71,7 @@ def printed(contents: dict[str, Any]) -> list[str]:
     return read_pages(print_contents(contents, GLYPHS, 0))
 
 
-def test_letters_say_in_each_language_what_they_said() -> None:
+def test_letters_match_the_golden_texts_in_each_language() -> None:
     statement = make_statement(entries(6), FIRST)
     texts = {
         f"{kind}, {language}": printed(contents)
@@ -141,7 +141,7 @@ def test_many_documents_are_paid_by_the_customer_number() -> None:
     assert dict(contents["payment"]["facts"])["Reference"] == "ACME"
 
 
-def test_a_text_of_ones_own_replaces_the_usual_one() -> None:
+def test_a_custom_text_replaces_the_default_one() -> None:
     contents = reminder_contents(make_letter(), 3, DOCUMENTS, "Dear customer,\n\nplease call us.")
     assert contents["paragraphs"] == [["Dear customer,"], ["please call us."]]
     text = " ".join(printed(contents))

@@ -205,7 +205,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize(("content", "reason"), ATTACKS.values(), ids=ATTACKS)
-def test_what_acts_or_leads_outside_is_refused_with_its_line(content: str, reason: str) -> None:
+def test_active_and_external_parts_are_refused_with_their_line(content: str, reason: str) -> None:
     error = refusal(svg("\n" + content))
     assert error.code == "not_allowed"
     assert reason in error.message

@@ -143,7 +143,7 @@ def test_a_changed_digit_is_refused_or_gives_another_number(prefix: str, positio
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_vat_number_a_problem_or_neither(text: str) -> None:
+def test_any_text_is_a_vat_number_or_refused_or_ignored(text: str) -> None:
     result = check_vat_number(text)
     assert not (result.number and result.problem)
     assert bool(result.number) == bool(result.prefix)

@@ -34,7 +34,7 @@ def transfer(name: str, amount: str, text: str) -> list[list[bool]]:
     return code_of("BCD", "002", "1", "SCT", "", name, IBAN, f"EUR{amount}", "", "", text)
 
 
-def test_it_names_payee_account_amount_and_document() -> None:
+def test_a_code_names_payee_account_amount_and_document() -> None:
     svg = payment_code("Cloud Example GmbH", "DE89 3704 0044 0532 0130 00", 119_00, "EUR", "INV-2026-00042")
     assert svg is not None
     assert modules(svg) == transfer("Cloud Example GmbH", "119", "INV-2026-00042")
@@ -54,7 +54,7 @@ def test_it_names_payee_account_amount_and_document() -> None:
         ("ACME", IBAN, MAX_AMOUNT + 1, "EUR"),
     ],
 )
-def test_there_is_none_where_the_standard_has_none(name: str, iban: str, amount: int, currency: str) -> None:
+def test_there_is_no_code_outside_the_limits_of_the_standard(name: str, iban: str, amount: int, currency: str) -> None:
     assert payment_code(name, iban, amount, currency, "INV-2026-00042") is None
 
 

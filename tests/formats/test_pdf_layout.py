@@ -87,7 +87,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 }
 
 
-def test_each_kind_says_in_each_language_what_it_said() -> None:
+def test_each_kind_matches_the_golden_texts_in_each_language() -> None:
     texts = {
         f"{kind}, {language}": read_pages(render(in_language(make(), language)))
         for kind, make in KINDS.items()
@@ -177,7 +177,7 @@ def test_taxes_of_one_rate_are_one_row_and_the_base_currency_has_its_rate() -> N
         (voided(make_document(details=replace(DETAILS, test=True))), "VOID"),
     ],
 )
-def test_marks_say_what_a_document_is_not(document: Any, mark: str | None) -> None:
+def test_drafts_void_documents_and_demo_data_are_marked(document: Any, mark: str | None) -> None:
     assert document_contents(document)["mark"] == (mark or "")
     large = {place.text for place in read_fragments(render(document)) if place.size > 15}
     assert large == ({mark} if mark else set())
@@ -202,7 +202,7 @@ def test_only_an_issued_invoice_asks_for_money_and_only_in_euro_with_an_iban_by_
     )
 
 
-def test_a_document_of_before_prints_what_it_has() -> None:
+def test_a_document_without_details_is_printed() -> None:
     document = make_document(details=None)
     document.lines[0].unit_code = None
     (text,) = read_pages(render(document))
@@ -229,7 +229,7 @@ def test_long_documents_carry_their_sum_from_page_to_page() -> None:
 
 
 @pytest.mark.parametrize("count", range(4, 15, 2))
-def test_sums_payment_and_last_words_share_a_page(count: int) -> None:
+def test_sums_payment_and_short_notes_share_a_page(count: int) -> None:
     pages = read_pages(render(make_document(count)))
     (last,) = [page for page in pages if "Total " in page]
     assert last == pages[-1]
@@ -343,7 +343,7 @@ def length(place: Fragment) -> float:
     return float(units / _FONT["head"].unitsPerEm * place.size)
 
 
-def test_a_custom_line_and_facts_are_printed_as_people_wrote_them() -> None:
+def test_custom_lines_and_facts_are_printed_as_entered() -> None:
     details = DocumentDetails(custom_lines=(CustomLine("Kostenstelle", "<b>#1</b>"),))
     assert ("Kostenstelle", "<b>#1</b>") in document_contents(make_document(details=details))["facts"]
     assert "Kostenstelle <b>#1</b>" in printed(make_document(details=details))

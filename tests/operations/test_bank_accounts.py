@@ -212,7 +212,7 @@ def test_an_iban_is_shown_in_groups_of_four(iban: str) -> None:
 
 
 def test_stored_accounts_stay_readable(session: Session) -> None:
-    """An IBAN of before, which the check would refuse today, is not checked while it stays."""
+    """A stored IBAN that the check would refuse today is not checked until it changes."""
     id = make_bank_account().id
     transaction(lambda writer: writer.execute(text("UPDATE bank_accounts SET iban = 'DE00'")))
     fields: BankAccountFields = {"iban": "DE00", "holder": "Clouds"}

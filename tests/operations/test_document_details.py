@@ -160,7 +160,7 @@ def test_an_address_without_a_country_is_printed_as_entered(session: Session) ->
 
 
 def forget_details(session: Session) -> None:
-    """Make all documents ones of before details were stored."""
+    """Make all documents like those of versions without details."""
 
     def change(work: Session) -> None:
         without_triggers(work.connection())

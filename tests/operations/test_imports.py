@@ -455,7 +455,7 @@ def test_wrong_details_of_customers_are_reported_in_their_columns(session: Sessi
     ]
 
 
-def test_an_address_as_text_does_not_replace_one_in_parts_unseen(session: Session) -> None:
+def test_an_address_as_text_over_one_in_parts_is_refused(session: Session) -> None:
     take_in("customers", "reference,name,currency,street,city,country\nA,Alpha,EUR,Hof 2,Berlin,DE\n")
     one = check("customers", "reference,name,currency,address\nA,Alpha,EUR,Elsewhere 1\n", update=True)
     assert [row[:2] for row in told(one)] == [(2, "address")]

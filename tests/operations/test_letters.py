@@ -61,7 +61,7 @@ def test_a_statement_has_one_currency(app: Flask, session: Session, acme: Custom
     assert "currency=EUR" in link(page, "PDF in EUR")
 
 
-def test_a_statement_is_handed_out_and_recorded(app: Flask, session: Session, acme: Customer) -> None:
+def test_a_statement_is_downloaded_and_recorded(app: Flask, session: Session, acme: Customer) -> None:
     viewer = signed_in(app, "viewer")
     response = viewer.get(link(viewer.get(f"/customers/{acme.id}/statement"), "PDF"))
     assert (response.status_code, response.content_type) == (200, "application/pdf")

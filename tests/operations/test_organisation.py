@@ -160,7 +160,7 @@ def test_each_wrong_detail_is_named(session: Session) -> None:
 
 
 def test_a_stored_detail_stays_until_it_is_changed(session: Session) -> None:
-    """A database of before may hold a VAT number that was never checked."""
+    """A database of an earlier version may hold a VAT number that was never checked."""
     transaction(lambda writer: writer.execute(update(Organisation).values(tax_id="DE123456789", country="QQ")))
     assert change_settings(legal_name="Clouds Ltd", tax_id="DE123456789").legal_name == "Clouds Ltd"
     with pytest.raises(Invalid):

@@ -1,4 +1,4 @@
-"""Files of documents are stored when they are first made, and handed out as they are from then on."""
+"""Files of documents are stored when they are first made, and never change."""
 
 import hashlib
 from pathlib import Path
@@ -151,7 +151,7 @@ def test_doctor_names_changed_files_and_marks_without_a_void(session: Session) -
     ]
 
 
-def test_pages_scripts_and_commands_hand_out_the_same_bytes(app: Flask, session: Session, tmp_path: Path) -> None:
+def test_pages_scripts_and_commands_return_the_same_bytes(app: Flask, session: Session, tmp_path: Path) -> None:
     change_settings(invoice_footer="Pay soon.")
     issued = make_invoice()
     number, file = issued.number, tmp_path / "invoice.pdf"

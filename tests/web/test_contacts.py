@@ -66,7 +66,7 @@ def test_a_bad_contact_keeps_the_input(admin: FlaskClient, session: Session) -> 
     assert len(contacts(session)) == 1
 
 
-def test_who_saved_first_is_shown(admin: FlaskClient, session: Session) -> None:
+def test_a_save_over_another_persons_change_shows_both(admin: FlaskClient, session: Session) -> None:
     customer = make_customer(email="pay@acme.example")
     (contact,) = contacts(session)
     url = f"/customers/{customer.id}/contacts/{contact.id}/edit"
@@ -84,7 +84,7 @@ def test_a_contact_of_another_customer_is_not_found(admin: FlaskClient, session:
     assert admin.get(f"/customers/{other.id}/contacts/{contact.id}/edit").status_code == 404
 
 
-def test_who_may_only_read_sees_the_contacts(viewer: FlaskClient, session: Session) -> None:
+def test_a_viewer_sees_the_contacts_and_changes_none(viewer: FlaskClient, session: Session) -> None:
     customer = make_customer(email="pay@acme.example")
     text = viewer.get(f"/customers/{customer.id}").text
     assert "pay@acme.example" in text

@@ -1,6 +1,6 @@
 """E-invoices of issued documents.
 
-A file that was handed out is stored and never made again.
+A file is stored when it is first downloaded, and never made again.
 """
 
 from datetime import datetime
@@ -62,7 +62,7 @@ def issued_e_invoice(
     if is_pdf:
         content, plain = render_factur_x(invoice, glyphs, load_logo(session, invoice.details))
         if plain or missing_characters(invoice, glyphs):
-            # It can be whole another time; see `renditions.issued_pdf`.
+            # Not stored, so that a later attempt can be complete; see `renditions.issued_pdf`.
             return EInvoice(content, name, media_type)
         made_with, fonts = template_version(), glyphs.digest
     else:

@@ -1,6 +1,6 @@
 """The files of documents.
 
-A file that was handed out is stored and never made again.
+A file is stored when it is first downloaded, and never made again.
 """
 
 import hashlib
