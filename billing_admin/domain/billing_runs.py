@@ -6,7 +6,7 @@ preview, run and current invoice share, and `plan_chunk` decides what a run stor
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -17,7 +17,6 @@ from billing_admin.domain.invoices import NO_INVOICE_REASONS, ChargeGroup, Docum
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings, find_stops
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
-from billing_admin.domain.tax_breakdown import is_tax_recomputable
 
 # Why a run leaves charges out that it does not bill.
 AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
@@ -103,14 +102,8 @@ def _prepare(
         groups = [with_untaxed_rate(group, untaxed) for group in groups]
     document = make_document(currency, groups)
     purchase_order = document.purchase_order or order_of_customer
-    rates = {group.tax for group in groups}
-    facts = replace(
-        data.facts[key],
-        rates=rates,
-        purchase_order=purchase_order,
-        is_tax_recomputable=is_tax_recomputable(((tax.rate, tax.base, tax.tax) for tax in document.taxes), currency),
-    )
-    shortcomings = find(facts)
+    taxes = [(tax.rate, tax.base, tax.tax) for tax in document.taxes]
+    shortcomings = find(data.facts[key].with_document(taxes, purchase_order))
     stops = (shortcoming.code for shortcoming in shortcomings if shortcoming.stops)
     reason = reason_to_leave_out(document) or next(stops, None)
     return PreparedDocument(customer_id, reference, name, document, shortcomings, reason, purchase_order)

@@ -6,14 +6,15 @@ that format stop the issue as well: an issued document can never be completed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails
 from billing_admin.domain.errors import FieldPath, Invalid, Problem
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.tax_breakdown import is_tax_recomputable
 
 STOP: Final = "stop"
 WARNING: Final = "warning"
@@ -105,6 +106,18 @@ class IssueFacts:
     def categories(self) -> set[str]:
         """The tax categories of the lines."""
         return {rate.category for rate in self.rates}
+
+    def with_document(self, taxes: Collection[tuple[TaxRate, int, int]], purchase_order: str) -> Self:
+        """Return the facts with those of a document.
+
+        `taxes` are its rates with their bases and taxes, in minor units.
+        """
+        return replace(
+            self,
+            rates={rate for rate, _, _ in taxes},
+            purchase_order=purchase_order,
+            is_tax_recomputable=is_tax_recomputable(taxes, self.currency),
+        )
 
 
 class Requirement(NamedTuple):

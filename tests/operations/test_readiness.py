@@ -4,20 +4,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.billing_runs import ChunkPlan, plan_chunk
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import BillingRun, Customer, Invoice
-from billing_admin.operations.billing import runs
+from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.chunks import bill_chunk
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import invoices
@@ -199,6 +202,25 @@ def test_a_tax_id_that_changes_after_the_run_was_started_is_seen(session: Sessio
     expected = [] if after else [("VIENNA", 1, REASON)]
     assert left_out_of(session, run_id) == expected
     assert session.scalars(select(Invoice.customer_tax_id)).all() == ([after] if after else [])
+
+
+def test_a_run_freezes_what_it_planned(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tax ID that is removed between the plan of a chunk and its numbers neither stops the run nor is missing."""
+    vienna = reverse_charged("ATU13585627")
+    post(make_spec(vienna, "5"), make_spec(make_customer(), "8"))
+
+    def plan_then_change(*args: Any, **options: Any) -> ChunkPlan:
+        planned = plan_chunk(*args, **options)
+        db.session().execute(update(Customer).where(Customer.id == vienna.id).values(tax_id="", name="Renamed"))
+        return planned
+
+    monkeypatch.setattr(chunks, "plan_chunk", plan_then_change)
+    run_id = bill()
+    assert left_out_of(session, run_id) == []
+    [invoice] = [issued for issued in all_invoices() if issued.customer_reference == "VIENNA"]
+    assert (invoice.customer_tax_id, invoice.customer_name) == ("ATU13585627", "VIENNA")
+    assert session.get_one(BillingRun, run_id).state == "done"
+    assert_books_balance(session)
 
 
 def test_required_details_stop_an_issue_and_leave_an_account_out(session: Session) -> None:

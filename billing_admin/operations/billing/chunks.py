@@ -39,10 +39,10 @@ from billing_admin.operations.invoices.invoice_rows import (
 )
 from billing_admin.operations.invoices.invoices import copied_fields, issue_details, number_documents
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
+from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data
-from billing_admin.queries.master_data.customers import load_customers
-from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.invoices.readiness import PartyData
 
 CHUNK = 500  # accounts
 
@@ -98,9 +98,11 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
         purchase_order=run.purchase_order,
         issue_date=run.issue_date if run.issue else None,
     )
-    data = load_billing_data(session, scope)
+    if run.issue:
+        lock_organisation(session)  # documents are frozen with the data that they are planned with
+    data, parties = load_billing_data(session, scope)
     plan = plan_chunk(accounts, data, confirmed=run.confirmed is not None)
-    _store(session, run, accounts, plan, actor, now)
+    _store(session, run, accounts, plan, parties, actor, now)
     return len(items)
 
 
@@ -130,10 +132,11 @@ def _store(
     run: BillingRun,
     accounts: Mapping[AccountKey, WaitingAccount],
     plan: ChunkPlan,
+    parties: PartyData,
     actor: Actor,
     now: datetime,
 ) -> None:
-    documents = _build_documents(session, run, plan.billed, now)
+    documents = _build_documents(run, plan.billed, parties, now)
     _store_later(session, run, accounts, plan.later)
     _delete_items(session, run, plan.finished, "due")
     billed = [
@@ -146,7 +149,7 @@ def _store(
     _update_outcomes(session, billed + left_out)
     _update_accounts(session, [_account_update(run, item) for item in plan.billed])
     if documents:
-        _store_documents(session, run, plan.billed, documents, now)
+        _store_documents(session, run, plan.billed, documents, parties, now)
         details = {"invoices": len(documents), "charges": billed_charges(plan.billed)}
         record(session, actor, now, "billing_run.billed", "billing_run", run.id, details)
         if run.issue:
@@ -154,23 +157,18 @@ def _store(
 
 
 def _build_documents(
-    session: Session, run: BillingRun, billed: Sequence[BilledItem], now: datetime
+    run: BillingRun, billed: Sequence[BilledItem], parties: PartyData, now: datetime
 ) -> list[DocumentRows]:
     """Return the rows of the documents.
 
     Those that the run issues get the fields of seller and customer with their number.
     """
-    if not billed:
-        return []
-    ids = new_ids(now)
-    if run.issue:
-        return [build_draft(run.id, item.prepared, {}, now, ids) for item in billed]
-    settings = organisation(session)
-    customers = load_customers(session, {item.prepared.customer_id for item in billed})
-    return [
-        build_draft(run.id, item.prepared, copied_fields(settings, customers[item.prepared.customer_id]), now, ids)
-        for item in billed
-    ]
+    ids, rows = new_ids(now), []
+    for item in billed:
+        customer = parties.customers[item.prepared.customer_id]
+        copied = {} if run.issue else copied_fields(parties.organisation, customer)
+        rows.append(build_draft(run.id, item.prepared, copied, now, ids))
+    return rows
 
 
 def _outcome(
@@ -210,7 +208,12 @@ def _account_update(run: BillingRun, item: BilledItem) -> Row:
 
 
 def _store_documents(
-    session: Session, run: BillingRun, billed: Sequence[BilledItem], documents: Sequence[DocumentRows], now: datetime
+    session: Session,
+    run: BillingRun,
+    billed: Sequence[BilledItem],
+    documents: Sequence[DocumentRows],
+    parties: PartyData,
+    now: datetime,
 ) -> None:
     """Store the documents, numbered if the run issues them, and claim their charges.
 
@@ -222,16 +225,18 @@ def _store_documents(
     if defer_invoice_checks(session):
         store_lines_and_taxes(session, documents)
         claim_charges(session, scope, prepared, documents, duplicate_window_start(now))
-        _store_invoices(session, run, documents, now)
+        _store_invoices(session, run, documents, parties, now)
     else:
-        _store_invoices(session, run, documents, now)
+        _store_invoices(session, run, documents, parties, now)
         store_lines_and_taxes(session, documents)
         claim_charges(session, scope, prepared, documents, duplicate_window_start(now))
 
 
-def _store_invoices(session: Session, run: BillingRun, documents: Sequence[DocumentRows], now: datetime) -> None:
+def _store_invoices(
+    session: Session, run: BillingRun, documents: Sequence[DocumentRows], parties: PartyData, now: datetime
+) -> None:
     if run.issue:
-        number_documents(session, documents, run.issue_date, now)
+        number_documents(session, documents, parties, run.issue_date, now)
         enqueue_invoices_issued(session, documents, now)
     store_invoices(session, documents)
 

@@ -25,13 +25,14 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.invoice_rows import store_documents
-from billing_admin.operations.invoices.invoices import lock_invoice, number_documents
+from billing_admin.operations.invoices.invoices import accounts_of, lock_invoice, number_documents
 from billing_admin.operations.master_data.accounts import lock_accounts
-from billing_admin.operations.master_data.periods import check_issue_date
+from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
 from billing_admin.operations.payments.payments import withdraw_from_invoice
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
 from billing_admin.queries.invoices.credit_notes import CreditSpec, compute_credit, creditable, to_minor_units
 from billing_admin.queries.invoices.document_rows import load_document_rows
+from billing_admin.queries.invoices.readiness import load_party_data
 from billing_admin.queries.master_data.organisation import day_of, organisation
 
 ONE = Decimal(1)
@@ -64,7 +65,9 @@ def credit_invoice(
     had_open_balance = row["paid"] + row["credited"] < row["total"]
     overpaid = row["paid"] + row["credited"] + credit.total - row["total"]
     withdrawn = withdraw_from_invoice(session, row, overpaid, day, now) if overpaid > 0 else 0
-    number_documents(session, [credit_note], day, now)
+    settings = require_open_day(session, day, now, "issue_date")
+    parties = load_party_data(session, settings, accounts_of([credit_note]), day)
+    number_documents(session, [credit_note], parties, day, now)
     store_documents(session, [credit_note])
     statement = update(Invoice).where(Invoice.id == invoice_id).values(credited=Invoice.credited + credit.total)
     session.execute(statement.execution_options(synchronize_session=False))

@@ -3,7 +3,7 @@
 An issued invoice never changes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import is_any_of_named
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.document_details import details_to_json
 from billing_admin.domain.document_hash import (
@@ -32,7 +33,6 @@ from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
 from billing_admin.domain.number_format import format_on_documents
 from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
-from billing_admin.domain.tax_breakdown import is_tax_recomputable
 from billing_admin.formats.addresses import print_address
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
@@ -41,8 +41,7 @@ from billing_admin.operations.master_data.periods import check_issue_date, requi
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
-from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
-from billing_admin.queries.master_data.customers import load_customers
+from billing_admin.queries.invoices.readiness import PartyData, load_party_data
 from billing_admin.queries.master_data.organisation import document_number_format, today
 
 
@@ -56,10 +55,7 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     row = lock_invoice(session, invoice_id)
     if not needs_issue(row["status"], row["number"]):
         return False
-    documents = load_document_rows(session, [row])
-    number_documents(session, documents, issue_date or today(session, now), now)
-    _update_issued(session, [row])
-    enqueue_invoices_issued(session, documents, now)
+    _issue_drafts(session, [row], issue_date or today(session, now), now)
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
@@ -75,12 +71,37 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     if not drafts:
         return 0
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
-    documents = load_document_rows(session, drafts)
-    number_documents(session, documents, issue_date, now)
-    _update_issued(session, drafts)
-    enqueue_invoices_issued(session, documents, now)
+    documents = _issue_drafts(session, drafts, issue_date, now)
     record(session, actor, now, "invoice.issued", "invoice", None, issue_details(documents))
     return len(drafts)
+
+
+def _issue_drafts(session: Session, drafts: Sequence[Row], issue_date: date, now: datetime) -> Sequence[DocumentRows]:
+    documents = load_document_rows(session, drafts)
+    organisation = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
+    parties = load_party_data(session, organisation, accounts_of(documents), issue_date)
+    _refuse_shortcomings(documents, parties)
+    number_documents(session, documents, parties, issue_date, now)
+    _update_issued(session, drafts)
+    enqueue_invoices_issued(session, documents, now)
+    return documents
+
+
+def accounts_of(documents: Iterable[DocumentRows]) -> set[AccountKey]:
+    """Return the accounts that documents bill."""
+    return {(document.invoice["customer_id"], document.invoice["currency"]) for document in documents}
+
+
+def _refuse_shortcomings(documents: Sequence[DocumentRows], parties: PartyData) -> None:
+    """Raise Invalid for all that stops invoices from being issued."""
+    stops: list[Shortcoming] = []
+    for document in documents:
+        row = document.invoice
+        facts = parties.facts[row["customer_id"], row["currency"]]
+        taxes = [(TaxRate(tax["category"], tax["percent"]), tax["base"], tax["tax"]) for tax in document.taxes]
+        stops += find_stops(facts.with_document(taxes, row["purchase_order"]))
+    if stops:
+        raise not_ready_error(stops)
 
 
 def issue_details(documents: Sequence[DocumentRows]) -> Row:
@@ -101,16 +122,19 @@ def lock_invoice(session: Session, invoice_id: UUID) -> Row:
     return dict(row)
 
 
-def number_documents(session: Session, documents: Sequence[DocumentRows], issue_date: date, now: datetime) -> None:
+def number_documents(
+    session: Session, documents: Sequence[DocumentRows], parties: PartyData, issue_date: date, now: datetime
+) -> None:
     """Issue documents of one kind in their order.
 
     They are frozen, their series is locked, then they are numbered and hashed. Only the rows in memory change: the
     caller stores them. The series is locked after everything else, so that it is locked as briefly as possible.
-    Raises Invalid for a date after today, before the last date of the series or in a locked period, and when
-    `domain.readiness` finds shortcomings; and Conflict when the format produces a number that another document has.
+    The caller has locked the organisation, and checked what invoices lack: `parties` are the data that it checked.
+    Raises Invalid for a date after today, before the last date of the series or in a locked period; and Conflict when
+    the format produces a number that another document has.
     """
-    organisation = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
-    contents = _freeze_all(session, organisation, documents, issue_date, now)
+    organisation = parties.organisation
+    contents = _freeze_all(documents, parties, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _lock_series(session, kind, issue_date, now)
     check_issue_date(session, organisation, kind, issue_date, now)
@@ -139,41 +163,24 @@ def _refuse_numbers_in_use(session: Session, numbers: Sequence[str]) -> None:
 _NUMBERS_IN_USE = select(Invoice.number).where(is_any_of_named(Invoice.number, "numbers")).limit(1)
 
 
-def _freeze_all(
-    session: Session, organisation: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
-) -> list[str]:
+def _freeze_all(documents: Sequence[DocumentRows], parties: PartyData, issue_date: date, now: datetime) -> list[str]:
     """Set the columns of issued documents except numbers and hashes, in memory.
 
-    Returns the contents to be hashed. Raises Invalid for a document due before its date, and for an invoice with
-    shortcomings. A credit note needs no check: it corrects an invoice that was issued, and names the same parties if
-    the details of that invoice were stored.
+    Returns the contents to be hashed. Raises Invalid for a document due before its date. A credit note names the same
+    parties as the invoice that it corrects, if the details of that invoice were stored.
     """
-    customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
-    sources = load_fact_sources(session, organisation, issue_date)
-    shortcomings: list[Shortcoming] = []
+    organisation = parties.organisation
     for document in documents:
         row = document.invoice
-        customer = customers[row["customer_id"]]
-        facts = make_facts(sources, customer, row["currency"])
+        customer = parties.customers[row["customer_id"]]
         if row["details"] is None:
-            base_rate = sources.base_rates.get(row["currency"]) if row["tax"] else None
+            details = parties.facts[row["customer_id"], row["currency"]].details
+            base_rate = parties.base_rates.get(row["currency"]) if row["tax"] else None
             row.update(copied_fields(organisation, customer))
-            details = facts.details if base_rate is None else replace(facts.details, base_rate=base_rate)
-            row["details"] = details_to_json(details)
+            row["details"] = details_to_json(details if base_rate is None else replace(details, base_rate=base_rate))
             row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)
-        if row["kind"] == "invoice":
-            taxes = [(TaxRate(tax["category"], tax["percent"]), tax["base"], tax["tax"]) for tax in document.taxes]
-            facts = replace(
-                facts,
-                rates={rate for rate, _, _ in taxes},
-                purchase_order=row["purchase_order"],
-                is_tax_recomputable=is_tax_recomputable(taxes, row["currency"]),
-            )
-            shortcomings += find_stops(facts)
-    if shortcomings:
-        raise not_ready_error(shortcomings)
     return [canonical_content(document) for document in documents]
 
 

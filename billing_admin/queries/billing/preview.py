@@ -35,8 +35,7 @@ from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.charges import TO_REVIEW, ChargeSum, charges_by_id
 from billing_admin.queries.charges.recurring_charges import schedules_by_charge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
-from billing_admin.queries.invoices.readiness import load_fact_sources, make_facts
-from billing_admin.queries.master_data.customers import load_customers
+from billing_admin.queries.invoices.readiness import PartyData, load_party_data
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.master_data.tax_rates import percent_by_day
 
@@ -212,26 +211,27 @@ def _likely_duplicates(
 
 def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
     """Return a document per account with charges due, by customer reference."""
-    return prepare_documents(load_billing_data(session, scope))
+    data, _ = load_billing_data(session, scope)
+    return prepare_documents(data)
 
 
-def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
-    """Load the rows that decide what is billed."""
+def load_billing_data(session: Session, scope: BillingScope) -> tuple[BillingData, PartyData]:
+    """Load the rows that decide what is billed, and the parties of the documents."""
     groups = _charge_groups(session, scope)
     settings = organisation(session)
-    sources = load_fact_sources(session, settings, scope.issue_date)
-    customers = load_customers(session, {customer_id for customer_id, _ in groups})
-    return BillingData(
+    parties = load_party_data(session, settings, groups, scope.issue_date)
+    data = BillingData(
         groups=groups,
         customers={
             id: BilledCustomer(row.reference, row.tax_treatment, row.name, row.purchase_order or scope.purchase_order)
-            for id, row in customers.items()
+            for id, row in parties.customers.items()
         },
-        facts={key: make_facts(sources, customers[key[0]], key[1]) for key in groups},
+        facts=parties.facts,
         untaxed=untaxed_terms(
             {treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES}, settings.exempt_vatex
         ),
     )
+    return data, parties
 
 
 class _GroupSums(NamedTuple):

@@ -4,7 +4,7 @@ The current data of customers and organisation decides.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_details import BaseCurrencyRate, DocumentDetails, details_from_json
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
 from billing_admin.domain.tax import UNTAXED_RATES
-from billing_admin.domain.tax_breakdown import is_tax_recomputable
 from billing_admin.models import Customer, Invoice, InvoiceTax, Organisation
 from billing_admin.queries.invoices.document_details import DetailSources, load_detail_sources, make_details
 from billing_admin.queries.invoices.number_checks import check_numbers
@@ -78,6 +78,32 @@ def make_facts(sources: FactSources, customer: Record, currency: str) -> IssueFa
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PartyData:
+    """The current data of seller and customers, of which documents are made.
+
+    `facts` are by account, without those of a document. Exchange rates are by currency.
+    """
+
+    organisation: Organisation
+    customers: Mapping[UUID, Record]
+    facts: Mapping[AccountKey, IssueFacts]
+    base_rates: Mapping[str, BaseCurrencyRate]
+
+
+def load_party_data(
+    session: Session, organisation: Organisation, accounts: Collection[AccountKey], issue_date: date | None = None
+) -> PartyData:
+    """Return the data of which documents of accounts are made.
+
+    Exchange rates are those for `issue_date`, by default today.
+    """
+    sources = load_fact_sources(session, organisation, issue_date)
+    customers = load_customers(session, {customer_id for customer_id, _ in accounts})
+    facts = {(id, currency): make_facts(sources, customers[id], currency) for id, currency in accounts}
+    return PartyData(organisation, customers, facts, sources.base_rates)
+
+
 def _party(name: str, row: Any) -> Party:
     """Return a party.
 
@@ -119,17 +145,13 @@ def incomplete_drafts(session: Session, ids: Collection[UUID], issue_date: date 
     query = select(*columns).join(Customer, Customer.id == Invoice.customer_id)
     query = query.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
     drafts = session.execute(query.order_by(Customer.reference, Invoice.id)).all()
-    customers = load_customers(session, {draft.customer_id for draft in drafts})
-    sources = load_fact_sources(session, organisation(session), issue_date)
+    accounts = {(draft.customer_id, draft.currency) for draft in drafts}
+    parties = load_party_data(session, organisation(session), accounts, issue_date)
     incomplete = []
     for draft in drafts:
-        customer = customers[draft.customer_id]
-        facts = replace(
-            make_facts(sources, customer, draft.currency),
-            purchase_order=draft.purchase_order,
-            **_tax_facts(taxes[draft.id], draft.currency),
-        )
-        shortcomings = find_shortcomings(facts)
+        customer = parties.customers[draft.customer_id]
+        facts = parties.facts[draft.customer_id, draft.currency]
+        shortcomings = find_shortcomings(facts.with_document(_totals(taxes[draft.id]), draft.purchase_order))
         if shortcomings:
             incomplete.append(IncompleteDraft(draft.id, customer.id, customer.reference, customer.name, shortcomings))
     return incomplete
@@ -171,10 +193,8 @@ def _without_customer(sources: FactSources) -> tuple[Shortcoming, ...]:
     )
 
 
-def _tax_facts(taxes: Sequence[InvoiceTax], currency: str) -> dict[str, Any]:
-    """Return the facts about the taxes of a stored document."""
-    totals = [(TaxRate(tax.category, tax.percent), tax.base, tax.tax) for tax in taxes]
-    return {"rates": {rate for rate, _, _ in totals}, "is_tax_recomputable": is_tax_recomputable(totals, currency)}
+def _totals(taxes: Iterable[InvoiceTax]) -> list[tuple[TaxRate, int, int]]:
+    return [(TaxRate(tax.category, tax.percent), tax.base, tax.tax) for tax in taxes]
 
 
 def document_shortcomings(invoice: Invoice, format: str = "") -> tuple[Shortcoming, ...]:
@@ -190,14 +210,13 @@ def document_shortcomings(invoice: Invoice, format: str = "") -> tuple[Shortcomi
         seller=Party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         buyer=buyer,
         tax_treatment="standard",  # the categories of the lines say the same
-        **_tax_facts(invoice.taxes, invoice.currency),
+        rates=(),
         details=details,
         currency=invoice.currency,
-        purchase_order=invoice.purchase_order,
         is_credit_note=invoice.kind == "credit_note",
         numbers=check_numbers(invoice.seller_tax_id, buyer.tax_id, details.buyer_reference),
     )
-    return find_shortcomings(facts)
+    return find_shortcomings(facts.with_document(_totals(invoice.taxes), invoice.purchase_order))
 
 
 def shortcomings_of(session: Session, invoice: Invoice) -> tuple[str, tuple[Shortcoming, ...]]:
