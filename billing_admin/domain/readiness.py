@@ -390,8 +390,8 @@ EN_16931: Final = (
         ("customer", "currency"),
         "e_invoice_currency_unsupported",
         "E-invoice: the currency has more than two decimals",
-        "Choose “None” as e-invoice of {buyer} on the customer's page: amounts in {currency} have more decimals than an"
-        " e-invoice can have.",
+        "Choose “None” as e-invoice format of {buyer} on the customer's page: amounts in {currency} have more decimals"
+        " than an e-invoice can have.",
         lambda facts: MINOR_DIGITS[facts.currency] > MAX_MINOR_DIGITS,
         "BT-5",
         "BR-DEC",

@@ -127,7 +127,7 @@ def test_details_are_added_and_shown(admin: FlaskClient, session: Session) -> No
     assert "Address Hafenstraße 80 20457 Hamburg Deutschland" in text
     assert "Delivery address Lager Basel Schweiz" in text
     assert "Lines on documents Kostenstelle: 4711 Projekt: Heron" in text
-    assert "Language German Paper A4 (default) E-invoice XRechnung (UBL)" in text
+    assert "Language German Paper A4 (default) E-invoice format XRechnung (UBL)" in text
     assert "Electronic address pay@acme.example (EM, E-mail)" in text
     form = admin.get(f"/customers/{customer.id}/edit").text
     assert 'value="Kostenstelle"' in form

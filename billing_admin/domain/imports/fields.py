@@ -173,7 +173,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ImportField("language", "Language", CellType.WORD, ("lang", "locale"), clearable=True, constant=True),
             ImportField("paper", "Paper", CellType.WORD, ("paper_size",), clearable=True, constant=True),
             ImportField(
-                "e_invoice", "E-invoice", CellType.WORD, ("e_invoice_format", "einvoice_format"), constant=True
+                "e_invoice", "E-invoice format", CellType.WORD, ("e_invoice_format", "einvoice_format"), constant=True
             ),
             ImportField(
                 "buyer_reference",

@@ -160,7 +160,7 @@ class CustomerForm(Form):
     paper = SelectField("Paper", choices={"": "By country", **PAPERS}, default="")
     purchase_order = TextField("Purchase order number")
     contract = TextField("Contract number")
-    e_invoice = SelectField("E-invoice", choices=dict(E_INVOICE_FORMATS), default="none")
+    e_invoice = SelectField("E-invoice format", choices=dict(E_INVOICE_FORMATS), default="none")
     buyer_reference = TextField("Buyer reference")
     electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
     electronic_scheme = SelectField(

@@ -58,7 +58,7 @@ class SectionForm(Form):
         return {name: value for name, value in self.data.items() if name not in {"version", "csrf_token"}}  # type: ignore[return-value]  # the form's fields are named as the organisation's
 
 
-class CompanyForm(SectionForm):
+class OrganisationForm(SectionForm):
     """The seller: name, address, registration and contact."""
 
     legal_name = TextField("Legal name", blank_message="Enter the legal name of your organisation.")
@@ -156,7 +156,7 @@ class Section:
 
 # By the last part of the URL, which names the template as well.
 SECTIONS: Mapping[str, Section] = {
-    "organisation": Section("Company", CompanyForm),
+    "organisation": Section("Organisation", OrganisationForm),
     "tax": Section("Tax", TaxForm),
     "documents": Section("Documents", DocumentsForm),
     "numbers": Section("Numbers and formats", NumbersForm),
