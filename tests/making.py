@@ -35,14 +35,14 @@ MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
 
 
 def make_customer(**fields: Unpack[CustomerFields]) -> Customer:
-    """A customer billed in USD, if nothing else is said; `reference` defaults to the next free one."""
+    """A customer billed in USD by default; `reference` defaults to the next free one."""
     given: CustomerFields = {"name": fields.get("reference", "A customer"), "currency": "USD"}
     given.update(fields)
     return transaction(customers.create, given, None, SYSTEM, NOW)[0]
 
 
 def make_service(**fields: Unpack[ServiceFields]) -> Service:
-    """A service, `GenericCompute` at 2.50 USD if nothing else is said."""
+    """A service, by default `GenericCompute` at 2.50 USD."""
     given: ServiceFields = {"code": "GenericCompute", "prices": {"USD": Decimal("2.50")}}
     given.update(fields)
     return transaction(services.create, given, None, SYSTEM, NOW)[0]
@@ -65,7 +65,7 @@ def change_settings(**fields: Unpack[OrganisationFields]) -> Organisation:
 
 
 def make_bank_account(*, is_default: bool = False, **fields: Unpack[BankAccountFields]) -> BankAccount:
-    """A bank account in euros, if nothing else is said."""
+    """A bank account, in euros by default."""
     given: BankAccountFields = {"currency": "EUR"}
     given.update(fields)
     if "account_number" not in fields:

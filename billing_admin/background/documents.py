@@ -1,4 +1,4 @@
-"""The PDFs of many documents in one zip file, for download."""
+"""The PDFs of many documents in one ZIP file, for download."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _NOT_IN_FILE_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 @handler(DOCUMENTS_JOB)
 def zip_documents(job: Job, progress: Progress) -> dict[str, Any]:
-    """Write the PDFs of the documents that match the job's filter into a zip file.
+    """Write the PDFs of the documents that match the job's filter into a ZIP file.
 
     Returns its id and size for the job's result. A repeated attempt starts from the beginning, but the PDFs that were
     made are stored.
@@ -67,7 +67,7 @@ def _pdfs(transact: Callable[..., Any], ids: list[UUID]) -> Iterator[ZippedFile]
 
 
 def _file_name(number: str, names: set[str]) -> str:
-    """Return a file name for a number that no other document of the zip file has."""
+    """Return a file name for a number that no other document of the ZIP file has."""
     stem = _NOT_IN_FILE_NAMES.sub("-", number)
     name = next(
         name for n in range(1, len(names) + 2) if (name := f"{stem}{f' ({n})' if n > 1 else ''}.pdf") not in names

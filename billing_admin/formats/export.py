@@ -179,7 +179,7 @@ def meta_json(about: Mapping[str, Any]) -> bytes:
 def zip_bundle(
     open_session: Callable[[], Session], request: ExportRequest, at: datetime, by: str, day: date
 ) -> Iterator[bytes]:
-    """Yield the parts of a zip file of a file and its `.meta.json`, made in one pass."""
+    """Yield the parts of a ZIP file of a file and its `.meta.json`, made in one pass."""
     session = open_session()
     name, added, digest = request.name(day), totals(session, request.kind, request.filters), hashlib.sha256()
     pipe = ZipPipe()

@@ -1,4 +1,4 @@
-"""Zip files that are read while they are written."""
+"""ZIP files that are read while they are written."""
 
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 
 class ZipPipe:
-    """A buffer that a zip file is written to, and read from while it is written."""
+    """A buffer that a ZIP file is written to, and read from while it is written."""
 
     def __init__(self) -> None:
         self.blocks: list[bytes] = []
@@ -34,7 +34,7 @@ def zip_entry(name: str, at: datetime, compression: int = zipfile.ZIP_DEFLATED) 
 
 
 class ZippedFile(NamedTuple):
-    """A file of a zip file, with its time of modification."""
+    """A file of a ZIP file, with its time of modification."""
 
     name: str
     modified_at: datetime
@@ -42,7 +42,7 @@ class ZippedFile(NamedTuple):
 
 
 def zip_files(files: Iterable[ZippedFile]) -> Iterator[bytes]:
-    """Yield the parts of a zip file of PDFs, which are compressed already."""
+    """Yield the parts of a ZIP file of PDFs, which are compressed already."""
     pipe = ZipPipe()
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w") as archive:
         for file in files:

@@ -1,4 +1,4 @@
-"""Processes that remove and change one contact at the same moment: one removes it, the others are told."""
+"""Processes that remove and change one contact at the same moment: one removes it, the others get an error."""
 
 from collections import Counter
 from uuid import UUID

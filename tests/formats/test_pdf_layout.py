@@ -242,7 +242,7 @@ FIGURE = Decimal("999999999999999999.999999999999")
 
 
 def everywhere(text: str) -> Any:
-    """A document with the same text in every place where people write one."""
+    """A document with the same text in every place where people can enter one."""
     address = Address(text, text, text[:20], text[:100], text[:100], "DE")
     details = replace(
         DETAILS,

@@ -116,7 +116,7 @@ def frozen(invoice: Invoice) -> tuple[BaseCurrencyRate | None, int | None]:
 
 
 def make_invoices(*amounts: str, currency: str = "USD", tax_rate: str = "VAT19") -> list[Invoice]:
-    """Bill each amount to a customer of its own, at a rate of 19 % if nothing else is said."""
+    """Bill each amount to a customer of its own, at a rate of 19 % by default."""
     service = make_service(code=f"{tax_rate} {currency}", tax_rate=tax_rate, prices={})
     for number, amount in enumerate(amounts):
         customer = make_customer(reference=f"{currency}-{tax_rate}-{number}", currency=currency)

@@ -30,7 +30,7 @@ _LINKS = {
 
 
 def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[ShownShortcoming]:
-    """Return the shortcomings of customers' documents, what stops an issue first.
+    """Return the shortcomings of customers' documents, stops first.
 
     A shortcoming of the organisation is the same for each of its documents, so it is shown once.
     """
@@ -39,7 +39,7 @@ def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[
 
 
 def show_organisation_shortcomings(shortcomings: Iterable[Shortcoming]) -> list[ShownShortcoming]:
-    """Return the shortcomings of the organisation, what stops an issue first."""
+    """Return the shortcomings of the organisation, stops first."""
     return sorted(map(_show, shortcomings), key=lambda row: not row.stops)
 
 
@@ -52,7 +52,7 @@ def _show(shortcoming: Shortcoming, customer_id: UUID | None = None) -> ShownSho
 def correction_link(code: str, customer_id: UUID | None = None) -> tuple[str, str]:
     """Return text and URL of the link to the page that corrects a shortcoming.
 
-    Both are empty for a code that is none of a shortcoming.
+    Both are empty for any other code.
     """
     page = PAGES.get(code)
     if page is None:
