@@ -60,17 +60,21 @@ class NumberChecks:
 class Shortcoming:
     """A fact that a document lacks, or that is wrong.
 
-    It has the fact's place, a stable code, a sentence, and the page on which to correct it. `severity` is STOP or
-    WARNING. `term` is the business term of EN 16931, and `rule` the rule that asks for it, both empty without one.
+    It has the fact's place, a stable code, and a sentence. `severity` is STOP or WARNING. `term` is the business term of
+    EN 16931, and `rule` the rule that asks for it, both empty without one.
     """
 
     field: FieldPath
     code: str
     message: str
-    page: str
     severity: str = STOP
     term: str = ""
     rule: str = ""
+
+    @property
+    def page(self) -> str:
+        """The page on which to correct it."""
+        return str(self.field[0])
 
     @property
     def stops(self) -> bool:
@@ -176,9 +180,8 @@ def _lacking(facts: IssueFacts, requirements: Iterable[Requirement], severity: s
                 format=FORMAT_NAMES.get(facts.details.e_invoice, facts.details.e_invoice),
                 numbers=facts.numbers,
             )
-            page = str(requirement.field[0])
             yield Shortcoming(
-                requirement.field, requirement.code, message, page, severity, requirement.term, requirement.rule
+                requirement.field, requirement.code, message, severity, requirement.term, requirement.rule
             )
 
 
@@ -355,7 +358,7 @@ def _field_of(party: PartyDetails, field: str) -> str:
     return text.strip()
 
 
-def _delivery_field(field: str, noun: str, rule: str, term: str) -> Requirement:
+def _delivery_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     """Return the requirement of a part of the delivery address, where there is one."""
     return Requirement(
         ("customer", f"delivery_{field}"),
@@ -556,8 +559,8 @@ XRECHNUNG: Final = (
         "BT-10",
         "BR-DE-15",
     ),
-    _delivery_field("city", "city", "BR-DE-10", "BT-77"),
-    _delivery_field("postcode", "postcode", "BR-DE-11", "BT-78"),
+    _delivery_field("city", "city", "BT-77", "BR-DE-10"),
+    _delivery_field("postcode", "postcode", "BT-78", "BR-DE-11"),
 )
 
 PEPPOL: Final = (
@@ -593,11 +596,8 @@ PEPPOL: Final = (
     ),
 )
 
+_REQUIREMENTS: Final = (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
 # Why a run leaves an account out, by the code of the shortcoming. The codes are part of the API.
-REASONS: Final = {
-    requirement.code: requirement.reason for requirement in (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
-}
+REASONS: Final = {requirement.code: requirement.reason for requirement in _REQUIREMENTS}
 # The page on which to correct a shortcoming, by its code.
-PAGES: Final = {
-    requirement.code: str(requirement.field[0]) for requirement in (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
-}
+PAGES: Final = {requirement.code: str(requirement.field[0]) for requirement in _REQUIREMENTS}

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import accumulate, chain
 from typing import Any, Final
 
+from billing_admin.domain.bank_accounts import group_iban
 from billing_admin.domain.document_details import (
     Address,
     BankAccount,
@@ -317,7 +318,7 @@ def payment_contents(
         (label("amount"), printed_amount),
         (label("due"), due),
         (label("payee"), (account.holder or seller_name) if account.iban or account.account_number else ""),
-        ("IBAN", _in_groups(account.iban)),
+        ("IBAN", group_iban(account.iban)),
         (label("account_number"), account.account_number),
         ("BIC", account.bic),
         (label("bank"), account.bank_name),
@@ -335,12 +336,6 @@ def payment_contents(
 def text_lines(text: str) -> list[str]:
     """Return the lines of a text that are not blank."""
     return [line for line in text.splitlines() if line.strip()]
-
-
-def _in_groups(iban: str) -> str:
-    """Return an IBAN in groups of four, as people read it."""
-    compact = "".join(iban.split())
-    return " ".join(compact[start : start + 4] for start in range(0, len(compact), 4))
 
 
 def _by_rate(taxes: Iterable[InvoiceTax]) -> dict[tuple[str, Decimal], Sequence[InvoiceTax]]:

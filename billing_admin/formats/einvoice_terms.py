@@ -12,7 +12,9 @@ from billing_admin.domain.document_details import Address, DocumentDetails, Part
 from billing_admin.domain.einvoice_lines import period_within, state_price
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
+from billing_admin.domain.readiness import MAX_MINOR_DIGITS, OUTSIDE_SCOPE
 from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
+from billing_admin.domain.units import DEFAULT_UNIT_CODE
 from billing_admin.formats.party_numbers import check_scheme_identifier, check_vat_number
 from billing_admin.models import Invoice, InvoiceLine
 
@@ -23,10 +25,6 @@ INVOICE_TYPE, CREDIT_NOTE_TYPE = "380", "381"
 # Means of payment (UNTDID 4461).
 NOT_DEFINED, CREDIT_TRANSFER, SEPA_CREDIT_TRANSFER = "1", "30", "58"
 GENERAL_INFORMATION: Final = "AAI"  # subject of a note (UNTDID 4451)
-ONE_UNIT: Final = "C62"
-OUTSIDE_SCOPE_OF_TAX: Final = "O"
-# Amounts have at most two decimal places (BR-DEC).
-MOST_MINOR_DIGITS = 2
 PURCHASE_ORDER: Final = "Purchase order"  # the name of an attribute, in English as the terms are
 TEST_NOTE = "TEST – this is not a real invoice."
 
@@ -97,7 +95,7 @@ def _seller(invoice: Invoice, seller: PartyDetails) -> Terms:
 
 def _buyer(invoice: Invoice, buyer: PartyDetails) -> Terms:
     # Outside the scope of tax, the buyer's VAT number must not be given (BR-O-02).
-    is_taxable = all(tax.category != OUTSIDE_SCOPE_OF_TAX for tax in invoice.taxes)
+    is_taxable = all(tax.category != OUTSIDE_SCOPE for tax in invoice.taxes)
     return {
         "identifiers": {None: invoice.customer_reference},
         **_party(invoice.customer_name, invoice.customer_tax_id if is_taxable else "", buyer),
@@ -189,7 +187,7 @@ def _totals(invoice: Invoice, details: DocumentDetails) -> Terms:
         "BT-115": total,
     }
     base = details.base_rate.currency if details.base_rate else invoice.currency
-    if invoice.tax_in_base is None or base == invoice.currency or MINOR_DIGITS[base] > MOST_MINOR_DIGITS:
+    if invoice.tax_in_base is None or base == invoice.currency or MINOR_DIGITS[base] > MAX_MINOR_DIGITS:
         return terms
     return {**terms, "BT-6": base, "BT-111": str(Money(invoice.tax_in_base, base))}
 
@@ -201,7 +199,7 @@ def _line(line: InvoiceLine, invoice: Invoice) -> Terms:
     return {
         "BT-126": str(line.position),
         "BT-129": plain_decimal(stated.quantity),
-        "BT-130": line.unit_code or ONE_UNIT,
+        "BT-130": line.unit_code or DEFAULT_UNIT_CODE,
         "BT-131": str(Money(line.net, line.currency)),
         "BT-134": period[0] if period else None,
         "BT-135": period[1] if period else None,
@@ -209,7 +207,7 @@ def _line(line: InvoiceLine, invoice: Invoice) -> Terms:
         "BT-149": "" if stated.base_quantity is None else plain_decimal(stated.base_quantity),
         "BT-151": line.tax_category,
         # Outside the scope of tax there is none (BR-O-05).
-        "BT-152": "" if line.tax_category == OUTSIDE_SCOPE_OF_TAX else plain_decimal(line.tax_percent),
+        "BT-152": "" if line.tax_category == OUTSIDE_SCOPE else plain_decimal(line.tax_percent),
         "BT-153": line.description,
         "BT-154": "" if stated.is_unit_price else _unit_price(line),
         "BT-155": line.service_code,

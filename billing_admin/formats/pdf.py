@@ -5,7 +5,7 @@ A file is made of its contents and the shipped fonts alone, so that it has the s
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -86,7 +86,9 @@ def _print_file(contents: Contents, glyphs: Glyphs, made_at: int, e_invoice: str
 
 def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
     """Return the characters of the document that its PDF cannot print."""
-    return glyphs.missing(_texts(document_contents(invoice)))
+    texts: list[str] = []
+    _each_text(document_contents(invoice), texts.append)
+    return glyphs.missing(texts)
 
 
 @cache
@@ -161,15 +163,3 @@ def _each_text(value: Any, change: Callable[[str], object]) -> Any:
     if isinstance(value, list | tuple):
         return [_each_text(part, change) for part in value]
     return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            if key not in _SETTINGS:
-                yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
