@@ -388,6 +388,7 @@ def _is_outside_peppol(party: PartyDetails) -> bool:
     return bool(party.electronic_address) and party.electronic_scheme in SCHEMES_OUTSIDE_PEPPOL
 
 
+_DISCARD_DRAFT: Final = " A draft keeps its tax rates: discard it, then bill again."
 EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
@@ -441,7 +442,8 @@ EN_16931: Final = (
         ("tax_rate", "percent"),
         "e_invoice_taxed_without_tax",
         "E-invoice: a tax rate of category S has 0 %",
-        "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %.",
+        "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %."
+        + _DISCARD_DRAFT,
         lambda facts: any(rate.category == TAXED and not rate.percent for rate in facts.rates),
         "BT-152",
         "BR-S-05",
@@ -450,7 +452,8 @@ EN_16931: Final = (
         ("tax_rate", "category"),
         "e_invoice_mixed_with_outside_scope",
         "E-invoice: tax category O must be on an invoice of its own",
-        "Bill the services of tax category O on an invoice of their own, or give them a tax rate of category E or Z.",
+        "Bill the services of tax category O on an invoice of their own, or give them a tax rate of category E or Z."
+        + _DISCARD_DRAFT,
         lambda facts: OUTSIDE_SCOPE in facts.categories and len(facts.categories) > 1,
         "BT-118",
         "BR-O-11",
@@ -459,7 +462,8 @@ EN_16931: Final = (
         ("tax_rate", "category"),
         "e_invoice_outside_scope_with_vat_number",
         "E-invoice: a seller with a VAT number cannot use tax category O",
-        "Give the services a tax rate of category E or Z: an e-invoice with category O must not name your VAT number.",
+        "Give the services a tax rate of category E or Z: an e-invoice with category O must not name your VAT number."
+        + _DISCARD_DRAFT,
         lambda facts: OUTSIDE_SCOPE in facts.categories and bool(facts.numbers.seller_vat_number),
         "BT-31",
         "BR-O-02",
@@ -469,7 +473,7 @@ EN_16931: Final = (
         "e_invoice_tax_rounded_apart",
         "E-invoice: the rounded tax of prices with and without tax does not match the percentage",
         "Bill the charges whose prices include tax on an invoice of their own: together with the others, their rounded"
-        " tax in {currency} does not match the percentage.",
+        " tax in {currency} does not match the percentage." + _DISCARD_DRAFT,
         lambda facts: not facts.is_tax_recomputable,
         "BT-117",
         "BR-CO-17",

@@ -24,7 +24,7 @@ from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.chunks import bill_chunk
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import invoices
-from billing_admin.operations.master_data import customers, exchange_rates
+from billing_admin.operations.master_data import customers, exchange_rates, services
 from billing_admin.queries.billing.preview import BillingScope, Preview, prepare_current_document, preview
 from billing_admin.queries.billing.runs import left_out_of_run
 from billing_admin.queries.invoices.readiness import (
@@ -421,6 +421,24 @@ def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session:
     [stopped] = stopped_drafts(session, [draft.id])
     assert [item.code for item in stopped.stops] == ["e_invoice_outside_scope_with_vat_number"]
     assert organisation_shortcomings(session)[0].code == "bank_account_missing"
+
+
+def test_a_draft_stopped_by_its_tax_rates_says_to_discard_it(session: Session) -> None:
+    """A draft keeps its tax rates, so another rate of the service alone does not help."""
+    customer = with_format("A", "none")
+    name_a_complete_seller()
+    service = make_service(code="out", tax_rate=make_tax_rate("OUT", "0", "O").code, prices={"EUR": Decimal(1)})
+    post(make_spec(customer, "7", service=service))
+    bill(issue=False)
+    [draft] = all_invoices()
+    update_customer(customer, {"e_invoice": "ubl"})
+    transaction(services.update, service.id, {"tax_rate": make_tax_rate("FREE", "0", "E").code}, None, SYSTEM, NOW)
+    with pytest.raises(Invalid, match="A draft keeps its tax rates: discard it, then bill again") as refused:
+        transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+    assert refused.value.code == "e_invoice_outside_scope_with_vat_number"
+    transaction(invoices.discard, draft.id, SYSTEM, NOW)
+    assert left_out_of(session, bill()) == []
+    assert [invoice.status for invoice in all_invoices()] == ["issued"]
 
 
 def test_a_document_is_checked_by_what_was_frozen_on_it(session: Session) -> None:
