@@ -50,7 +50,22 @@ MAX_LABEL_LENGTH = 40
 MAX_CUSTOM_LINES = 4
 
 
-class CustomerFields(TypedDict, total=False):
+class PartyFields(TypedDict, total=False):
+    """The fields that the organisation and customers have in common."""
+
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+
+
+class CustomerFields(PartyFields, total=False):
     """A customer's fields.
 
     Missing fields keep their values, or get defaults in a new customer. `email` is the address of the first contact
@@ -67,16 +82,6 @@ class CustomerFields(TypedDict, total=False):
     payment_terms_days: int | None
     notes: str
     purchase_order: str
-    street: str
-    street2: str
-    postcode: str
-    city: str
-    region: str
-    country: str
-    registration_id: str
-    registration_scheme: str
-    electronic_address: str
-    electronic_scheme: str
     language: str
     paper: str
     e_invoice: str
@@ -125,7 +130,7 @@ class ServiceFields(TypedDict, total=False):
     prices_include_tax: Collection[str]
 
 
-class OrganisationFields(TypedDict, total=False):
+class OrganisationFields(PartyFields, total=False):
     """The organisation's settings.
 
     `country` is an ISO 3166-1 code. While it is empty, documents print `address` instead of its parts. The schemes are
@@ -134,16 +139,6 @@ class OrganisationFields(TypedDict, total=False):
 
     legal_name: str
     address: str
-    street: str
-    street2: str
-    postcode: str
-    city: str
-    region: str
-    country: str
-    registration_id: str
-    registration_scheme: str
-    electronic_address: str
-    electronic_scheme: str
     tax_id: str
     tax_number: str
     legal_info: str
@@ -342,6 +337,14 @@ _ADDRESS_RULES: Mapping[str, Rule] = {
     "region": check_city,
     "country": check_country_shape,
 }
+# The details that the organisation and customers have in common.
+PARTY_RULES: Mapping[str, Rule] = {
+    **_ADDRESS_RULES,
+    "registration_id": check_identifier,
+    "registration_scheme": check_scheme_shape,
+    "electronic_address": check_identifier,
+    "electronic_scheme": check_scheme_shape,
+}
 CUSTOMER_RULES: Mapping[str, Rule] = {
     "reference": _reference,
     "name": _name,
@@ -353,11 +356,7 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "payment_terms_days": _days,
     "notes": _address,
     "purchase_order": _line,
-    **_ADDRESS_RULES,
-    "registration_id": check_identifier,
-    "registration_scheme": check_scheme_shape,
-    "electronic_address": check_identifier,
-    "electronic_scheme": check_scheme_shape,
+    **PARTY_RULES,
     "language": _choice(["", *LANGUAGES]),
     "paper": _choice(["", *PAPERS]),
     "e_invoice": _choice([*E_INVOICE_FORMATS]),
@@ -376,11 +375,7 @@ CUSTOMER_DEFAULTS: Mapping[str, Any] = {
     "payment_terms_days": None,
     "notes": "",
     "purchase_order": "",
-    **dict.fromkeys(_ADDRESS_RULES, ""),
-    "registration_id": "",
-    "registration_scheme": "",
-    "electronic_address": "",
-    "electronic_scheme": "",
+    **dict.fromkeys(PARTY_RULES, ""),
     "language": "",
     "paper": "",
     "e_invoice": "none",
@@ -407,14 +402,6 @@ SERVICE_RULES: Mapping[str, Rule] = {
     "revenue_account": _optional_account,
     "prices": _prices,
     "prices_include_tax": _unchecked,
-}
-# The details that the organisation and customers have in common.
-PARTY_RULES: Mapping[str, Rule] = {
-    **_ADDRESS_RULES,
-    "registration_id": check_identifier,
-    "registration_scheme": check_scheme_shape,
-    "electronic_address": check_identifier,
-    "electronic_scheme": check_scheme_shape,
 }
 ORGANISATION_RULES: Mapping[str, Rule] = {
     "legal_name": _name,

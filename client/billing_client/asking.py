@@ -154,23 +154,7 @@ class CustomLine(TypedDict):
     value: str
 
 
-class CustomerChanges(TypedDict, total=False):
-    """Changes to a customer.
-
-    Empty `language` and `paper` mean the organisation's, or the paper of the country. `email` is the address of the first
-    contact that gets invoices.
-    """
-
-    reference: str
-    name: str
-    email: str
-    address: str
-    tax_id: str
-    tax_treatment: str
-    currency: str
-    payment_terms_days: Optional[int]  # None: the organisation's payment terms
-    notes: str
-    purchase_order: str
+class _PartyFields(TypedDict, total=False):
     street: str
     street2: str
     postcode: str
@@ -181,6 +165,17 @@ class CustomerChanges(TypedDict, total=False):
     registration_scheme: str
     electronic_address: str
     electronic_scheme: str
+
+
+class _CustomerFields(_PartyFields, total=False):
+    reference: str
+    email: str
+    address: str
+    tax_id: str
+    tax_treatment: str
+    payment_terms_days: Optional[int]  # None: the organisation's payment terms
+    notes: str
+    purchase_order: str
     language: Language
     paper: Paper
     e_invoice: EInvoice
@@ -194,6 +189,17 @@ class CustomerChanges(TypedDict, total=False):
     delivery_city: str
     delivery_region: str
     delivery_country: str
+
+
+class CustomerChanges(_CustomerFields, total=False):
+    """Changes to a customer.
+
+    Empty `language` and `paper` mean the organisation's, or the paper of the country. `email` is the address of the first
+    contact that gets invoices.
+    """
+
+    name: str
+    currency: str
     archived: bool
 
 
@@ -202,44 +208,13 @@ class _CustomerNeeds(TypedDict):
     currency: str
 
 
-class NewCustomer(_CustomerNeeds, total=False):
+class NewCustomer(_CustomerNeeds, _CustomerFields, total=False):
     """A new customer.
 
     `reference` defaults to the next free one, such as C-0007.
     """
 
     id: Key
-    reference: str
-    email: str
-    address: str
-    tax_id: str
-    tax_treatment: str
-    payment_terms_days: Optional[int]  # None: the organisation's payment terms
-    notes: str
-    purchase_order: str
-    street: str
-    street2: str
-    postcode: str
-    city: str
-    region: str
-    country: str
-    registration_id: str
-    registration_scheme: str
-    electronic_address: str
-    electronic_scheme: str
-    language: Language
-    paper: Paper
-    e_invoice: EInvoice
-    buyer_reference: str
-    contract: str
-    custom_lines: Sequence[CustomLine]
-    delivery_name: str
-    delivery_street: str
-    delivery_street2: str
-    delivery_postcode: str
-    delivery_city: str
-    delivery_region: str
-    delivery_country: str
 
 
 class CustomerFilter(TypedDict, total=False):
@@ -341,7 +316,7 @@ class PriceKey(TypedDict):
     valid_from: Day
 
 
-class OrganisationChanges(TypedDict, total=False):
+class OrganisationChanges(_PartyFields, total=False):
     """Changes to the settings of the organisation.
 
     Documents print `address` while `country` is empty, otherwise the parts of the address.
@@ -349,16 +324,6 @@ class OrganisationChanges(TypedDict, total=False):
 
     legal_name: str
     address: str
-    street: str
-    street2: str
-    postcode: str
-    city: str
-    region: str
-    country: str
-    registration_id: str
-    registration_scheme: str
-    electronic_address: str
-    electronic_scheme: str
     tax_id: str
     tax_number: str
     legal_info: str

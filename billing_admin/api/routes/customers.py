@@ -74,13 +74,8 @@ class CustomLineOut(ResponseModel):
 CustomLines = Annotated[list[CustomLineIn], Field(max_length=MAX_CUSTOM_LINES)]
 
 
-class CustomerChanges(Body):
-    """Changes to a customer.
-
-    Null `payment_terms_days` means the organisation's payment terms. Empty `language` and `paper` mean the
-    organisation's, or the paper of the country. `email` is the address of the first contact that gets invoices.
-    If it is empty, no contact gets invoices as To; the contacts stay.
-    """
+class CustomerBody(Body):
+    """The fields of a customer in requests."""
 
     reference: Name = OMITTED
     name: Name = OMITTED
@@ -115,49 +110,28 @@ class CustomerChanges(Body):
     delivery_city: City = OMITTED
     delivery_region: City = OMITTED
     delivery_country: CountryCode = OMITTED
+
+
+class CustomerChanges(CustomerBody):
+    """Changes to a customer.
+
+    Null `payment_terms_days` means the organisation's payment terms. Empty `language` and `paper` mean the
+    organisation's, or the paper of the country. `email` is the address of the first contact that gets invoices.
+    If it is empty, no contact gets invoices as To; the contacts stay.
+    """
+
     archived: bool = OMITTED
 
 
-class CustomerIn(Body):
+class CustomerIn(CustomerBody):
     """A new customer.
 
     `reference` defaults to the next free one, such as C-0007.
     """
 
     id: Key = OMITTED
-    reference: Name = OMITTED
     name: Name
-    email: ShortText = OMITTED
-    address: Lines = OMITTED
-    tax_id: ShortText = OMITTED
-    tax_treatment: Treatment = OMITTED
     currency: CurrencyCode
-    payment_terms_days: Days | None = OMITTED
-    notes: Lines = OMITTED
-    purchase_order: ShortText = OMITTED
-    street: ShortText = OMITTED
-    street2: ShortText = OMITTED
-    postcode: Postcode = OMITTED
-    city: City = OMITTED
-    region: City = OMITTED
-    country: CountryCode = OMITTED
-    registration_id: Identifier = OMITTED
-    registration_scheme: SchemeCode = OMITTED
-    electronic_address: Identifier = OMITTED
-    electronic_scheme: SchemeCode = OMITTED
-    language: Language = OMITTED
-    paper: Paper = OMITTED
-    e_invoice: EInvoice = OMITTED
-    buyer_reference: ShortText = OMITTED
-    contract: ShortText = OMITTED
-    custom_lines: CustomLines = OMITTED
-    delivery_name: ShortText = OMITTED
-    delivery_street: ShortText = OMITTED
-    delivery_street2: ShortText = OMITTED
-    delivery_postcode: Postcode = OMITTED
-    delivery_city: City = OMITTED
-    delivery_region: City = OMITTED
-    delivery_country: CountryCode = OMITTED
 
 
 class CustomerOut(ResponseModel):
