@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 from billing_admin.domain.colours import check_accent
 from billing_admin.domain.days import DateOrder, check_calendar_day
-from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.errors import Conflict, Invalid, Problem, Stale
 from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
@@ -477,3 +477,19 @@ def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> Non
 def differing_fields(fields: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
     """Return the names of the fields whose values differ from the stored values."""
     return [field for field, value in fields.items() if stored[field] != value]
+
+
+def refuse_differences(name: str, differs: Sequence[str], field: str | None = None) -> None:
+    """Raise Conflict when a repeated request differs from the stored object.
+
+    `differs` are the fields with other values. The error is at `field`, by default the first of them.
+    """
+    if differs:
+        message = f"{name} already exists with a different {', '.join(differs)}."
+        raise Conflict("id_conflict", message, field or differs[0], differs=differs)
+
+
+def check_version(version: int | None, stored: int, name: str, verb: str = "has") -> None:
+    """Raise Stale when an object has changed since `version`, if one is given."""
+    if version is not None and version != stored:
+        raise Stale("stale", f"{name} {verb} been changed by someone else. Review the change, then try again.")

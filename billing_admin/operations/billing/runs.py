@@ -20,6 +20,7 @@ from billing_admin.domain.billing_runs import HELD
 from billing_admin.domain.charges import LIKELY_DUPLICATE
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.text import check_text, refuse_unprintable
@@ -218,11 +219,7 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
         "purchase_order": spec.purchase_order,
     }
     differs = [name for name, value in requested.items() if value is not None and value != getattr(run, name)]
-    if differs:
-        listed = ", ".join(differs)
-        raise Conflict(
-            "id_conflict", f"Billing run {run.id} already exists with a different {listed}.", "id", differs=differs
-        )
+    refuse_differences(f"Billing run {run.id}", differs, "id")
 
 
 def _checked_issue_date(session: Session, spec: RunSpec, now: datetime) -> date:

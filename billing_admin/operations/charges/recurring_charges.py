@@ -19,6 +19,7 @@ from billing_admin.domain.charges import ONE
 from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import multiply, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.prices import prices_on
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, RecurringChargeSpec
@@ -290,10 +291,7 @@ def _check_same(stored: RecurringCharge, spec: RecurringChargeSpec, columns: Map
         for column, name in api_names.items()
         if getattr(spec, name, name) is not None and columns[column] != getattr(stored, column)
     ]
-    if differs:
-        listed = ", ".join(differs)
-        message = f"Recurring charge {stored.id} already exists with a different {listed}."
-        raise Conflict("id_conflict", message, "id", differs=differs)
+    refuse_differences(f"Recurring charge {stored.id}", differs, "id")
 
 
 def _insert(

@@ -17,9 +17,10 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.credit_notes import Credit
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row
-from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.exchange_rates import credited_in_base
 from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue_date
+from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Invoice
@@ -116,9 +117,7 @@ def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
         lines = {line["corrects_line_id"]: line["net"] for line in existing.lines}
         compared["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
     differs = [name for name, (requested, stored) in compared.items() if requested != stored]
-    if differs:
-        message = f"Credit note {note['id']} already exists with a different {', '.join(differs)}."
-        raise Conflict("id_conflict", message, "id", differs=differs)
+    refuse_differences(f"Credit note {note['id']}", differs, "id")
 
 
 def _credit_note_rows(

@@ -18,10 +18,10 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.charges import charge_name, duplicate_window_start, status_refusal
 from billing_admin.domain.document_hash import DocumentRows, Row
-from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoices import reason_to_leave_out
 from billing_admin.domain.lifecycle import check_due_date, check_editable
-from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fields, check_new_texts
+from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fields, check_new_texts, check_version
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
@@ -101,8 +101,7 @@ def move_charges(
 def _lock_draft(session: Session, invoice_id: UUID, version: int | None) -> Row:
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "changed")
-    if version is not None and version != row["version"]:
-        raise Stale("stale", "This draft has been changed by someone else. Review the change, then try again.")
+    check_version(version, row["version"], "This draft")
     return row
 
 

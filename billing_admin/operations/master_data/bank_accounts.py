@@ -19,8 +19,14 @@ from billing_admin.domain.bank_accounts import (
     BankAccountFields,
     check_one_number,
 )
-from billing_admin.domain.errors import Conflict, Invalid, NotFound, Problem, Stale
-from billing_admin.domain.master_data import check_fields, check_new_texts, differing_fields
+from billing_admin.domain.errors import Conflict, Invalid, NotFound, Problem
+from billing_admin.domain.master_data import (
+    check_fields,
+    check_new_texts,
+    check_version,
+    differing_fields,
+    refuse_differences,
+)
 from billing_admin.formats.party_numbers import NumberCheck, check_bic, check_iban
 from billing_admin.models import BankAccount
 from billing_admin.operations.audit import changed_fields, record
@@ -45,7 +51,7 @@ def create(
     values = _check_values(fields)
     existing = session.get(BankAccount, id) if id else None
     if existing is not None:
-        _check_same(existing, values)
+        refuse_differences("This bank account", differing_fields(values, _stored_fields(existing)))
         return existing, False
     check_new_texts(values)
     if "currency" not in values:
@@ -76,8 +82,7 @@ def update(
     number that another account in the currency has.
     """
     account = _lock(session, account_id)
-    if version is not None and version != account.version:
-        raise Stale("stale", "The account has been changed by someone else. Review the change, then try again.")
+    check_version(version, account.version, "The account")
     before = _stored_fields(account)
     values = _check_values(fields, before)
     check_new_texts(values, before)
@@ -168,15 +173,6 @@ def _check_values(fields: BankAccountFields, stored: dict[str, Any] | None = Non
     if problems:
         raise Invalid.of(problems)
     return values
-
-
-def _check_same(existing: BankAccount, values: dict[str, Any]) -> None:
-    differs = differing_fields(values, _stored_fields(existing))
-    if differs:
-        listed = ", ".join(differs)
-        raise Conflict(
-            "id_conflict", f"This bank account already exists with a different {listed}.", *differs[:1], differs=differs
-        )
 
 
 def _refuse_duplicate(session: Session, account: BankAccount) -> None:

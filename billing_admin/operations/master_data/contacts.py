@@ -12,14 +12,16 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
+from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.master_data import (
     CONTACT_DEFAULTS,
     CONTACT_RULES,
     ContactFields,
     check_fields,
     check_new_texts,
+    check_version,
     differing_fields,
+    refuse_differences,
 )
 from billing_admin.domain.text import fold_for_search, sort_key
 from billing_admin.models import Customer, CustomerContact
@@ -59,9 +61,7 @@ def _check_same(existing: CustomerContact, customer_id: UUID, values: dict[str, 
     differs = differing_fields(values, _stored_fields(existing))
     if existing.customer_id != customer_id:
         differs = ["customer", *differs]
-    if differs:
-        message = f"Contact {existing.id} already exists with a different {', '.join(differs)}."
-        raise Conflict("id_conflict", message, differs[0], differs=differs)
+    refuse_differences(f"Contact {existing.id}", differs)
 
 
 def _stored_fields(contact: CustomerContact) -> dict[str, Any]:
@@ -107,8 +107,7 @@ def update(
         Stale: `version` is set, and the contact has been changed since that version.
     """
     customer, contact = _lock(session, contact_id)
-    if version is not None and version != contact.version:
-        raise Stale("stale", f"{contact.email} has been changed by someone else. Review the change, then try again.")
+    check_version(version, contact.version, contact.email)
     values = check_fields(CONTACT_RULES, fields)
     before = _stored_fields(contact)
     check_new_texts(values, before)

@@ -11,14 +11,16 @@ from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import (
     CUSTOMER_DEFAULTS,
     CUSTOMER_RULES,
     CustomerFields,
     check_fields,
     check_new_texts,
+    check_version,
     differing_fields,
+    refuse_differences,
 )
 from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.models import Account, Customer
@@ -86,14 +88,7 @@ def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> 
     stored = _stored_fields(existing)
     compact = compact_identifiers({**stored, **values}, {})
     differs = differing_fields({field: compact[field] for field in values}, compact_identifiers(stored, {}))
-    if differs:
-        listed = ", ".join(differs)
-        raise Conflict(
-            "id_conflict",
-            f"Customer {existing.reference} already exists with a different {listed}.",
-            *differs[:1],
-            differs=differs,
-        )
+    refuse_differences(f"Customer {existing.reference}", differs)
 
 
 def _check_details(values: dict[str, Any], stored: dict[str, Any]) -> None:
@@ -122,10 +117,7 @@ def update(
     Raises Stale when `version` is set and the customer has been changed since that version.
     """
     customer = session.get_one(Customer, customer_id, with_for_update=True)
-    if version is not None and version != customer.version:
-        raise Stale(
-            "stale", f"{customer.reference} has been changed by someone else. Review the change, then try again."
-        )
+    check_version(version, customer.version, customer.reference)
     values = check_fields(CUSTOMER_RULES, fields)
     _refuse_taken_reference(session, customer, values)
     before = _stored_fields(customer)

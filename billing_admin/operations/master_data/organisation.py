@@ -9,8 +9,14 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.colours import check_accent
-from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import ORGANISATION_RULES, OrganisationFields, check_fields, check_new_texts
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.master_data import (
+    ORGANISATION_RULES,
+    OrganisationFields,
+    check_fields,
+    check_new_texts,
+    check_version,
+)
 from billing_admin.domain.text import never_collide
 from billing_admin.domain.vatex import check_exempt_code
 from billing_admin.formats.code_lists import CodeList, codes
@@ -71,8 +77,7 @@ def update(
     Invalid for number formats that could produce the same number, and for details that `party_checks` refuses.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    if version is not None and version != organisation.version:
-        raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
+    check_version(version, organisation.version, "The settings", "have")
     before = _stored_fields(organisation)
     values = _check_values(fields, before)
     for field in FIELDS:

@@ -15,14 +15,16 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.dated_values import effective_on
 from billing_admin.domain.days import check_calendar_day
-from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
+from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import (
     SERVICE_RULES,
     ServiceFields,
     check_fields,
     check_new_texts,
+    check_version,
     differing_fields,
+    refuse_differences,
 )
 from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
@@ -91,15 +93,7 @@ def _find_existing(session: Session, id: UUID | None, code: str | None) -> Servi
 def _check_same(existing: Service, values: dict[str, Any], id: UUID | None, day: date) -> None:
     if id is not None and existing.id != id:
         raise Conflict("code_taken", f"Code {existing.code} belongs to another service.", "code", differs=["id"])
-    differs = differing_fields(values, _stored_fields(existing, day))
-    if differs:
-        listed = ", ".join(differs)
-        raise Conflict(
-            "id_conflict",
-            f"Service {existing.code} already exists with a different {listed}.",
-            *differs[:1],
-            differs=differs,
-        )
+    refuse_differences(f"Service {existing.code}", differing_fields(values, _stored_fields(existing, day)))
 
 
 def _tax_rate(session: Session, code: str | None) -> TaxRate:
@@ -306,8 +300,7 @@ def _count_up_version(session: Session, service: Service) -> None:
 
 def _lock_service(session: Session, service_id: UUID, version: int | None) -> Service:
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
-    if version is not None and version != service.version:
-        raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
+    check_version(version, service.version, service.code)
     return service
 
 

@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_calendar_day
-from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
+from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.master_data import (
     TAX_RATE_RULES,
     TaxRateChanges,
     TaxRateFields,
     check_fields,
     check_new_texts,
+    check_version,
 )
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.tax import CATEGORIES_WITHOUT_NOTE, DEFAULT_TAX_NOTES
@@ -158,6 +159,5 @@ def _record_percent_change(
 def _lock_rate(session: Session, rate_id: UUID, version: int | None) -> TaxRate:
     rate = tax_rate(session, rate_id)
     session.refresh(rate, with_for_update=True)
-    if version is not None and version != rate.version:
-        raise Stale("stale", f"{rate.name} has been changed by someone else. Review the change, then try again.")
+    check_version(version, rate.version, rate.name)
     return rate

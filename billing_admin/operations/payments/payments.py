@@ -23,6 +23,7 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.lifecycle import refuse_before_issue_date
+from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.payments import (
     WRITE_OFF,
@@ -123,9 +124,7 @@ _API_NAMES = {"customer_id": "customer", "asked": "allocate"}
 
 def _check_same(stored: Record, values: Mapping[str, object]) -> RecordedPayment:
     differs = [_API_NAMES.get(name, name) for name in differing_fields(values, stored)]
-    if differs:
-        message = f"Payment {stored.id} already exists with a different {', '.join(differs)}."
-        raise Conflict("id_conflict", message, "id", differs=differs)
+    refuse_differences(f"Payment {stored.id}", differs, "id")
     return RecordedPayment(stored.id, False)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import insert_many
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import check_new_texts
+from billing_admin.domain.master_data import check_new_texts, check_version
 from billing_admin.domain.text import check_text
 from billing_admin.domain.webhook_addresses import AddressRules, parse_target
 from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_VALIDITY, PING, endpoint_secret, secret_fingerprint
@@ -99,8 +99,7 @@ def change(
     Raises Stale when it has changed since `version`.
     """
     stored = endpoint(session, id, lock=True)
-    if version is not None and version != stored.version:
-        raise Stale("stale", "This webhook has been changed by someone else. Review the change, then try again.")
+    check_version(version, stored.version, "This webhook")
     before, values = _stored_fields(stored), spec.checked_values(rules)
     check_new_texts(values, before)
     for name, value in values.items():
