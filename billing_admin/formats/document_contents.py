@@ -57,6 +57,8 @@ class _Document:
         self.details = details_from_json(invoice.details)
         self.locale = DocumentLocale(self.details.language)
         self.is_credit_note = invoice.kind == "credit_note"
+        # Terms and footer say how to pay.
+        self.is_payable = not self.is_credit_note and invoice.status != "void"
 
     def contents(self) -> Contents:
         invoice, label = self.invoice, self.locale.label
@@ -76,8 +78,7 @@ class _Document:
             "tables": [self._taxes()] if invoice.taxes else [],
             "notes": self._notes(),
             "payment": self._payment(),
-            # The footer says how to pay, so a credit note does not have it.
-            "closing": [] if self.is_credit_note else text_lines(invoice.footer),
+            "closing": text_lines(invoice.footer) if self.is_payable else [],
         }
 
     def _mark(self) -> str:
@@ -228,7 +229,7 @@ class _Document:
 
     def _notes(self) -> list[list[str]]:
         reason = self.locale.label("reason", reason=self.invoice.reason) if self.is_credit_note else ""
-        terms = "" if self.is_credit_note else self.details.terms
+        terms = self.details.terms if self.is_payable else ""
         return [text_lines(text) for text in (self.invoice.note, reason, terms) if text]
 
     def _payment(self) -> Contents | None:

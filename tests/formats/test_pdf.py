@@ -93,6 +93,19 @@ def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
     assert contents["payment"] is None
 
 
+def test_void_invoice_does_not_ask_to_be_paid(app: Flask, session: Session, issued: Invoice) -> None:
+    issued.details = {**(issued.details or {}), "terms": "Payable within 14 days."}
+    session.expunge(issued)
+    assert (document_contents(issued)["notes"], document_contents(issued)["closing"]) == (
+        [["Payable within 14 days."]],
+        ["Pay soon.", "Thank you."],
+    )
+    issued.status = "void"
+    assert (document_contents(issued)["notes"], document_contents(issued)["closing"]) == ([], [])
+    transaction(voids.void_invoice, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
+    assert "Pay soon." not in words(signed_in(app).get(f"/invoices/{issued.id}"))
+
+
 def test_a_credit_note_does_not_ask_to_be_paid(app: Flask, session: Session, issued: Invoice) -> None:
     note = credit(issued, "10", reason="Late")
     contents = document_contents(note)

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.document_details import PartyDetails, details_from_json, details_to_json
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import Customer, Invoice, Rendition
-from billing_admin.operations.invoices import e_invoices, voids
+from billing_admin.operations.invoices import e_invoices, renditions, voids
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.invoices.invoices import invoice
 from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
@@ -38,7 +41,7 @@ from tests.making import (
     make_tax_rate,
     post,
 )
-from tests.people import signed_in
+from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 from tests.web.reading import fresh
@@ -159,10 +162,60 @@ def test_pdf_with_unprintable_characters_is_not_stored(session: Session) -> None
 def test_pdf_without_a_refused_logo_is_not_stored(
     session: Session, issued: Invoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(e_invoices, "load_logo", lambda *_: refused_logo())
+    monkeypatch.setattr(renditions, "load_logo", lambda *_: refused_logo())
     file = made(session, issued, "factur-x").content
     assert "factur-x.xml" in PdfReader(io.BytesIO(file)).attachments
     assert list(fresh(session, select(Rendition))) == []
+
+
+def test_pdf_of_a_customer_with_factur_x_has_the_e_invoice_everywhere(
+    app: Flask,
+    session: Session,
+    make_token: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    make_seller()
+    document = make_issued(make_buyer(e_invoice="factur-x"))
+    browser, file = signed_in(app), tmp_path / "invoice.pdf"
+    content = browser.get(f"/invoices/{document.id}/pdf").data
+    assert "factur-x.xml" in PdfReader(io.BytesIO(content)).attachments
+    assert Script(app.test_client(), make_token()).get(f"/invoices/{document.number}/pdf").data == content
+    assert app.test_cli_runner().invoke(args=["render", str(document.number), str(file)]).exit_code == 0
+    assert file.read_bytes() == content
+    job = browser.get(send(browser, f"/exports/documents/prepare?q={document.number}").location)
+    with zipfile.ZipFile(io.BytesIO(browser.get(link(job, "Download the file")).data)) as archive:
+        assert archive.read(f"{document.number}.pdf") == content
+    assert made(session, document).content == content
+    assert [row.form for row in fresh(session, select(Rendition))] == ["factur-x"]
+
+
+@pytest.mark.parametrize(
+    "buyer",
+    [{"e_invoice": "xrechnung-ubl"}, {"e_invoice": "none"}],
+    ids=lambda buyer: buyer["e_invoice"],
+)
+def test_pdf_has_no_e_invoice_inside_for_other_formats(session: Session, buyer: dict[str, str]) -> None:
+    make_seller()
+    document = make_issued(make_buyer(**buyer))
+    content = renditions.issued_pdf(transaction, session, document, GLYPHS, NOW)
+    assert not PdfReader(io.BytesIO(content)).attachments
+
+
+def test_pdf_is_plain_where_factur_x_lacks_facts_or_the_document_is_void(session: Session) -> None:
+    make_seller()
+    document = make_issued(make_buyer(e_invoice="factur-x"))
+    assert renditions.pdf_form(document) == "factur-x"
+    incomplete = replace(details_from_json(document.details), e_invoice="factur-x", seller=PartyDetails())
+    session.expunge(document)
+    document.details = details_to_json(incomplete)
+    assert renditions.format_stops(document, "factur-x")
+    assert renditions.pdf_form(document) == "pdf"
+    transaction(voids.void_invoice, document.id, "Wrong", "cancelled", SYSTEM, NOW)
+    session.rollback()
+    document = invoice(session, str(document.id))
+    assert renditions.pdf_form(document) == "void"
+    content = renditions.issued_pdf(transaction, session, document, GLYPHS, NOW)
+    assert not PdfReader(io.BytesIO(content)).attachments
 
 
 def test_totals_are_equal_everywhere(app: Flask, session: Session, issued: Invoice, make_token: Any) -> None:  # noqa: F811

@@ -5,7 +5,7 @@ A file is stored when it is first downloaded, and never made again.
 
 from datetime import datetime
 from importlib.metadata import version
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -13,16 +13,11 @@ from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
 from billing_admin.formats.einvoice import check_issued, render_xml
-from billing_admin.formats.factur_x import render_factur_x
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.pdf import missing_characters, template_version
 from billing_admin.models import Invoice
-from billing_admin.operations.invoices.renditions import Transact, store
-from billing_admin.queries.invoices.printing import load_logo
-from billing_admin.queries.invoices.readiness import document_shortcomings
+from billing_admin.operations.invoices.renditions import FACTUR_X, Transact, format_stops, store, stored_pdf
 from billing_admin.queries.invoices.renditions import stored_rendition
 
-FACTUR_X: Final = "factur-x"
 PDF, XML = "application/pdf", "application/xml"
 
 
@@ -60,16 +55,11 @@ def issued_e_invoice(
     if missing := missing_facts(invoice, format):
         raise _incomplete(invoice, format, missing)
     if is_pdf:
-        content, plain = render_factur_x(invoice, glyphs, load_logo(session, invoice.details))
-        if plain or missing_characters(invoice, glyphs):
-            # Not stored, so that a later attempt can be complete; see `renditions.issued_pdf`.
-            return EInvoice(content, name, media_type)
-        made_with, fonts = template_version(), glyphs.digest
-    else:
-        content = render_xml(invoice, format)
-        made_with, fonts = f"factur-x {version('factur-x')}", ""
-    stored = transact(store, invoice.id, format, details.language, content, made_with, fonts, now)
-    return EInvoice(stored or content, name, media_type)
+        return EInvoice(stored_pdf(transact, session, invoice, format, glyphs, now), name, media_type)
+    content, made_with = render_xml(invoice, format), f"factur-x {version('factur-x')}"
+    return EInvoice(
+        transact(store, invoice.id, format, details.language, content, made_with, "", now), name, media_type
+    )
 
 
 def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
@@ -77,7 +67,7 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
 
     Each problem names the fact; it can no longer be added.
     """
-    stops = [stop for stop in document_shortcomings(invoice, format) if stop.stops]
+    stops = format_stops(invoice, format)
     facts = [REASONS[stop.code].removeprefix("E-invoice: ") for stop in stops]
     return [
         Problem(stop.code, f"{fact[0].upper()}{fact[1:]}.", stop.field) for stop, fact in zip(stops, facts, strict=True)
