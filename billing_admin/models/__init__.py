@@ -12,6 +12,7 @@ from billing_admin.models.customer import Account, Customer, CustomerContact
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
+from billing_admin.models.message import Message, MessageDocument, MessageFile, MessageRecipient
 from billing_admin.models.organisation import (
     BankAccount,
     ExchangeRate,
@@ -50,6 +51,10 @@ __all__ = [
     "InvoiceTax",
     "Job",
     "Logo",
+    "Message",
+    "MessageDocument",
+    "MessageFile",
+    "MessageRecipient",
     "NumberSeries",
     "Organisation",
     "Payment",

@@ -36,7 +36,7 @@ UNPLAIN_WORDS = frozenset(
     " nobody ours perhaps please somebody stand stands stranger theirs thereof told untold whoever whom".split()
 )
 # These are terms, and names of exceptions.
-TERMS = re.compile(r"\bRaises \w+|\bby hand\b|\bhand over\b|\bon hand\b", re.IGNORECASE)
+TERMS = re.compile(r"\bRaises \w+|\bby[ _]hand\b|\bhand over\b|\bon hand\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 # A sentence that begins with a pronoun and asks nothing has no subject.
 SUBJECTLESS = re.compile(r"^(who|whoever|what|whatever|those who|else)\b(?!.*\?$)", re.IGNORECASE)
