@@ -1,0 +1,366 @@
+"""Reminders of overdue invoices: levels, pauses, and the plan of a reminder run.
+
+A customer gets one message for each currency, with all its invoices that are due for their next level.
+`docs/mail.md` has the rules.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from billing_admin.domain.charges import AccountKey
+from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.document_hash import hash_data
+from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.formatting import format_day
+from billing_admin.domain.messages import Recipient
+from billing_admin.domain.text import check_not_blank
+
+LEVELS: Final = (1, 2, 3)
+LAST_LEVEL: Final = LEVELS[-1]
+MAX_LEVEL_DAYS: Final = 365
+
+# Why an invoice that is due for a reminder gets none. The keys are part of the API.
+ARCHIVED: Final = "archived"
+CUSTOMER_PAUSED: Final = "customer_paused"
+INVOICE_PAUSED: Final = "invoice_paused"
+COVERED: Final = "covered_by_credit"
+WAITING: Final = "message_waiting"
+FAILED: Final = "message_failed"
+REMINDED: Final = "reminded_recently"
+NO_RECIPIENT: Final = "no_recipient"
+SKIPPED: Final = "skipped"
+NEXT_RUN: Final = "next_run"
+REASONS: Final[Mapping[str, str]] = {
+    ARCHIVED: "The customer is archived",
+    CUSTOMER_PAUSED: "Reminders of the customer are paused",
+    INVOICE_PAUSED: "Reminders of the invoice are paused",
+    COVERED: "Unallocated credit covers it",
+    WAITING: "A reminder is waiting in the outbox",
+    FAILED: "The last reminder failed",
+    REMINDED: "The customer was reminded a few days ago",
+    NO_RECIPIENT: "No contact gets reminders",
+    SKIPPED: "Left out by hand",
+    NEXT_RUN: "Left for the next run, as this one is full",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderLevel:
+    """When the reminder of a level is due, and what it attaches.
+
+    It is due `days_after_due` days after the due date, and at least `least_days` days after the customer was last reminded.
+    """
+
+    days_after_due: int
+    least_days: int = 7
+    attaches_documents: bool = True
+    attaches_statement: bool = False
+
+
+DEFAULT_LEVELS: Final = (ReminderLevel(3), ReminderLevel(14), ReminderLevel(28, attaches_statement=True))
+
+
+def check_levels(levels: Sequence[ReminderLevel], name: str = "levels") -> tuple[ReminderLevel, ...]:
+    """Return the three levels.
+
+    Raises:
+        Invalid: A number of days is out of range, or a level is due before the one below it.
+    """
+    if len(levels) != len(LEVELS):
+        raise Invalid("wrong_number", f"Give {len(LEVELS)} levels.", name)
+    problems: list[Problem] = []
+    for index, level in enumerate(levels):
+        for column in ("days_after_due", "least_days"):
+            if not 1 <= getattr(level, column) <= MAX_LEVEL_DAYS:
+                message = f"Use 1 to {MAX_LEVEL_DAYS} days."
+                problems.append(Problem("out_of_range", message, (name, index, column)))
+        if index and level.days_after_due <= levels[index - 1].days_after_due:
+            message = f"Use more days than level {index} has, which are {levels[index - 1].days_after_due}."
+            problems.append(Problem("out_of_order", message, (name, index, "days_after_due")))
+    if problems:
+        raise Invalid.of(problems)
+    return tuple(levels)
+
+
+def levels_to_json(levels: Iterable[ReminderLevel]) -> list[dict[str, Any]]:
+    """Return levels as they are stored."""
+    return [asdict(level) for level in levels]
+
+
+def levels_from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ReminderLevel, ...]:
+    """Return stored levels."""
+    names = [column.name for column in fields(ReminderLevel)]
+    return tuple(ReminderLevel(**{name: row[name] for name in names}) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause of reminders: there are none up to and including the day `through`."""
+
+    through: date
+    reason: str
+
+
+def check_pause(pause: Pause, today: date) -> Pause:
+    """Return a pause.
+
+    Raises:
+        Invalid: The last day is before today, or there is no reason.
+    """
+    check_calendar_day(pause.through, "through")
+    if pause.through < today:
+        raise Invalid("out_of_range", "Use today or a later day. To end the pause, resume reminders.", "through")
+    check_not_blank(pause.reason, "reason", stored=True)
+    return pause
+
+
+def is_paused(pause: Pause | None, day: date) -> bool:
+    """Return whether a pause includes a day."""
+    return pause is not None and day <= pause.through
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueInvoice:
+    """An open invoice after its due date.
+
+    `level` is that of its last reminder, or 0. `is_failed` means that a message for the next level failed, and that nobody
+    has cancelled it or sent it again. `open_amount` is in minor units.
+    """
+
+    id: UUID
+    number: str
+    issue_date: date
+    due_date: date
+    open_amount: int
+    level: int = 0
+    is_failed: bool = False
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemindedAccount:
+    """A customer with overdue invoices in one currency.
+
+    `credit` is the customer's unallocated money in minor units. `reminded_on` is the day of the last reminder, by a
+    message that was sent or may have been. `has_unfinished` means that a reminder waits in the outbox.
+    """
+
+    customer_id: UUID
+    reference: str
+    name: str
+    currency: str
+    invoices: Sequence[OverdueInvoice]
+    recipients: Sequence[Recipient] = ()
+    credit: int = 0
+    reminded_on: date | None = None
+    has_unfinished: bool = False
+    is_archived: bool = False
+    pause: Pause | None = None
+
+    @property
+    def key(self) -> AccountKey:
+        """The account's customer and currency."""
+        return self.customer_id, self.currency
+
+
+@dataclass(frozen=True, slots=True)
+class NextReminder:
+    """The next level of an invoice, and the first day on which it is due."""
+
+    level: int
+    day: date
+
+
+def next_reminder(
+    invoice: OverdueInvoice, reminded_on: date | None, levels: Sequence[ReminderLevel]
+) -> NextReminder | None:
+    """Return the next reminder of an invoice, or None after the last level.
+
+    A level is never skipped. `reminded_on` is the day of the customer's last reminder.
+    """
+    if invoice.level >= LAST_LEVEL:
+        return None
+    level = levels[invoice.level]
+    day = invoice.due_date + timedelta(level.days_after_due)
+    if reminded_on is not None:
+        day = max(day, reminded_on + timedelta(level.least_days))
+    return NextReminder(invoice.level + 1, day)
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderItem:
+    """An invoice with the level at which it is reminded of."""
+
+    invoice: OverdueInvoice
+    level: int
+    days_overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReminder:
+    """One message to a customer about its invoices in one currency."""
+
+    account: RemindedAccount
+    items: Sequence[ReminderItem]
+    levels: Sequence[ReminderLevel]
+
+    @property
+    def level(self) -> int:
+        """The level of the letter: the highest of its invoices."""
+        return max(item.level for item in self.items)
+
+    @property
+    def settings(self) -> ReminderLevel:
+        """The settings of the letter's level."""
+        return self.levels[self.level - 1]
+
+    @property
+    def open_amount(self) -> int:
+        """The sum that is due, in minor units."""
+        return sum(item.invoice.open_amount for item in self.items)
+
+    @property
+    def days_overdue(self) -> int:
+        """The days since the oldest due date."""
+        return max(item.days_overdue for item in self.items)
+
+    def digest(self) -> str:
+        """Return a hash that changes with all that a person confirms."""
+        recipients = [[recipient.kind, recipient.address] for recipient in self.account.recipients]
+        items = [[str(item.invoice.id), item.level, item.invoice.open_amount] for item in self.items]
+        attachments = [self.settings.attaches_documents, self.settings.attaches_statement]
+        return hash_data([str(self.account.customer_id), self.account.currency, items, recipients, attachments])
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutInvoice:
+    """An invoice that is due for a level and gets no reminder.
+
+    `day` belongs to the reason: the last day of a pause, or the day of the last reminder. `note` is the reason of a pause.
+    """
+
+    account: RemindedAccount
+    invoice: OverdueInvoice
+    level: int
+    reason: str
+    day: date | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderPlan:
+    """The reminders of a day, and the invoices that are left out with the reasons."""
+
+    day: date
+    reminders: Sequence[PlannedReminder] = ()
+    left_out: Sequence[LeftOutInvoice] = ()
+
+    def digest(self) -> str:
+        """Return a hash that changes with any of the reminders."""
+        return hash_data([reminder.digest() for reminder in self.reminders])
+
+
+def describe_reason(reason: str, day: date | None, note: str) -> str:
+    """Return the reason for which an invoice is left out, as a text."""
+    if day is None:
+        return REASONS[reason]
+    if reason == REMINDED:
+        return f"The customer was reminded on {format_day(day)}"
+    text = f"{REASONS[reason]} through {format_day(day)}"
+    return f"{text}: {note}" if note else text
+
+
+@dataclass(slots=True)
+class _Decisions:
+    """The decisions on the invoices of an account."""
+
+    items: list[ReminderItem] = field(default_factory=list)
+    left_out: list[LeftOutInvoice] = field(default_factory=list)
+
+
+def plan_reminders(
+    accounts: Iterable[RemindedAccount],
+    levels: Sequence[ReminderLevel],
+    day: date,
+    skipped: Collection[UUID] = (),
+    most: int | None = None,
+) -> ReminderPlan:
+    """Return the reminders of a day, by customer reference and currency.
+
+    Invoices that are not due for their next level are in neither list. `skipped` are invoices that a person left out. After
+    `most` reminders, the others are left for the next run.
+    """
+    reminders: list[PlannedReminder] = []
+    left_out: list[LeftOutInvoice] = []
+    for account in sorted(accounts, key=lambda account: (account.reference, account.currency)):
+        decisions = _decide(account, levels, day, frozenset(skipped))
+        left_out += decisions.left_out
+        if not decisions.items:
+            continue
+        if most is not None and len(reminders) >= most:
+            left_out += [LeftOutInvoice(account, item.invoice, item.level, NEXT_RUN) for item in decisions.items]
+        else:
+            reminders.append(PlannedReminder(account, tuple(decisions.items), levels))
+    return ReminderPlan(day, tuple(reminders), tuple(left_out))
+
+
+def _decide(
+    account: RemindedAccount, levels: Sequence[ReminderLevel], day: date, skipped: Collection[UUID]
+) -> _Decisions:
+    decisions = _Decisions()
+    for invoice, is_covered in _with_coverage(account):
+        if invoice.level >= LAST_LEVEL:
+            continue
+        level, days_overdue = levels[invoice.level], (day - invoice.due_date).days
+        if days_overdue < level.days_after_due:
+            continue
+        reason = _reason(account, invoice, level, day, is_covered=is_covered)
+        if reason is None and invoice.id in skipped:
+            reason = (SKIPPED, None, "")
+        if reason is None:
+            decisions.items.append(ReminderItem(invoice, invoice.level + 1, days_overdue))
+        else:
+            decisions.left_out.append(LeftOutInvoice(account, invoice, invoice.level + 1, *reason))
+    return decisions
+
+
+def _with_coverage(account: RemindedAccount) -> Iterator[tuple[OverdueInvoice, bool]]:
+    """Yield each invoice, oldest due date first, and whether credit covers it."""
+    credit = account.credit
+    for invoice in sorted(account.invoices, key=lambda invoice: (invoice.due_date, invoice.number)):
+        yield invoice, invoice.open_amount <= credit
+        credit = max(0, credit - invoice.open_amount)
+
+
+def _reason(
+    account: RemindedAccount, invoice: OverdueInvoice, level: ReminderLevel, day: date, *, is_covered: bool
+) -> tuple[str, date | None, str] | None:
+    """Return the reason to leave an invoice out, with its day and note."""
+    if account.is_archived:
+        return ARCHIVED, None, ""
+    for reason, pause in ((CUSTOMER_PAUSED, account.pause), (INVOICE_PAUSED, invoice.pause)):
+        if pause is not None and is_paused(pause, day):
+            return reason, pause.through, pause.reason
+    reminded_on = account.reminded_on
+    reasons = (
+        (is_covered, COVERED, None),
+        (account.has_unfinished, WAITING, None),
+        (invoice.is_failed, FAILED, None),
+        (reminded_on is not None and (day - reminded_on).days < level.least_days, REMINDED, reminded_on),
+        (not account.recipients, NO_RECIPIENT, None),
+    )
+    return next(((reason, reason_day, "") for applies, reason, reason_day in reasons if applies), None)
+
+
+def count_by_level(plan: ReminderPlan) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return number and sum of the invoices to remind of, by currency and level."""
+    counts: dict[tuple[str, int], tuple[int, int]] = {}
+    for reminder in plan.reminders:
+        for item in reminder.items:
+            key = reminder.account.currency, item.level
+            count, amount = counts.get(key, (0, 0))
+            counts[key] = count + 1, amount + item.invoice.open_amount
+    return dict(sorted(counts.items()))
