@@ -138,6 +138,13 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "overdue_days": ("Days overdue", "Tage überfällig", "Jours de retard", "Días de retraso"),
     "open_amount": ("Open amount", "Offener Betrag", "Montant dû", "Importe pendiente"),
     "total_due": ("Total due", "Fälliger Gesamtbetrag", "Total dû", "Total pendiente"),
+    "overdue_document": (
+        "{number} of {issued}, due on {due}: {amount}",
+        "{number} vom {issued}, fällig am {due}: {amount}",
+        "{number} du {issued}, échéance le {due} : {amount}",
+        "{number} del {issued}, vencimiento el {due}: {amount}",
+    ),
+    "more_documents": ("and {count} more", "und {count} weitere", "et {count} autres", "y {count} más"),
     "reminder_text_1": (
         "These documents are past their due date. Pay the total due, or contact us if something is unclear.",
         "Die folgenden Belege sind überfällig. Bitte überweisen Sie den Gesamtbetrag, oder melden Sie sich bei Fragen.",

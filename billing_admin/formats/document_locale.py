@@ -66,6 +66,14 @@ class DocumentLocale:
 
         return format_skeleton("yMMMd", value, locale=self.language)
 
+    def long_day(self, value: date) -> str:
+        """Format a day for running text, as in `16 de marzo de 2026`."""
+        if self.language == "en":
+            return f"{value.day} {value:%B} {value.year}"
+        from babel.dates import format_skeleton  # noqa: PLC0415 - loaded on demand
+
+        return format_skeleton("yMMMMd", value, locale=self.language)
+
     def period(self, first: date, last: date, of_days: int | None = None) -> str:
         """Format a period, with its share of the whole period if `of_days` is given."""
         if first == last:

@@ -73,7 +73,7 @@ def statement_contents(
     with use_number_format(NumberFormat(letter.number_format)):
         locale = DocumentLocale(letter.details.language)
         label = locale.label
-        begin = first or (statement.rows[0].entry.on if statement.rows else last)
+        begin = first_day(statement, first, last)
         rows = [[locale.day(begin), label("opening"), "", "", format_money(statement.opening, letter.currency)]]
         rows += [
             [
@@ -96,6 +96,14 @@ def statement_contents(
             "tables": [_ageing(letter, position, locale)],
             "notes": [] if statement.rows else [[label("no_movements")]],
         }
+
+
+def first_day(statement: Statement, first: date | None, last: date) -> date:
+    """Return the first day of a statement's period.
+
+    It is that of the first movement if `first` is None.
+    """
+    return first or (statement.rows[0].entry.on if statement.rows else last)
 
 
 def reminder_contents(letter: Letter, level: int, documents: Sequence[OverdueDocument], text: str = "") -> Contents:

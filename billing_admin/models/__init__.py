@@ -13,6 +13,7 @@ from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
 from billing_admin.models.message import Message, MessageDocument, MessageFile, MessageRecipient
+from billing_admin.models.message_text import StoredMessageText
 from billing_admin.models.organisation import (
     BankAccount,
     ExchangeRate,
@@ -65,6 +66,7 @@ __all__ = [
     "ServicePrice",
     "SignInFailure",
     "StoredFile",
+    "StoredMessageText",
     "TaxRate",
     "TaxRateChange",
     "User",

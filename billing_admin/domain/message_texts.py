@@ -1,0 +1,192 @@
+"""Subjects and texts of messages, with named fields such as `{number}`.
+
+A text is checked when it is saved, so that rendering never fails. Values of fields are inserted as they are: a brace in
+a customer's name is no field.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from billing_admin.domain.built_in_texts import BUILT_IN_TEXTS
+from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
+from billing_admin.domain.parties import LANGUAGES
+from billing_admin.domain.text import check_text, strip_controls
+
+# The keys of texts, with their labels.
+TEXT_KEYS: Final[Mapping[str, str]] = {
+    "invoice": "Invoice",
+    "credit_note": "Credit note",
+    "reminder-1": "Payment reminder",
+    "reminder-2": "Second reminder",
+    "reminder-3": "Final reminder",
+    "statement": "Statement of account",
+}
+MAX_BODY_LENGTH: Final = 5_000  # characters, before the fields are filled in
+
+_DOCUMENTS: Final = frozenset({"invoice", "credit_note"})
+_REMINDERS: Final = frozenset({"reminder-1", "reminder-2", "reminder-3"})
+_ALL: Final = frozenset(TEXT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageField:
+    """A named field: the keys of the texts that may have it, and its value in words.
+
+    A field of several lines may only stand in the text, not in the subject.
+    """
+
+    name: str
+    keys: frozenset[str]
+    meaning: str
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageText:
+    """The subject and the text of a message, with fields or rendered."""
+
+    subject: str
+    body: str
+
+
+FIELDS: Final[tuple[MessageField, ...]] = (
+    MessageField("name", _ALL, "Name of the first contact who gets the message; the customer’s name if there is none"),
+    MessageField("customer", _ALL, "The customer’s name"),
+    MessageField("customer_number", _ALL, "The customer’s reference"),
+    MessageField("seller", _ALL, "Your legal name"),
+    MessageField("number", _DOCUMENTS, "Number of the document"),
+    MessageField("issued", _DOCUMENTS, "Issue date"),
+    MessageField("period", _DOCUMENTS | {"statement"}, "Service period of the document, or period of the statement"),
+    MessageField("total", _DOCUMENTS, "Total, including tax"),
+    MessageField(
+        "open", _REMINDERS | {"invoice"}, "Amount still to pay; in reminders the sum. Empty if an invoice is paid"
+    ),
+    MessageField(
+        "due", _REMINDERS | {"invoice"}, "Due date; in reminders the earliest one. Empty if an invoice is paid"
+    ),
+    MessageField("order", _DOCUMENTS, "The customer’s purchase order number, or empty"),
+    MessageField("buyer_reference", _DOCUMENTS, "The customer’s buyer reference, or empty"),
+    MessageField("corrects", frozenset({"credit_note"}), "Number of the corrected invoice"),
+    MessageField("reason", frozenset({"credit_note"}), "Reason of the credit note"),
+    MessageField("days_overdue", _REMINDERS, "Days since the earliest due date"),
+    MessageField("numbers", _REMINDERS, "Numbers of the overdue documents, in one line"),
+    MessageField(
+        "documents", _REMINDERS, "The overdue documents, one per line; not allowed in the subject", is_list=True
+    ),
+    MessageField("day", frozenset({"statement"}), "Last day of the period"),
+    MessageField("balance", frozenset({"statement"}), "Balance on that day"),
+    MessageField("overdue", frozenset({"statement"}), "Amount overdue on that day, or empty"),
+)
+_BY_NAME: Final = {field.name: field for field in FIELDS}
+# Two braces, a field, or a brace on its own.
+_PART: Final = re.compile(r"(\{\{|\}\})|\{([^{}\n\r]*)\}|([{}])")
+
+
+def fields_of(key: str) -> tuple[MessageField, ...]:
+    """Return the fields that the texts of a key may have."""
+    return tuple(field for field in FIELDS if key in field.keys)
+
+
+def check_key(key: str, language: str) -> None:
+    """Check that messages of a key are sent in a language.
+
+    Raises:
+        Invalid: There is no such key, or no such language.
+    """
+    problems = [
+        Problem("not_a_choice", f"Use one of {', '.join(options)}.", (field,))
+        for field, value, options in (("key", key, TEXT_KEYS), ("language", language, LANGUAGES))
+        if value not in options
+    ]
+    if problems:
+        raise Invalid.of(problems)
+
+
+def built_in_text(key: str, language: str) -> MessageText:
+    """Return the text that is used until the organisation has its own."""
+    return MessageText(*BUILT_IN_TEXTS[key][language])
+
+
+def check_message_text(key: str, text: MessageText) -> None:
+    """Check subject and text for a key.
+
+    Raises:
+        Invalid: One is blank or too long, has a field that the key does not have, or an unpaired brace; or the subject
+            has a line break. The error has every problem, at `subject` or `body`.
+    """
+    problems = [*_problems(key, text.subject, "subject"), *_problems(key, text.body, "body")]
+    if problems:
+        raise Invalid.of(problems)
+
+
+def _problems(key: str, template: str, place: str) -> Iterator[Problem]:
+    in_subject = place == "subject"
+    try:
+        check_text(template, place, longest=MAX_SUBJECT_LENGTH if in_subject else MAX_BODY_LENGTH, lines=not in_subject)
+    except Invalid as error:
+        yield from error.problems
+        return
+    if not template.strip():
+        yield Problem("blank", "Enter the subject." if in_subject else "Enter the text.", (place,))
+    for part in _PART.finditer(template):
+        _, name, brace = part.groups()
+        where = "" if in_subject else f"Line {template.count(chr(10), 0, part.start()) + 1}: "
+        if brace:
+            advice = "Close the field, as in {number}, or write {{" if brace == "{" else "Open the field, or write }}"
+            yield Problem("unpaired_brace", f"{where}{advice} for a single brace.", (place,))
+        elif name is not None and (message := _field_problem(key, name, in_subject)):
+            yield Problem("unknown_field", where + message, (place,))
+
+
+def _field_problem(key: str, name: str, in_subject: bool) -> str:
+    """Return why a field is not allowed, with the correction, or an empty text."""
+    allowed = [field.name for field in fields_of(key) if not (in_subject and field.is_list)]
+    if name in allowed:
+        return ""
+    listed = ", ".join(f"{{{option}}}" for option in allowed)
+    if in_subject and name in _BY_NAME and key in _BY_NAME[name].keys:
+        return f"{{{name}}} has several lines, so it can only be used in the text."
+    if close := get_close_matches(name.strip().casefold()[:40], allowed, 1):
+        return f"There is no field {{{name[:40]}}}. Use {{{close[0]}}}, or another one of {listed}."
+    return f"There is no field {{{name[:40]}}} here. Use one of {listed}."
+
+
+def render_text(text: MessageText, values: Mapping[str, str]) -> MessageText:
+    """Return subject and text with the values of their fields.
+
+    `text` was checked. A line of the text is left out if it has fields and all of them are empty. The subject is one
+    line, cut to `MAX_SUBJECT_LENGTH`.
+    """
+    subject = " ".join(strip_controls(" ".join(_fill(text.subject, values).split())).split())
+    if len(subject) > MAX_SUBJECT_LENGTH:
+        subject = f"{subject[: MAX_SUBJECT_LENGTH - 1].rstrip()}…"
+    return MessageText(subject, "\n".join(_lines(text.body, values)))
+
+
+def _lines(template: str, values: Mapping[str, str]) -> list[str]:
+    """Return the lines with their values.
+
+    Of the blank lines before and after a line that is left out, one is left.
+    """
+    lines: list[str] = []
+    left_out = False
+    for line in template.splitlines():
+        names = [name for _, name, _ in _PART.findall(line) if name]
+        if names and not any(values[name] for name in names):
+            left_out = True
+        elif not (left_out and not line.strip() and (not lines or not lines[-1].strip())):
+            lines.append(_fill(line, values))
+            left_out = False
+    return lines
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    def value(part: re.Match[str]) -> str:
+        pair, name, brace = part.groups()
+        return pair[0] if pair else brace or values[name]
+
+    return _PART.sub(value, template)

@@ -1,0 +1,1 @@
+"""Reads of messages to customers and of their texts."""
