@@ -492,4 +492,6 @@ def refuse_differences(name: str, differs: Sequence[str], field: str | None = No
 def check_version(version: int | None, stored: int, name: str, verb: str = "has") -> None:
     """Raise Stale when an object has changed since `version`, if one is given."""
     if version is not None and version != stored:
-        raise Stale("stale", f"{name} {verb} been changed by someone else. Review the change, then try again.")
+        raise Stale(
+            "stale", f"{name} {verb} been changed since you opened the form. Review the change, then try again."
+        )

@@ -64,7 +64,7 @@ def test_what_a_colleague_saved_meanwhile_is_shown(browser: FlaskClient, draft: 
     transaction(drafts.change, draft.id, {"note": "Theirs"}, None, SYSTEM, NOW)
     refused = send(browser, at, version="1", note="Mine", purchase_order="", due_date="")
     assert refused.status_code == 422
-    assert "has been changed by someone else" in words(refused)
+    assert "has been changed since you opened the form" in words(refused)
     assert "Note Theirs Mine" in words(refused)
     assert send(browser, at, version=field(refused, "version"), note="Mine").status_code == 303
 
@@ -109,7 +109,7 @@ def test_refuses_to_empty_a_draft_and_keeps_the_ticks(browser: FlaskClient, draf
     assert "The draft would have no charges left: discard it instead." in words(refused)
     assert len(list(parse(refused).elements("input", name="id", checked=""))) == 2
     stale = send(browser, at, version="7", id=fields(page, "id")[:1])
-    assert "has been changed by someone else" in words(stale)
+    assert "has been changed since you opened the form" in words(stale)
 
 
 def test_issues_the_drafts_of_a_filter_together(browser: FlaskClient, draft: Invoice) -> None:

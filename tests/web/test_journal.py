@@ -72,5 +72,7 @@ def test_accounts_are_named(browser: FlaskClient) -> None:
     text = browser.get("/journal/file.hledger").text
     assert all(name in text for name in ("account Debtors:acme", "account Erlöse", "account Giro 1"))
     stale = send(browser, "/journal/accounts", revenue="Other", version="1")
-    assert "The settings have been changed by someone else. Review the change, then try again." in words(stale)
+    assert "The settings have been changed since you opened the form. Review the change, then try again." in words(
+        stale
+    )
     assert "Account names Custom" in words(browser.get("/settings"))

@@ -245,7 +245,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     sent = {"code": "A", "name": "A", "tax_rate": "none", "version": "1"} | grid(("USD", "4"))
     response = send(admin, f"/services/{service.id}/edit", **sent)
     assert response.status_code == 422
-    assert "A has been changed by someone else. Review the change, then try again." in response.text
+    assert "A has been changed since you opened the form. Review the change, then try again." in response.text
     assert "Prices USD 3.00 USD 4.00" in words(response.text)
     assert prices(stored(session)[0]) == {"USD": Decimal(3)}
     sent["version"] = hidden(response.text, "version")
@@ -342,7 +342,7 @@ def test_an_edit_of_a_used_price_of_today_says_to_use_a_later_day(admin: FlaskCl
         ({"valid_from": ""}, "Enter the first day of the price, such as 2027-01-01."),
         ({"valid_from": "1969-12-31"}, "Use a day between 1970 and 2199."),
         ({"valid_from": "1970-01-01"}, "Charges use the price of GenericCompute in USD from 1 Jan 1970."),
-        ({"version": "7"}, "GenericCompute has been changed by someone else."),
+        ({"version": "7"}, "GenericCompute has been changed since you opened the form."),
     ],
 )
 def test_a_wrong_price_is_refused_and_kept(

@@ -165,7 +165,7 @@ def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
     response = send(admin, COMPANY, **GOOD[COMPANY])
     assert response.status_code == 422
     text = words(response.text)
-    assert "The settings have been changed by someone else. Review the change, then try again." in text
+    assert "The settings have been changed since you opened the form. Review the change, then try again." in text
     assert "Legal name Theirs Nimbus" in text
     assert send(admin, COMPANY, **GOOD[COMPANY] | {"version": hidden(response.text, "version")}).status_code == 303
     assert house(session).legal_name == "Nimbus"

@@ -125,7 +125,7 @@ def test_changes_and_tells_who_was_faster(app: Flask, admin: FlaskClient, sessio
     assert (stored(session, id).url, stored(session, id).version) == (URL, 2)
     again = send(admin, path, **changed | {"description": "Theirs"}, version="1")
     assert again.status_code == 422
-    assert "Another person saved other values after you opened this form" in again.text
+    assert "Other values were saved after you opened this form" in again.text
     assert send(admin, path, **changed | {"url": "https://10.0.0.1/"}, version="2").status_code == 422
 
 

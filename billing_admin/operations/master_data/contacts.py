@@ -132,7 +132,7 @@ def _lock(session: Session, contact_id: UUID) -> tuple[Customer, CustomerContact
     customer = session.get_one(Customer, customer_id, with_for_update=True) if customer_id else None
     contact = session.get(CustomerContact, contact_id, populate_existing=True)
     if customer is None or contact is None:
-        raise NotFound("unknown_contact", f"The customer has no contact {contact_id}.", "id")
+        raise NotFound("unknown_contact", "This contact does not exist, or it has been removed.", "id")
     return customer, contact
 
 

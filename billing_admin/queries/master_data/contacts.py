@@ -24,5 +24,5 @@ def contact(session: Session, customer_id: UUID, id: UUID) -> CustomerContact:
     """
     row = session.get(CustomerContact, id)
     if row is None or row.customer_id != customer_id:
-        raise NotFound("unknown_contact", f"The customer has no contact {id}.", "id")
+        raise NotFound("unknown_contact", "This contact does not exist, or it has been removed.", "id")
     return row

@@ -7,7 +7,6 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.journal import DEFAULT_ACCOUNTS, MAX_ACCOUNT_LENGTH
 from billing_admin.formats import export, journal as documents
 from billing_admin.formats.export import META_SUFFIX
@@ -16,8 +15,8 @@ from billing_admin.http.downloads import Download, send_export, unrecorded_attac
 from billing_admin.operations.master_data import journal_accounts as operations
 from billing_admin.queries.journal import Period, account_names
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.web.frame.editing import VersionField
-from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.web.frame.editing import EditForm, save
+from billing_admin.web.frame.forms import TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
     day_range_params,
@@ -47,10 +46,8 @@ LABELS = {
 }
 
 
-class AccountsForm(Form):
+class AccountsForm(EditForm):
     """A name for each account; a blank one keeps its default name."""
-
-    version = VersionField()
 
     def names(self) -> dict[str, str]:
         """Return the names entered, by account."""
@@ -132,11 +129,15 @@ def meta(format: str) -> ResponseReturnValue:
 @pages.route("/accounts", methods=["GET", "POST"])
 def edit_accounts() -> ResponseReturnValue:
     """Edit the names of the accounts."""
-    session = db.session()
-    form = AccountsForm(data={**account_names(session).names, "version": organisation(session).version})
+    form = AccountsForm(data=_stored_names())
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.update, form.names(), form.version.data, actor(), now())
+            save(form, lambda: AccountsForm(formdata=None, data=_stored_names()), operations.update, form.names())
             flash("The account names were saved. New journal files will use them.", "success")
             return redirect(url_for("journal.index"), 303)
     return render_form("journal/accounts.html", form, keys=list(DEFAULT_ACCOUNTS), default_names=DEFAULT_ACCOUNTS)
+
+
+def _stored_names() -> dict[str, Any]:
+    session = db.session()
+    return {**account_names(session).names, "version": organisation(session).version}

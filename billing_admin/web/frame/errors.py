@@ -40,7 +40,7 @@ _EXPIRED_PAGE = (
     "You may have signed in or out in another tab. Go back, reload the page and send the form again.",
 )
 _RETRY_LATER = "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
-_STALE = "Another person changed this after you opened it"
+_STALE = "This was changed after you opened it"
 
 
 def error_page(error: Exception) -> Response:
@@ -75,7 +75,10 @@ def _domain_error_page(error: DomainError) -> Response:
         return _filter_page(error, code)
     title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
     own_links: Any = error.extra.get("links", ())
-    links = [] if isinstance(error, NotFound | Denied | TooManyRequests) else [*own_links, *_object_links()]
+    if isinstance(error, NotFound):
+        links = _links_from_missing(error)
+    else:
+        links = [] if isinstance(error, Denied | TooManyRequests) else [*own_links, *_object_links()]
     response = _render(code, title, error.message, links)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after)
@@ -93,12 +96,47 @@ _OBJECT_PAGES: Final = {
 
 def _object_links() -> list[tuple[str, str]]:
     """Return the link to the object of the request, if it has a page."""
-    endpoint = _OBJECT_PAGES.get(request.blueprint or "", f"{request.blueprint}.show")
+    endpoint = _object_page()
     id = (request.view_args or {}).get("id")
     if id is None or endpoint not in current_app.view_functions or endpoint == request.endpoint:
         return []
-    noun = endpoint.partition(".")[0].removesuffix("s").replace("_", " ")
-    return [(f"Go to the {noun}", url_for(endpoint, id=id))]
+    return [(f"Go to the {_noun(endpoint)}", url_for(endpoint, id=id))]
+
+
+def _object_page() -> str:
+    return _OBJECT_PAGES.get(request.blueprint or "", f"{request.blueprint}.show")
+
+
+def _noun(endpoint: str) -> str:
+    return endpoint.partition(".")[0].removesuffix("s").replace("_", " ")
+
+
+# Blueprint → endpoint of the list that has its objects, where it is not the blueprint's own.
+_LIST_PAGES: Final = {
+    "charge_corrections": "charges.index",
+    "contacts": "customers.index",
+    "corrections": "invoices.index",
+    "drafts": "invoices.index",
+    "e_invoices": "invoices.index",
+    "tax_rates": "settings.index",
+}
+
+
+def _links_from_missing(error: NotFound) -> list[tuple[str, str]]:
+    """Return a link from the error page of an object that is missing.
+
+    Another person may have removed it. The link leads to the object that it belonged to, or else to the list.
+    """
+    customer_id = (request.view_args or {}).get("customer_id")
+    if customer_id is not None and error.code == "unknown_contact":
+        return [("Go to the customer", url_for("customers.show", id=customer_id))]
+    endpoint = _LIST_PAGES.get(request.blueprint or "", f"{request.blueprint}.index")
+    is_object_missing = error.code == f"unknown_{_noun(_object_page()).replace(' ', '_')}"
+    links = [] if is_object_missing else _object_links()
+    if not links and endpoint in current_app.view_functions and endpoint != request.endpoint:
+        noun = endpoint.partition(".")[0].replace("_", " ")
+        links = [(f"Go to the {noun}", url_for(endpoint))]
+    return links
 
 
 def _filter_page(error: DomainError, code: int) -> Response:

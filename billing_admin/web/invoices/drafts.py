@@ -23,7 +23,7 @@ from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.web.frame.customer_field import resolve_customer
-from billing_admin.web.frame.editing import FieldConflict, VersionField, find_conflicts
+from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
@@ -42,13 +42,12 @@ from billing_admin.web.invoices.invoices import (
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
 
-class DraftForm(Form):
+class DraftForm(EditForm):
     """The details of a draft that can be edited."""
 
     purchase_order = TextField("Purchase order number")
     due_date = DayField("Due date")
     note = MultilineField("Note", max_length=MAX_NOTE_LENGTH, render_kw={"rows": 4})
-    version = VersionField()
 
 
 class MoveChargesForm(Form):
@@ -72,19 +71,17 @@ class IssueDraftsForm(Form):
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Edit a draft; when another person saved it first, show both versions."""
-    draft = load_draft(id, "changed")
-    form, conflicts = DraftForm(obj=draft), list[FieldConflict]()
+    """Edit a draft; when other values were saved meanwhile, show both."""
+    form = DraftForm(obj=load_draft(id, "changed"))
     if form.validate_on_submit():
         fields = {name: form[name].data for name in DRAFT_RULES}
         with errors_on(form):
-            transaction(operations.change, id, fields, form.version.data, actor(), now())  # type: ignore[arg-type]
+            save(form, lambda: DraftForm(formdata=None, obj=load_draft(id, "changed")), operations.change, id, fields)
             flash("The draft was saved.", "success")
             return redirect(url_for("invoices.show", id=id), 303)
-        draft = load_draft(id, "changed")
-        conflicts = find_conflicts(form, DraftForm(formdata=None, obj=draft), draft.version)
+    draft = load_draft(id, "changed")
     shortcomings = shortcomings_of_drafts([id])
-    return render_form("drafts/edit.html", form, draft=draft, conflicts=conflicts, shortcomings=shortcomings)
+    return render_form("drafts/edit.html", form, draft=draft, shortcomings=shortcomings)
 
 
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])

@@ -21,7 +21,7 @@ from billing_admin.models import BankAccount
 from billing_admin.operations.master_data import bank_accounts as operations
 from billing_admin.queries.master_data import bank_accounts as queries, organisation
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -78,10 +78,8 @@ class NewBankAccountForm(BankAccountForm):
         return {**super().fields(), "currency": self.currency.data}
 
 
-class EditBankAccountForm(BankAccountForm):
-    """Details of an existing account, with the version that the form was filled with."""
-
-    version = VersionField()
+class EditBankAccountForm(BankAccountForm, EditForm):
+    """Details of an existing account."""
 
 
 def read_filters() -> BankAccountFilter:
@@ -118,27 +116,29 @@ def new() -> ResponseReturnValue:
             )
             flash(f"The account {account_number(account)} was added.", "success")
             return redirect(url_for("bank_accounts.index"), 303)
-    return render_form("bank_accounts/form.html", form, account=None, conflicts=[])
+    return render_form("bank_accounts/form.html", form, account=None)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit an account; issued documents keep their copy."""
-    account, conflicts = _load_account(id), []
-    form = EditBankAccountForm(data=_stored_values(account))
+    form = EditBankAccountForm(data=_stored_values(id))
     if form.validate_on_submit():
         with errors_on(form):
-            saved = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
+            saved = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
             flash(f"The account {account_number(saved)} was saved. Issued documents do not change.", "success")
             return redirect(url_for("bank_accounts.index"), 303)
-        account = _load_account(id)
-        stored_form = EditBankAccountForm(formdata=None, data=_stored_values(account))
-        conflicts = find_conflicts(form, stored_form, account.version)
+    account = _load_account(id)
     is_needed = account.is_default and queries.has_other_accounts(db.session(), account)
-    return render_form("bank_accounts/form.html", form, account=account, is_needed=is_needed, conflicts=conflicts)
+    return render_form("bank_accounts/form.html", form, account=account, is_needed=is_needed)
 
 
-def _stored_values(account: BankAccount) -> dict[str, Any]:
+def _stored_form(id: UUID) -> EditBankAccountForm:
+    return EditBankAccountForm(formdata=None, data=_stored_values(id))
+
+
+def _stored_values(id: UUID) -> dict[str, Any]:
+    account = _load_account(id)
     return {field: getattr(account, field) for field in (*BANK_ACCOUNT_RULES, "version")}
 
 

@@ -16,7 +16,7 @@ from billing_admin.models import Customer
 from billing_admin.operations.master_data import contacts as operations
 from billing_admin.queries.master_data.contacts import contact
 from billing_admin.queries.master_data.customers import customer
-from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
@@ -46,10 +46,8 @@ class NewContactForm(ContactForm):
     id = NewIdField()
 
 
-class EditContactForm(ContactForm):
+class EditContactForm(ContactForm, EditForm):
     """An existing contact."""
-
-    version = VersionField()
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -61,22 +59,25 @@ def new(customer_id: UUID) -> ResponseReturnValue:
             row, _ = transaction(operations.create, customer_id, form.fields(), form.id.data, actor(), now())
             flash(f"{row.email} was added.", "success")
             return redirect(_customer_url(customer_id), 303)
-    return render_form("customers/contact.html", form, customer=owner, contact=None, conflicts=[])
+    return render_form("customers/contact.html", form, customer=owner, contact=None)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(customer_id: UUID, id: UUID) -> ResponseReturnValue:
-    """Edit a contact; when another person saved it first, show both versions."""
+    """Edit a contact; when other values were saved meanwhile, show both."""
     owner, row = _load_customer(customer_id), contact(db.session(), customer_id, id)
-    form, conflicts = EditContactForm(obj=row), []
+    form = EditContactForm(obj=row)
     if form.validate_on_submit():
         with errors_on(form):
-            row = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
+            row = save(form, lambda: _stored_form(customer_id, id), operations.update, id, form.fields())
             flash(f"{row.email} was saved.", "success")
             return redirect(_customer_url(customer_id), 303)
         owner, row = _load_customer(customer_id), contact(db.session(), customer_id, id)
-        conflicts = find_conflicts(form, EditContactForm(formdata=None, obj=row), row.version)
-    return render_form("customers/contact.html", form, customer=owner, contact=row, conflicts=conflicts)
+    return render_form("customers/contact.html", form, customer=owner, contact=row)
+
+
+def _stored_form(customer_id: UUID, id: UUID) -> EditContactForm:
+    return EditContactForm(formdata=None, obj=contact(db.session(), customer_id, id))
 
 
 @pages.route("/<uuid:id>/remove", methods=["GET", "POST"])

@@ -53,7 +53,7 @@ from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.charges.recurring_charges import template_helpers as recurring_words
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
 from billing_admin.web.frame.forms import (
     Form,
     MultilineField,
@@ -203,10 +203,8 @@ class NewCustomerForm(CustomerForm):
     id = NewIdField()
 
 
-class EditCustomerForm(CustomerForm):
+class EditCustomerForm(CustomerForm, EditForm):
     """Details of an existing customer, whose reference is required."""
-
-    version = VersionField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -421,17 +419,18 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Edit a customer; when another person saved it first, show both versions."""
-    customer = _load_customer(id)
-    form, conflicts = EditCustomerForm(obj=customer), []
+    """Edit a customer; when other values were saved meanwhile, show both."""
+    form = EditCustomerForm(obj=_load_customer(id))
     if form.validate_on_submit():
         with errors_on(form):
-            customer = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
+            customer = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
             flash(f"{customer.name} was saved.", "success")
             return redirect(url_for("customers.show", id=id), 303)
-        customer = _load_customer(id)
-        conflicts = find_conflicts(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
-    return _form_page(form, customer=customer, conflicts=conflicts), 422 if form.errors else 200
+    return _form_page(form, customer=_load_customer(id)), 422 if form.errors else 200
+
+
+def _stored_form(id: UUID) -> EditCustomerForm:
+    return EditCustomerForm(formdata=None, obj=_load_customer(id))
 
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
@@ -476,7 +475,7 @@ def _permissions() -> dict[str, bool]:
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:
     settings = organisation.organisation(db.session())
-    context = {"namesake": None, "conflicts": []} | context
+    context = {"namesake": None} | context
     return render_template(
         "customers/form.html",
         form=form,

@@ -27,7 +27,7 @@ from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
 from billing_admin.queries.master_data import organisation, services
 from billing_admin.queries.master_data.services import ServiceFilter
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -144,12 +144,11 @@ class PriceKeyForm(Form):
     valid_from = DayField("Valid from", blank_message="Enter the first day of the price, such as 2027-01-01.")
 
 
-class SetPriceForm(PriceKeyForm):
+class SetPriceForm(PriceKeyForm, EditForm):
     """A price and its first day."""
 
     unit_price = AmountField("Unit price", blank_message="Enter the price of one unit, such as 2.50.")
     includes_tax = BooleanField("Includes tax")
-    version = VersionField()
 
     def validate_currency(self, field: SelectField) -> None:
         """Raise ValidationError if no currency is chosen."""
@@ -211,10 +210,8 @@ class NewServiceForm(ServiceForm):
     id = NewIdField()
 
 
-class EditServiceForm(ServiceForm):
-    """Details of an existing service, with the version that the form was filled with."""
-
-    version = VersionField()
+class EditServiceForm(ServiceForm, EditForm):
+    """Details of an existing service."""
 
 
 def read_filters() -> ServiceFilter:
@@ -278,26 +275,28 @@ def new() -> ResponseReturnValue:
             service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
             flash(f"{service.code} was added.", "success")
             return redirect(url_for("services.show", id=service.id), 303)
-    return render_form("services/form.html", form, service=None, conflicts=[], uses=0, units=COMMON_UNITS)
+    return render_form("services/form.html", form, service=None, uses=0, units=COMMON_UNITS)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit a service; new prices apply to charges from today on."""
-    service, conflicts = _load_service(id), []
-    form = EditServiceForm(data=_stored_values(service))
+    form = EditServiceForm(data=_stored_values(id))
     if form.validate_on_submit():
         with errors_on(form):
-            code = transaction(operations.update, id, form.fields(), form.version.data, actor(), now()).code
+            code = save(form, lambda: _stored_form(id), operations.update, id, form.fields()).code
             flash(f"{code} was saved. New prices apply to charges from today on.", "success")
             return redirect(url_for("services.show", id=id), 303)
-        service = _load_service(id)
-        conflicts = find_conflicts(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
     uses = services.count_charges_by_service(db.session(), [id])[id]
-    return render_form("services/form.html", form, service=service, conflicts=conflicts, uses=uses, units=COMMON_UNITS)
+    return render_form("services/form.html", form, service=_load_service(id), uses=uses, units=COMMON_UNITS)
 
 
-def _stored_values(service: Service) -> dict[str, Any]:
+def _stored_form(id: UUID) -> EditServiceForm:
+    return EditServiceForm(formdata=None, data=_stored_values(id))
+
+
+def _stored_values(id: UUID) -> dict[str, Any]:
+    service = _load_service(id)
     prices = [
         {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
         for price in prices_on(today(), service.prices).values()
@@ -312,7 +311,7 @@ def _stored_values(service: Service) -> dict[str, Any]:
 @pages.route("/<uuid:id>/prices/new", methods=["GET", "POST"])
 def set_price(id: UUID) -> ResponseReturnValue:
     """Set a price from a day on."""
-    service, conflicts = _load_service(id), []
+    service = _load_service(id)
     currency = choice_param("currency", MINOR_DIGITS) or next(
         (price.currency for price in service.prices), organisation.organisation(db.session()).base_currency
     )
@@ -321,13 +320,17 @@ def set_price(id: UUID) -> ResponseReturnValue:
     form.unit_price.digits = MINOR_DIGITS.get(currency, 0)
     if form.validate_on_submit():
         with errors_on(form):
-            price, _ = transaction(operations.set_price, id, form.spec(), form.version.data, actor(), now())
+            price, _ = save(form, lambda: _stored_price_form(id, form), operations.set_price, id, form.spec())
             flash(f"The price in {price.currency} from {format_day(form.valid_from.data)} was saved.", "success")
             return redirect(url_for("services.show", id=id), 303)
-        service = _load_service(id)
-        stored_form = SetPriceForm(formdata=None, data=_stored_price(service, form.currency.data, form.valid_from.data))
-        conflicts = find_conflicts(form, stored_form, service.version)
-    return render_form("services/price.html", form, service=service, conflicts=conflicts)
+    return render_form("services/price.html", form, service=_load_service(id))
+
+
+def _stored_price_form(id: UUID, form: SetPriceForm) -> SetPriceForm:
+    stored_price = _stored_price(_load_service(id), form.currency.data, form.valid_from.data)
+    stored_form = SetPriceForm(formdata=None, data=stored_price)
+    stored_form.unit_price.digits = form.unit_price.digits
+    return stored_form
 
 
 def _stored_price(service: Service, currency: str, day: date) -> dict[str, Any]:

@@ -24,14 +24,13 @@ from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.logo import MAX_LOGO_BYTES, check_logo
 from billing_admin.http.body_limits import KIB, MIB, BodyLimit, body_limit
 from billing_admin.http.security import SANDBOX
-from billing_admin.models import Organisation
 from billing_admin.operations.invoices.sample import sample_pdf
 from billing_admin.operations.master_data import logos, organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
@@ -48,10 +47,8 @@ LOGO_UPLOAD = BodyLimit(MIB, fields=5)  # larger than a logo may be, so that a l
 pages = page_blueprint("settings", __name__, "/settings", write=WRITE)
 
 
-class SectionForm(Form):
+class SectionForm(EditForm):
     """One section of the settings, which is saved on its own."""
-
-    version = VersionField()
 
     def fields(self) -> OrganisationFields:
         """Return the values entered."""
@@ -197,23 +194,19 @@ def index() -> ResponseReturnValue:
 @pages.route("/<any('tax', 'documents', 'numbers', 'charges'):section>", methods=["GET", "POST"])
 def edit(section: str) -> ResponseReturnValue:
     """Edit a section of the settings; issued documents do not change."""
-    session, conflicts, form_type = db.session(), [], SECTIONS[section].form
-    settings = queries.organisation(session)
-    form = form_type(data=_stored_values(settings))
+    form_type = SECTIONS[section].form
+    form = form_type(data=_stored_values())
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.update, form.fields(), form.version.data, actor(), now())
+            save(form, lambda: form_type(formdata=None, data=_stored_values()), operations.update, form.fields())
             flash("The settings were saved. They apply to future invoices.", "success")
             return redirect(url_for("settings.index", _anchor=section), 303)
-        settings = queries.organisation(session)
-        conflicts = find_conflicts(form, form_type(formdata=None, data=_stored_values(settings)), settings.version)
     return render_form(
         "settings/form.html",
         form,
         section=section,
         title=SECTIONS[section].title,
-        base_currency=settings.base_currency,
-        conflicts=conflicts,
+        base_currency=queries.organisation(db.session()).base_currency,
         vatex=vatex_suggestions() if section == "tax" else [],
         **_next_numbers(),
     )
@@ -265,7 +258,8 @@ def _next_numbers() -> dict[str, str]:
     }
 
 
-def _stored_values(organisation: Organisation) -> dict[str, Any]:
+def _stored_values() -> dict[str, Any]:
+    organisation = queries.organisation(db.session())
     return {name: getattr(organisation, name) for name in (*operations.FIELDS, "version")} | {
         "default_tax_rate": organisation.default_tax_rate.code
     }

@@ -21,7 +21,7 @@ from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import TaxRate
 from billing_admin.operations.master_data import tax_rates as operations
 from billing_admin.queries.master_data import organisation as queries
-from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import DayField, ExactField, Form, ReferenceField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -74,13 +74,12 @@ class TaxRateForm(Form):
         }
 
 
-class EditTaxRateForm(Form):
+class EditTaxRateForm(EditForm):
     """Name of a tax rate, and the reason when it charges no tax, with its code."""
 
     name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
     note = TextField("Reason for no tax")
     vatex = VatexField()
-    version = VersionField()
 
 
 class ValidFromForm(Form):
@@ -89,11 +88,10 @@ class ValidFromForm(Form):
     valid_from = DayField("From", blank_message="Enter the first day of the new percentage, such as 2027-01-01.")
 
 
-class ChangePercentForm(ValidFromForm):
+class ChangePercentForm(ValidFromForm, EditForm):
     """A new percentage and its first day."""
 
     percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
-    version = VersionField()
 
 
 @pages.get("/<uuid:id>")
@@ -127,21 +125,18 @@ def new() -> ResponseReturnValue:
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit the name and reason of a tax rate; issued documents do not change."""
-    rate, conflicts = _load_rate(id), []
-    form = EditTaxRateForm(obj=rate)
+    form = EditTaxRateForm(obj=_load_rate(id))
     if form.validate_on_submit():
         with errors_on(form):
             changes: TaxRateChanges = {"name": form.name.data, "note": form.note.data, "vatex": form.vatex.data}
-            transaction(operations.update, id, changes, form.version.data, actor(), now())
+            save(form, lambda: EditTaxRateForm(formdata=None, obj=_load_rate(id)), operations.update, id, changes)
             flash(f"{form.name.data} was saved. The change applies to future documents.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
-        rate = _load_rate(id)
-        conflicts = find_conflicts(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
+    rate = _load_rate(id)
     return render_form(
         "tax_rates/edit.html",
         form,
         rate=rate,
-        conflicts=conflicts,
         untaxed=rate.category in DEFAULT_TAX_NOTES,
         own_vatex=VATEX_BY_CATEGORY.get(rate.category),
         vatex=vatex_suggestions() if rate.category == EXEMPT else [],
@@ -151,23 +146,22 @@ def edit(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/change", methods=["GET", "POST"])
 def change(id: UUID) -> ResponseReturnValue:
     """Set a new percentage from a day on."""
-    rate, conflicts = _load_rate(id), []
+    rate = _load_rate(id)
     name, form = rate.name, ChangePercentForm(version=rate.version)
     if form.validate_on_submit():
         day, percent = form.valid_from.data, form.percent.data
         with errors_on(form):
-            transaction(operations.change_percent, id, day, percent, form.version.data, actor(), now())
+            save(form, lambda: _stored_percent_form(id, day), operations.change_percent, id, day, percent)
             flash(f"{name} changes on {format_day(day)}. Issued documents do not change.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
-        rate = _load_rate(id)
-        stored_form = ChangePercentForm(formdata=None, data=_stored_values(rate, day))
-        conflicts = find_conflicts(form, stored_form, rate.version)
-    return render_form("tax_rates/change.html", form, rate=rate, conflicts=conflicts)
+    return render_form("tax_rates/change.html", form, rate=_load_rate(id))
 
 
-def _stored_values(rate: TaxRate, day: date) -> dict[str, Any]:
-    """Return the stored percentage of a day, as values of the form."""
-    return {"valid_from": day, "percent": percent_on(day, rate.percent, rate.changes), "version": rate.version}
+def _stored_percent_form(id: UUID, day: date) -> ChangePercentForm:
+    """Return the form with the stored percentage of a day."""
+    rate = _load_rate(id)
+    percent = percent_on(day, rate.percent, rate.changes)
+    return ChangePercentForm(formdata=None, valid_from=day, percent=percent, version=rate.version)
 
 
 @pages.post("/<uuid:id>/take-back")

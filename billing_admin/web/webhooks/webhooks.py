@@ -23,7 +23,7 @@ from billing_admin.models.webhook import DELIVERY_STATES
 from billing_admin.operations.webhooks import endpoints as operations
 from billing_admin.operations.webhooks.endpoints import MAX_DESCRIPTION_LENGTH, EndpointSpec
 from billing_admin.queries.webhooks import endpoints as queries
-from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, add_errors, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
@@ -62,10 +62,8 @@ class NewEndpointForm(EndpointForm):
     id = NewIdField()
 
 
-class EditEndpointForm(EndpointForm):
-    """An existing endpoint, with the version that the form was filled with."""
-
-    version = VersionField()
+class EditEndpointForm(EndpointForm, EditForm):
+    """An existing endpoint."""
 
 
 class RotateForm(Form):
@@ -108,7 +106,7 @@ def new() -> ResponseReturnValue:
             return redirect(url_for("webhooks.index"), 303)
         except Invalid as error:
             add_errors(form, error)
-    return render_form("webhooks/form.html", form, endpoint=None, conflicts=[])
+    return render_form("webhooks/form.html", form, endpoint=None)
 
 
 def _secret_page(endpoint: WebhookEndpoint, secret: str, rotated: bool = False) -> ResponseReturnValue:
@@ -148,18 +146,17 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit an endpoint; its secret does not change."""
-    endpoint, conflicts = queries.endpoint(db.session(), id), []
-    form = EditEndpointForm(obj=endpoint)
+    form = EditEndpointForm(obj=queries.endpoint(db.session(), id))
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(
-                operations.change, id, form.spec(), address_rules(_settings()), form.version.data, actor(), now()
-            )
+            save(form, lambda: _stored_form(id), operations.change, id, form.spec(), address_rules(_settings()))
             flash("The webhook was saved.", "success")
             return redirect(url_for("webhooks.show", id=id), 303)
-        endpoint = queries.endpoint(db.session(), id)
-        conflicts = find_conflicts(form, EditEndpointForm(formdata=None, obj=endpoint), endpoint.version)
-    return render_form("webhooks/form.html", form, endpoint=endpoint, conflicts=conflicts)
+    return render_form("webhooks/form.html", form, endpoint=queries.endpoint(db.session(), id))
+
+
+def _stored_form(id: UUID) -> EditEndpointForm:
+    return EditEndpointForm(formdata=None, obj=queries.endpoint(db.session(), id))
 
 
 @pages.route("/<uuid:id>/rotate", methods=["GET", "POST"])
