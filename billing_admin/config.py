@@ -13,6 +13,17 @@ from limits import parse
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.mail_servers import (
+    Encryption,
+    Maildir,
+    MailServer,
+    MailTransport,
+    ascii_domain,
+    check_mail_address,
+    parse_mail_url,
+    split_named_address,
+)
 from billing_admin.private_files import create_private_folder
 
 VERSION = "0.1.0"
@@ -25,7 +36,7 @@ FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 class Settings(BaseSettings):
     """The settings of the application; `README.md` lists their variables."""
 
-    model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore", hide_input_in_errors=True)
 
     env: Literal["development", "production"] = "development"
     database_url: str = f"sqlite:///{INSTANCE / 'billing.sqlite3'}"
@@ -42,6 +53,11 @@ class Settings(BaseSettings):
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     webhook_allow_http: bool = False
     fonts: Path | None = None  # a folder with additional fonts for PDF files
+    mail_url: str = ""  # by default off in production, and a folder beside the database in development
+    mail_password_file: Path | None = None
+    mail_from: str = ""
+    mail_bounces: str = ""
+    mail_per_minute: int = Field(default=60, ge=1, le=10_000)
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
     rate_limit: str = "6000/minute"  # per token
@@ -102,6 +118,34 @@ class Settings(BaseSettings):
             )
         return folder
 
+    @field_validator("mail_url")
+    @classmethod
+    def _check_mail_url(cls, value: str) -> str:
+        try:
+            parse_mail_url(value or "off")
+        except Invalid as error:
+            raise ValueError(f"Correct BILLING_MAIL_URL. {error.message}") from None
+        return value
+
+    @field_validator("mail_password_file", mode="before")
+    @classmethod
+    def _check_mail_password_file(cls, value: object) -> object:
+        if value:
+            _read_mail_password(Path(str(value)))
+        return value or None
+
+    @field_validator("mail_from", "mail_bounces")
+    @classmethod
+    def _check_mail_address(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            if value and info.field_name == "mail_from":
+                split_named_address(value)
+            elif value:
+                check_mail_address(value)
+        except Invalid as error:
+            raise ValueError(f"Correct BILLING_{str(info.field_name).upper()}. {error.message}") from None
+        return value
+
     @field_validator("rate_limit", "rate_limit_address", "export_limit")
     @classmethod
     def _check_rate_limit(cls, value: str, info: ValidationInfo) -> str:
@@ -128,6 +172,20 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_mail(self) -> "Settings":
+        server = self.mail_transport
+        if isinstance(server, MailServer):
+            if server.user and self.mail_password_file is None:
+                raise ValueError(f"Set BILLING_MAIL_PASSWORD_FILE to a file with the password of {server.user}.")
+            if not self.mail_from:
+                raise ValueError("Set BILLING_MAIL_FROM to the sender of messages, such as billing@example.com.")
+        if self.mail_password_file is not None and not (isinstance(server, MailServer) and server.user):
+            raise ValueError(
+                "Add the user to BILLING_MAIL_URL, or unset BILLING_MAIL_PASSWORD_FILE: it is the password of a user."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_environment(self) -> "Settings":
         if self.env == "production":
             self._check_production()
@@ -148,6 +206,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 "Set BILLING_TRUSTED_HOSTS to the host names of this service, separated by commas, such as billing.example.com."
             )
+        match self.mail_transport:
+            case Maildir():
+                raise ValueError("Set BILLING_MAIL_URL to a mail server or to off: production does not allow maildir:.")
+            case MailServer(encryption=Encryption.OFF, is_loopback=False):
+                raise ValueError(
+                    "Remove ?tls=off from BILLING_MAIL_URL: production sends without TLS only to this machine."
+                )
+            case _:
+                pass
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -162,6 +229,34 @@ class Settings(BaseSettings):
         return self.sqlite_file.parent if self.sqlite_file else INSTANCE
 
     @property
+    def mail_transport(self) -> MailTransport:
+        """The mail server, or the folder that takes its place in development.
+
+        None if mail is off.
+        """
+        if not self.mail_url:
+            return None if self.production else Maildir(self.data_folder / "mailbox")
+        return parse_mail_url(self.mail_url)
+
+    @property
+    def mail_sender(self) -> tuple[str, str]:
+        """Name and address of the sender; the name may be empty."""
+        return split_named_address(self.mail_from or "billing@localhost")
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain of the ids of messages: the sender's, in ASCII."""
+        return ascii_domain(self.mail_sender[1].rpartition("@")[2])
+
+    def read_mail_password(self) -> str:
+        """Return the password for the mail server, as the file has it now.
+
+        Raises:
+            ValueError: The file cannot be read, or is empty.
+        """
+        return _read_mail_password(self.mail_password_file) if self.mail_password_file else ""
+
+    @property
     def first_sign_in_note(self) -> Path:
         """The file with the first password, which the first sign-in deletes."""
         return self.data_folder / "first-sign-in.txt"
@@ -170,6 +265,17 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether cookies must be Secure and unsafe settings are refused."""
         return self.env == "production"
+
+
+def _read_mail_password(file: Path) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {file} cannot be read: {reason}.") from None
+    if not password:
+        raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {file} is empty.")
+    return password
 
 
 def create_data_folder(folder: Path) -> None:

@@ -126,6 +126,7 @@ class Database:
                 rate_limit="1000000/minute",  # a test may send thousands of requests
                 rate_limit_address="1000000/minute",  # or bad tokens to every route
                 rate_limit_storage=str(folder / "limits"),
+                mail_url=f"maildir:{folder / 'mailbox'}",
                 access_log=False,  # a test of it makes an application of its own
             )
         )

@@ -12,9 +12,10 @@ from contextlib import closing, contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import ip_address
-from threading import Event, Timer
+from threading import Event
 
 from billing_admin import clock
+from billing_admin.background.deadlines import shut_down_after
 from billing_admin.config import VERSION, Settings
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.webhook_addresses import Address, AddressRules, WebhookTarget, parse_target, refusal_reason
@@ -121,28 +122,12 @@ def _connect(addresses: Sequence[Address], port: int) -> socket.socket:
 
 @contextmanager
 def _shut_down_at(connection: socket.socket, deadline: float) -> Iterator[Event]:
-    """Shut the connection down at the deadline.
-
-    A socket's own timeout would start again with each received byte. Yields an event that is set when that has
-    happened.
-    """
-    timed_out = Event()
-    with closing(connection.dup()) as duplicate:  # the TLS socket takes over the original
-
-        def end() -> None:
-            timed_out.set()
-            with suppress(OSError):
-                duplicate.shutdown(socket.SHUT_RDWR)
-
-        timer = Timer(max(0, deadline - time.monotonic()), end)
-        timer.start()
+    """Shut the connection down at the deadline, and explain its errors."""
+    with shut_down_after(connection, deadline - time.monotonic()) as timed_out:
         try:
             yield timed_out
         except (OSError, HTTPException, ValueError) as error:
             raise _Failed(TIMEOUT_MESSAGE if timed_out.is_set() else _error_message(error)) from error
-        finally:
-            timer.cancel()
-            timer.join()
 
 
 def _exchange(
