@@ -15,6 +15,7 @@ from lxml import etree
 from pypdf import PdfReader
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
@@ -280,7 +281,7 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     document = make_issued(
         make_buyer(e_invoice="none", country="", street="", postcode="", city="", buyer_reference="")
     )
-    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .* when it was issued: the customer's country"):
+    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .*: the customer's country .* was not checked"):
         made(session, document, "ubl")
     script = Script(app.test_client(), make_token(["read"]))
     refused = script.get(f"/invoices/{document.number}/e-invoice?syntax=xrechnung-ubl")
@@ -294,7 +295,30 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     assert "The customer's country is missing." in words(page)
     assert not has_link(page, "Download EN 16931 in UBL")
     back = browser.get(f"/invoices/{document.id}/e-invoice/ubl", follow_redirects=True)
-    assert f"credit {document.number} in full and bill it again" in words(back)
+    assert "only if the customer needs exactly this document in this format" in words(back)
+    assert "omething was wrong" not in words(back)
+
+
+def test_another_format_than_the_customers_was_not_checked_at_the_issue(app: Flask, session: Session) -> None:
+    make_seller()
+    document = make_issued(
+        make_buyer(e_invoice="factur-x", buyer_reference="", electronic_address="", electronic_scheme="")
+    )
+    page = signed_in(app, "viewer").get(f"/invoices/{document.id}/e-invoice/peppol", follow_redirects=True)
+    assert (
+        "The customer's format was Factur-X when the document was issued, so the requirements of other formats were not"
+        " checked. Download CII or Factur-X or UBL instead. For future invoices, choose the format"
+    ) in words(page)
+    assert "omething was wrong" not in words(page)
+    assert "only if the customer needs exactly this document" in words(page)
+
+
+def test_a_document_from_before_details_says_so(session: Session) -> None:
+    make_seller()
+    document = invoice(session, str(make_issued(make_buyer(e_invoice="none")).id))
+    set_committed_value(document, "details", None)
+    with pytest.raises(Invalid, match="issued before documents stored the data of e-invoices"):
+        e_invoices.issued_e_invoice(transaction, session, document, "ubl", GLYPHS, NOW)
 
 
 def test_a_credit_note_without_an_e_invoice_is_sent_as_pdf(app: Flask, session: Session) -> None:
@@ -303,9 +327,9 @@ def test_a_credit_note_without_an_e_invoice_is_sent_as_pdf(app: Flask, session: 
     note = credit(make_issued(buyer), "10")
     with pytest.raises(Invalid) as refusal:
         made(session, note, "ubl")
-    assert refusal.value.message.endswith("A credit note cannot be changed or credited: send its PDF instead.")
+    assert refusal.value.message.endswith("A credit note cannot be changed or credited. Send its PDF instead.")
     page = words(signed_in(app, "viewer").get(f"/invoices/{note.id}/e-invoice"))
-    assert "A credit note never changes. If something is missing, send its PDF instead." in page
+    assert "A credit note never changes. If something is missing, send another format or the PDF instead." in page
     assert "bill it again" not in page + refusal.value.message
 
 

@@ -74,17 +74,40 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
     ]
 
 
+def _reason(invoice: Invoice, format: str) -> str:
+    """Return why an issued document can lack what a format requires."""
+    if invoice.details is None:
+        return "The document was issued before documents stored the data of e-invoices."
+    own_format = details_from_json(invoice.details).e_invoice
+    if own_format == NO_E_INVOICE:
+        return "The customer had no e-invoice format when the document was issued, so this was not checked."
+    if own_format == format:
+        return "Something was wrong when the document was issued."
+    return (
+        f"The customer's format was {FORMAT_NAMES[own_format]} when the document was issued, so the requirements of"
+        " other formats were not checked."
+    )
+
+
+def _correction(invoice: Invoice, format: str) -> str:
+    """Return what to do without an e-invoice in a format."""
+    complete = [name for other, name in FORMAT_NAMES.items() if not format_stops(invoice, other)]
+    instead = f"Download {' or '.join(complete)} instead." if complete else "Send its PDF instead."
+    if invoice.kind == "credit_note":
+        return f"A credit note cannot be changed or credited. {instead}"
+    if details_from_json(invoice.details).e_invoice == format:
+        return "Correct this on the customer's page or in the settings, then credit the document in full and bill it again."
+    return (
+        f"{instead} For future invoices, choose the format on the customer's page. Credit this document in full and bill"
+        " it again only if the customer needs exactly this document in this format."
+    )
+
+
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
     facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
-    correction = (
-        f"Correct this on the customer's page or in the settings, then credit {invoice.number} in full and bill it"
-        " again."
-    )
-    if invoice.kind == "credit_note":
-        correction = "A credit note cannot be changed or credited: send its PDF instead."
     message = (
-        f"There is no {FORMAT_NAMES[format]} e-invoice of {invoice.number}, because something was wrong when it was issued:"
-        f" {facts}. {correction}"
+        f"There is no {FORMAT_NAMES[format]} e-invoice of {invoice.number}: {facts}."
+        f" {_reason(invoice, format)} {_correction(invoice, format)}"
     )
     error = Invalid("e_invoice_incomplete", message)
     error.problems = tuple(missing)
