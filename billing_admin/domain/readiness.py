@@ -603,5 +603,6 @@ PEPPOL: Final = (
 _REQUIREMENTS: Final = (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
 # Why a run leaves an account out, by the code of the shortcoming. The codes are part of the API.
 REASONS: Final = {requirement.code: requirement.reason for requirement in _REQUIREMENTS}
-# The page on which to correct a shortcoming, by its code.
+# The page on which to correct a shortcoming, by its code, and the field.
 PAGES: Final = {requirement.code: str(requirement.field[0]) for requirement in _REQUIREMENTS}
+FIELDS: Final = {requirement.code: str(requirement.field[1]) for requirement in _REQUIREMENTS}

@@ -420,7 +420,7 @@ def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session:
     name_a_complete_seller()
     [stopped] = stopped_drafts(session, [draft.id])
     assert [item.code for item in stopped.stops] == ["e_invoice_outside_scope_with_vat_number"]
-    assert organisation_shortcomings(session)[0].code == "bank_account_missing"
+    assert next(iter(organisation_shortcomings(session))).code == "bank_account_missing"
 
 
 def test_a_draft_stopped_by_its_tax_rates_says_to_discard_it(session: Session) -> None:

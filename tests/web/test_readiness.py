@@ -62,7 +62,7 @@ def test_stops_are_shown_with_a_link_and_refuse_the_issue(admin: FlaskClient, dr
         text = words(response)
         assert "cannot be issued yet" in text, page
         assert NO_ADDRESS in text, page
-        assert link(response, "Open the settings") == "/settings#organisation"
+        assert link(response, "Open the settings") == "/settings/organisation#address"
     refused = send(admin, f"/invoices/{draft.id}/issue", issue_date="2026-04-02")
     assert refused.status_code == 422
     assert NO_ADDRESS in words(refused)
@@ -107,6 +107,26 @@ def test_the_settings_show_what_the_organisation_lacks(admin: FlaskClient, sessi
     assert "Choose your country in the settings" in text
     make_customer(currency="USD")
     assert NO_ACCOUNT in words(admin.get("/settings"))
+
+
+def test_the_settings_say_which_invoices_cannot_be_issued(admin: FlaskClient, session: Session) -> None:
+    change_settings(registration_id="4012345000009", registration_scheme="0088", country="DE")
+    make_customer(reference="home", name="Home")
+    make_customer(reference="abroad", name="Abroad", country="US", tax_treatment="export", e_invoice="ubl")
+    response = admin.get("/settings")
+    text = words(response)
+    assert "Some invoices cannot be issued yet" in text
+    assert "exports and intra-community supplies must show it. This concerns 1 customer." in text
+    assert link(response, "Open the settings") == "/settings/tax#tax_id"
+    assert 'id="tax_id"' in admin.get("/settings/tax").text
+    change_settings(address="", country="")
+    assert "Invoices cannot be issued yet" in words(admin.get("/settings"))
+
+
+def test_a_viewer_gets_links_to_pages_that_a_viewer_can_open(app: Flask, session: Session) -> None:
+    change_settings(address="")
+    viewer = signed_in(app, "viewer")
+    assert link(viewer.get("/settings"), "Open the settings") == "/settings#organisation"
 
 
 def test_a_refused_issue_shows_the_shortcomings_of_its_day(admin: FlaskClient, session: Session) -> None:

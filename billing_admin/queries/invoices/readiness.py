@@ -3,7 +3,7 @@
 The current data of customers and organisation decides.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -170,16 +170,27 @@ def _usual_shortcomings(sources: FactSources, customer: Record) -> tuple[Shortco
     return find_shortcomings(replace(facts, rates=rates, purchase_order=customer.purchase_order))
 
 
-def organisation_shortcomings(session: Session) -> list[Shortcoming]:
-    """Return all that the organisation lacks for documents of active customers."""
+def organisation_shortcomings(session: Session) -> Mapping[Shortcoming, int | None]:
+    """Return all that the organisation lacks for documents of active customers.
+
+    The value is the number of customers that it concerns, None if it concerns all.
+    """
     sources = load_fact_sources(session, organisation(session))
     # Customers who differ in nothing that concerns the seller lack the same.
-    kind = func.row_number().over(partition_by=_SELLER_DEPENDS_ON, order_by=Customer.id).label("place")
-    kinds = select(Customer.id, kind).where(Customer.archived_at.is_(None)).subquery()
-    ids = session.scalars(select(kinds.c.id).where(kinds.c.place == 1)).all()
-    lists = [_usual_shortcomings(sources, customer) for customer in load_customers(session, ids).values()]
-    shortcomings = {item: None for items in lists for item in items if item.page in ("organisation", "bank_account")}
-    return list(shortcomings) or [item for item in _without_customer(sources) if item.page == "organisation"]
+    place = func.row_number().over(partition_by=_SELLER_DEPENDS_ON, order_by=Customer.id).label("place")
+    size = func.count().over(partition_by=_SELLER_DEPENDS_ON).label("size")
+    kinds = select(Customer.id, place, size).where(Customer.archived_at.is_(None)).subquery()
+    query = select(kinds.c.id, kinds.c.size).where(kinds.c.place == 1)
+    sizes: dict[UUID, int] = {row.id: row.size for row in session.execute(query)}
+    concerned: Counter[Shortcoming] = Counter()
+    for id, customer in load_customers(session, sizes).items():
+        for item in _usual_shortcomings(sources, customer):
+            if item.page in {"organisation", "bank_account"}:
+                concerned[item] += sizes[id]
+    if not concerned:
+        return {item: None for item in _without_customer(sources) if item.page == "organisation"}
+    total = sum(sizes.values())
+    return {item: None if customers == total else customers for item, customers in concerned.items()}
 
 
 _SELLER_DEPENDS_ON = (Customer.currency, Customer.tax_treatment, Customer.e_invoice, Customer.country)

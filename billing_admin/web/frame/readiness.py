@@ -1,32 +1,39 @@
 """The shortcomings of documents, with links to the pages that correct them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
 from flask import url_for
 
 from billing_admin.domain.billing_runs import PreparedDocument
-from billing_admin.domain.readiness import PAGES, REASONS, Shortcoming
+from billing_admin.domain.readiness import FIELDS, PAGES, REASONS, Shortcoming
+from billing_admin.web.frame.list_params import has_permission
 
 
 class ShownShortcoming(NamedTuple):
-    """A shortcoming, the rule that asks for it, and the link to its page."""
+    """A shortcoming, the rule that asks for it, and the link to its page.
+
+    `customers` is the number of customers that it concerns, on the page of the settings; None if it concerns all.
+    """
 
     message: str
     rule: str
     stops: bool
     label: str
     url: str
+    customers: int | None = None
 
 
 # Endpoint, anchor and text of the link, by the page that `domain.readiness` names.
 _LINKS = {
-    "organisation": ("settings.index", "organisation", "Open the settings"),
     "bank_account": ("bank_accounts.index", None, "Open the bank accounts"),
     "exchange_rate": ("exchange_rates.index", None, "Open the exchange rates"),
     "tax_rate": ("settings.index", "tax-rates", "Open the tax rates"),
 }
+_TAX_FIELDS = frozenset(
+    {"tax_id", "tax_number"}
+)  # of the organisation; its other fields are in the section Organisation
 
 
 def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[ShownShortcoming]:
@@ -38,9 +45,10 @@ def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[
     return sorted(shown, key=lambda row: not row.stops)
 
 
-def show_organisation_shortcomings(shortcomings: Iterable[Shortcoming]) -> list[ShownShortcoming]:
-    """Return the shortcomings of the organisation, stops first."""
-    return sorted(map(_show, shortcomings), key=lambda row: not row.stops)
+def show_organisation_shortcomings(shortcomings: Mapping[Shortcoming, int | None]) -> list[ShownShortcoming]:
+    """Return the shortcomings of the organisation, stops first, each with the number of customers it concerns."""
+    shown = (_show(item)._replace(customers=customers) for item, customers in shortcomings.items())
+    return sorted(shown, key=lambda row: not row.stops)
 
 
 def _show(shortcoming: Shortcoming, customer_id: UUID | None = None) -> ShownShortcoming:
@@ -59,6 +67,11 @@ def correction_link(code: str, customer_id: UUID | None = None) -> tuple[str, st
         return "", ""
     if page == "customer":
         return "Open the customer", url_for("customers.show", id=customer_id)
+    if page == "organisation":
+        section = "tax" if FIELDS[code] in _TAX_FIELDS else "organisation"
+        if has_permission("settings:write"):
+            return "Open the settings", url_for("settings.edit", section=section, _anchor=FIELDS[code])
+        return "Open the settings", url_for("settings.index", _anchor=section)
     endpoint, anchor, label = _LINKS[page]
     return label, url_for(endpoint, _anchor=anchor)
 
