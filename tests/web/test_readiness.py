@@ -86,10 +86,26 @@ def test_the_preview_counts_incomplete_details_with_links(admin: FlaskClient, se
     post(*(make_spec(customer, "7") for customer in customers))
     response = admin.get(PREVIEW)
     text = words(response)
-    assert "There is no bank account for the currency 7 Open the" in text
+    assert "There is no bank account for USD 7 Open the" in text
     assert "The customer's country is missing 7 Customer 0, Customer 1" in text
     assert "and 2 more" in text
     assert has_link(response, "Customer 0")
+
+
+def test_each_currency_without_account_or_rate_is_named(admin: FlaskClient, session: Session) -> None:
+    change_settings(default_tax_rate=make_tax_rate().code)
+    customer = make_customer(reference="acme", name="ACME Inc", country="DE")
+    post(make_spec(customer, "7"), make_spec(customer, "7", currency="GBP"))
+    text = words(admin.get(PREVIEW))
+    for currency in ("USD", "GBP"):
+        assert f"There is no bank account for {currency} 1" in text
+        assert f"There is no current exchange rate for {currency} 1" in text
+    text = words(admin.get(f"/customers/{customer.id}"))
+    assert "3 details are missing or wrong" in text
+    assert "Add a bank account for GBP" in text
+    assert "Add an exchange rate for GBP" in text
+    assert "Add an exchange rate for USD" in text
+    assert NO_ACCOUNT not in text
 
 
 def test_the_preview_gives_the_reason_and_a_link_for_an_account_left_out(admin: FlaskClient, session: Session) -> None:

@@ -91,14 +91,14 @@ def _reason(invoice: Invoice, format: str) -> str:
 
 def _correction(invoice: Invoice, format: str) -> str:
     """Return what to do without an e-invoice in a format."""
-    complete = [name for other, name in FORMAT_NAMES.items() if not format_stops(invoice, other)]
-    instead = f"Download {' or '.join(complete)} instead." if complete else "Send its PDF instead."
+    complete = [name for key, name in FORMAT_NAMES.items() if not format_stops(invoice, key)]
+    alternative = f"Download {' or '.join(complete)} instead." if complete else "Send its PDF instead."
     if invoice.kind == "credit_note":
-        return f"A credit note cannot be changed or credited. {instead}"
+        return f"A credit note cannot be changed or credited. {alternative}"
     if details_from_json(invoice.details).e_invoice == format:
         return "Correct this on the customer's page or in the settings, then credit the document in full and bill it again."
     return (
-        f"{instead} For future invoices, choose the format on the customer's page. Credit this document in full and bill"
+        f"{alternative} For future invoices, choose the format on the customer's page. Credit this document in full and bill"
         " it again only if the customer needs exactly this document in this format."
     )
 

@@ -46,7 +46,10 @@ def show_shortcomings(shortcomings: Iterable[tuple[UUID, Shortcoming]]) -> list[
 
 
 def show_organisation_shortcomings(shortcomings: Mapping[Shortcoming, int | None]) -> list[ShownShortcoming]:
-    """Return the shortcomings of the organisation, stops first, each with the number of customers it concerns."""
+    """Return the shortcomings of the organisation, stops first.
+
+    Each has the number of customers that it concerns.
+    """
     shown = (_show(item)._replace(customers=customers) for item, customers in shortcomings.items())
     return sorted(shown, key=lambda row: not row.stops)
 
@@ -85,13 +88,19 @@ class ShortcomingGroup(NamedTuple):
 
 
 def group_shortcomings(documents: Iterable[PreparedDocument]) -> list[ShortcomingGroup]:
-    """Return the shortcomings of documents by their codes, the most frequent first."""
-    by_code: dict[str, list[PreparedDocument]] = {}
+    """Return the shortcomings of documents by their codes, the most frequent first.
+
+    Those about the bank account or the exchange rate of a currency name it.
+    """
+    groups: dict[tuple[str, str], list[PreparedDocument]] = {}
     for document in documents:
         for shortcoming in document.shortcomings:
-            by_code.setdefault(shortcoming.code, []).append(document)
-    groups = [ShortcomingGroup(REASONS[code], len(lacking), _links(code, lacking)) for code, lacking in by_code.items()]
-    return sorted(groups, key=lambda group: -group.documents)
+            reason = REASONS[shortcoming.code]
+            if shortcoming.page in {"bank_account", "exchange_rate"}:
+                reason = reason.replace("the currency", document.document.currency)
+            groups.setdefault((shortcoming.code, reason), []).append(document)
+    rows = [ShortcomingGroup(reason, len(lacking), _links(code, lacking)) for (code, reason), lacking in groups.items()]
+    return sorted(rows, key=lambda row: -row.documents)
 
 
 def _links(code: str, documents: Iterable[PreparedDocument]) -> list[tuple[str, str]]:

@@ -312,20 +312,30 @@ def show(id: UUID) -> ResponseReturnValue:
         roles=RECIPIENT_ROLES,
         scheme_name=scheme_name,
         **_document_settings(customer, settings),
-        shortcomings=_shortcomings(id, current_invoices),
+        shortcomings=_shortcomings(customer, current_invoices),
         **_permissions(),
     )
 
 
-def _shortcomings(id: UUID, current_invoices: Sequence[PreparedDocument]) -> list[ShownShortcoming]:
+def _shortcomings(customer: Customer, current_invoices: Sequence[PreparedDocument]) -> list[ShownShortcoming]:
     """Return all that the customer's documents lack.
 
-    Warnings about the organisation are left out: its settings show them.
+    Warnings that the settings show are left out: those about the organisation, and about a bank account for the customer's
+    usual currency.
     """
-    shortcomings = [item for document in current_invoices for item in document.shortcomings]
+    id, usual_currency = customer.id, customer.currency
+    shortcomings = [
+        (document.document.currency, item) for document in current_invoices for item in document.shortcomings
+    ]
     if not current_invoices:
-        shortcomings = list(customer_shortcomings(db.session(), id))
-    shown = show_shortcomings((id, item) for item in shortcomings if item.stops or item.page == "customer")
+        shortcomings = [(usual_currency, item) for item in customer_shortcomings(db.session(), id)]
+    shown = show_shortcomings(
+        (id, item)
+        for currency, item in shortcomings
+        if item.stops
+        or item.page in {"customer", "exchange_rate"}
+        or (item.page == "bank_account" and currency != usual_currency)
+    )
     here, edit_url = url_for("customers.show", id=id), url_for("customers.edit", id=id) if has_permission(WRITE) else ""
     return [row._replace(label="Edit the customer", url=edit_url) if row.url == here else row for row in shown]
 
