@@ -1,6 +1,5 @@
 """The PDFs of many documents in one ZIP file, for download."""
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import UUID
@@ -11,6 +10,7 @@ from billing_admin import clock
 from billing_admin.background.runner import Progress, handler
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.text import file_stem
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.meta_filters import filters_from_json
 from billing_admin.formats.zip_stream import ZippedFile, zip_files
@@ -22,7 +22,6 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, issu
 from billing_admin.queries.master_data.organisation import today
 
 DOCUMENTS_JOB = "documents"
-_NOT_IN_FILE_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 
 @handler(DOCUMENTS_JOB)
@@ -68,7 +67,7 @@ def _pdfs(transact: Callable[..., Any], ids: list[UUID]) -> Iterator[ZippedFile]
 
 def _file_name(number: str, names: set[str]) -> str:
     """Return a file name for a number that no other document of the ZIP file has."""
-    stem = _NOT_IN_FILE_NAMES.sub("-", number)
+    stem = file_stem(number)
     name = next(
         name for n in range(1, len(names) + 2) if (name := f"{stem}{f' ({n})' if n > 1 else ''}.pdf") not in names
     )

@@ -14,6 +14,7 @@ SCOPES = {
     "payments:write": "Record, allocate and reverse payments",
     "customers:write": "Add and change customers",
     "catalogue:write": "Add and change services and their prices",
+    "messages:write": "Send documents, reminders and statements to customers",
     "settings:write": "Change the settings, bank accounts and the logo",
 }
 CREDIT_PERMISSION = "credits:write"

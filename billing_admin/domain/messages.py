@@ -1,9 +1,13 @@
 """Messages to customers: purposes, states, recipients, and delays of attempts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final, Protocol
+from uuid import UUID
+
+from billing_admin.domain.errors import Conflict, Invalid, Problem
+from billing_admin.domain.formatting import format_day
 
 DOCUMENT: Final = "document"
 REMINDER: Final = "reminder"
@@ -47,7 +51,7 @@ MAX_ATTEMPTS: Final = len(RETRY_DELAYS) + 1
 
 MAX_RECIPIENTS: Final = 50  # of a message
 MAX_SUBJECT_LENGTH: Final = 200  # characters
-MAX_MESSAGE_LENGTH: Final = 10_000  # characters
+MAX_MESSAGE_LENGTH: Final = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,176 @@ def has_main_recipient(recipients: Iterable[Recipient]) -> bool:
 def retry_delay(tries: int) -> timedelta | None:
     """Return the delay after a number of failed attempts, or None after the last."""
     return RETRY_DELAYS[tries - 1] if tries <= len(RETRY_DELAYS) else None
+
+
+def check_recipients(recipients: Sequence[Recipient]) -> list[Recipient]:
+    """Return recipients, each address once, as To where it is given as To and Cc.
+
+    Raises:
+        Invalid: There are too many, or none of kind `to`.
+    """
+    by_address: dict[str, Recipient] = {}
+    for recipient in recipients:
+        first = by_address.setdefault(recipient.address.casefold(), recipient)
+        if first.kind == CC and recipient.kind == TO:
+            by_address[recipient.address.casefold()] = recipient
+    unique = list(by_address.values())
+    if len(unique) > MAX_RECIPIENTS:
+        raise Invalid("too_many_recipients", f"A message has at most {MAX_RECIPIENTS} recipients.", "recipients")
+    if not has_main_recipient(unique):
+        raise Invalid("no_recipient", "Choose To for at least one recipient.", "recipients")
+    return unique
+
+
+@dataclass(frozen=True, slots=True)
+class FirstMessage:
+    """The first message for a document: whether, when and how it was sent."""
+
+    id: UUID
+    state: str
+    day: date
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendingFacts:
+    """The facts that decide whether a document may be sent for the first time."""
+
+    invoice_id: UUID
+    number: str | None
+    status: str
+    customer_id: UUID
+    customer_name: str
+    archived: bool
+    recipients: Sequence[Recipient] = ()
+    first: FirstMessage | None = None
+
+
+def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Problem | None:
+    """Return why a document cannot be sent, with the way out, or None if it can.
+
+    `draft_allowed` is for drafts that are about to be issued.
+    """
+    if facts.status == "draft" and not draft_allowed:
+        return Problem("not_issued", "A draft cannot be sent. Issue it first.", ("invoice",))
+    if facts.status == "void":
+        return Problem("invoice_void", f"{facts.number} is void, so it is not sent.", ("invoice",))
+    if facts.archived:
+        return Problem("customer_archived", archived_problem(facts.customer_name), ("customer",))
+    if facts.first is not None:
+        return _sent_before(str(facts.number), facts.first)
+    return None if facts.recipients else no_recipient(facts.customer_name)
+
+
+def archived_problem(customer: str) -> str:
+    """Return why nothing is sent to an archived customer, with the way out."""
+    return f"{customer} is archived. Restore the customer before you send."
+
+
+def no_recipient(customer: str) -> Problem:
+    """Return the problem that no contact of a customer gets invoices."""
+    message = (
+        f"No contact of {customer} gets invoices. Choose To for a contact on the customer's page, or enter a recipient."
+    )
+    return Problem("no_recipient", message, ("recipients",))
+
+
+def _sent_before(number: str, first: FirstMessage) -> Problem:
+    day = format_day(first.day)
+    match first.state:
+        case "waiting":
+            code, message = "already_waiting", f"{number} is already waiting in the outbox. Cancel that message first."
+        case "failed":
+            code = "sending_failed"
+            message = f"{number} could not be sent on {day}. Open that message, and send it again."
+        case "uncertain":
+            code = "sending_uncertain"
+            message = (
+                f"It is uncertain whether {number} was sent on {day}. Open that message, and mark it as sent or send it"
+                " again."
+            )
+        case _:
+            code, verb = "already_sent", "marked as sent" if first.by_hand else "sent"
+            message = f"{number} was {verb} on {day}. Open that message, and choose “Send again”."
+    return Problem(code, message, ("invoice",))
+
+
+def cancel_problem(state: str) -> str | None:
+    """Return why a message cannot be cancelled, or None if it can."""
+    match state:
+        case "waiting":
+            return None
+        case "sending":
+            return _BEING_SENT
+        case "cancelled" | "dropped":
+            return f"This message was {state} already, so it is not sent."
+        case "failed":
+            return "This message could not be sent, and is not tried again."
+        case _:
+            return "This message has left already. It cannot be cancelled."
+
+
+def mark_problem(state: str) -> str | None:
+    """Return why a message cannot be marked as sent, or None if it can."""
+    match state:
+        case "waiting" | "failed" | "uncertain":
+            return None
+        case "sending":
+            return _BEING_SENT
+        case "sent":
+            return "This message was sent already."
+        case _:
+            return f"This message was {state}. Mark the document itself as sent, on its page."
+
+
+def again_problem(state: str) -> str | None:
+    """Return why a message cannot be sent again, or None if it can."""
+    match state:
+        case "sent" | "failed" | "uncertain":
+            return None
+        case "waiting":
+            return "This message is still waiting to be sent. Cancel it if it should not go out as it is."
+        case "sending":
+            return _BEING_SENT
+        case _:
+            return f"This message was {state}, so nothing was sent. Send it from the page of the document or customer."
+
+
+_BEING_SENT: Final = "This message is being sent at this moment. Try again in a few minutes."
+
+
+def mail_off() -> Conflict:
+    """Return the error for an installation that has no mail server."""
+    return Conflict(
+        "mail_off",
+        "E-mail is not set up, so nothing can be sent. Set BILLING_MAIL_URL, or mark the document as sent if you send it"
+        " by other means.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """The state of a message's document directly before it is sent."""
+
+    number: str
+    status: str
+    paid_in_full: bool
+    credited_in_full: bool
+
+
+def drop_reason(purpose: str, customer_name: str, archived: bool, documents: Iterable[DocumentState]) -> str | None:
+    """Return why a message is not sent after all, or None if it is.
+
+    A reminder is dropped as soon as one of its documents is settled, because its letter and its sum would be wrong: the
+    next reminder run makes a true one. An invoice that was paid meanwhile is sent: the customer needs it.
+    """
+    if archived:
+        return f"{customer_name} was archived."
+    for document in documents:
+        if document.status != "issued":
+            return f"{document.number} is void."
+        if purpose == REMINDER and document.credited_in_full:
+            return f"{document.number} was credited in full."
+        if purpose == REMINDER and document.paid_in_full:
+            return f"{document.number} was paid."
+    return None

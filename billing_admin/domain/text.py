@@ -22,6 +22,7 @@ _WHITE_CONTROLS = str.maketrans("", "", "\t\n\r")
 # A placeholder in a number format: its name and, as in `{number:5}`, the minimum number of digits.
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
+_NOT_IN_FILE_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_NUMBER_FORMAT = 60  # thirty characters and the three placeholders
 # Characters. Forms, API fields and operations take their limits from here and from the objects' modules.
@@ -60,6 +61,11 @@ def check_text(
 def strip_controls(value: str) -> str:
     """Return one line of text without its control characters."""
     return _NEVER_STORED.sub("", value).translate(_WHITE_CONTROLS)
+
+
+def file_stem(text: str) -> str:
+    """Return a number or reference as a part of a file name on any system."""
+    return _NOT_IN_FILE_NAMES.sub("-", text)
 
 
 def refuse_unprintable(value: str, *field: str | int) -> None:

@@ -1,12 +1,12 @@
-"""Webhook payloads: invoices and charges as the API shows them.
+"""Webhook payloads: invoices, charges and messages as the API shows them.
 
 The payloads are made of the rows that are being stored. Frozen: receivers depend on these members, and the
 API's answers have the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,53 @@ def charge_payload(row: Any) -> dict[str, Any]:
         "period_of_days": row.period_of_days,
         "purchase_order": row.purchase_order,
     }
+
+
+def message_payload(row: Any, customer: str, numbers: Mapping[UUID, str]) -> dict[str, Any]:
+    """Return a message as `GET /messages/{id}` shows it.
+
+    `row` is the message with its recipients and documents, `customer` the reference, and `numbers` those of the
+    documents by id.
+    """
+    return {
+        "id": str(row.id),
+        "purpose": row.purpose,
+        "state": row.state,
+        "reason": row.reason,
+        "by_hand": row.by_hand,
+        "customer": customer,
+        "currency": row.currency,
+        "language": row.language,
+        "period_from": _day(row.period_from),
+        "period_to": _day(row.period_to),
+        "documents": [
+            {"number": numbers[document.invoice_id], "level": document.level}
+            for document in sorted(row.documents, key=lambda document: numbers[document.invoice_id])
+        ],
+        "subject": row.subject,
+        "text": row.text,
+        "attachments": [attachment.get("name") or attachment["file"] for attachment in row.attachments],
+        "recipients": [_recipient(recipient) for recipient in row.recipients],
+        "again_of": _id_text(row.again_of),
+        "again_reason": row.again_reason,
+        "tries": row.tries,
+        "response": row.response,
+        "next_attempt_at": _moment(row.next_attempt_at),
+        "created_at": format_moment(row.created_at),
+        "created_by": row.created_by,
+        "finished_at": _moment(row.finished_at),
+    }
+
+
+def _recipient(recipient: Any) -> dict[str, Any]:
+    return {
+        **{name: getattr(recipient, name) for name in ("name", "address", "kind", "result", "code", "response")},
+        "at": _moment(recipient.at),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else format_moment(at)
 
 
 def _money(minor: int, invoice: Row) -> str:

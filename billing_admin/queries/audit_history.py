@@ -21,6 +21,8 @@ from billing_admin.models import (
     Invoice,
     InvoiceLine,
     Job,
+    Message,
+    MessageDocument,
     Payment,
     RecurringCharge,
     RecurringPosting,
@@ -74,12 +76,14 @@ def _names(id: Any) -> ColumnElement[bool]:
 
 
 def _of_invoice(id: UUID, number: str | None) -> Iterator[Ids]:
-    """Select the events of an invoice's run, issue, payments and credit notes."""
+    """Select the events of an invoice's run, issue, messages, payments and credits."""
     yield from _of_documents(Invoice.id == id)
     notes = select(Invoice.id).where(Invoice.corrects_id == id)
     yield _events(_Event.object_id.in_(notes), _Event.action == "credit_note.issued")
     replaced = select(Invoice.replaces_id).where(Invoice.id == id)
     yield _events(_Event.object_id.in_(replaced), _Event.action == "invoice.voided")
+    messages = select(MessageDocument.message_id).where(MessageDocument.invoice_id == id)
+    yield _events(_Event.object_id.in_(messages))
     payments = select(Allocation.payment_id).where(Allocation.invoice_id == id)
     ended_by_reversal = payments.join(Payment, Payment.id == Allocation.payment_id).where(
         Allocation.withdrawn_on >= Payment.reversed_on
@@ -121,9 +125,9 @@ def _of_payment(id: UUID) -> Iterator[Ids]:
 
 
 def _of_customer(id: UUID) -> Iterator[Ids]:
-    """Select the events of what a customer has: documents, payments and charges."""
+    """Select the events of a customer's documents, payments, charges and messages."""
     yield from _of_documents(Invoice.customer_id == id)
-    for owned in (Payment, RecurringCharge, Charge):
+    for owned in (Payment, RecurringCharge, Charge, Message):
         yield _events(_Event.object_id.in_(select(owned.id).where(owned.customer_id == id)))
     yield select(Charge.event_id).where(Charge.customer_id == id)
     reference = select(Customer.reference).where(Customer.id == id).scalar_subquery()

@@ -34,6 +34,8 @@ NO_ACT = {
     "webhooks.outbox.enqueue_invoices_paid": "is a part of paying, allocating and crediting",
     "webhooks.outbox.enqueue_invoice_voided": "is a part of voiding an invoice",
     "charges.recurring_posting.post_adjustments": "is a part of ending a recurring charge, and of changing it",
+    "webhooks.outbox.enqueue_message_finished": "is a part of marking a message as sent, and of sending",
+    "messages.messages.finish": "is a part of cancelling, marking and sending a message",
     "master_data.contacts.set_email": "is a part of adding and changing a customer",
     "access.tokens.record_use": "stores the last use of a token",
     "access.users.record_session_use": "stores the last use of a session",

@@ -14,6 +14,8 @@ from billing_admin.models import Allocation, Invoice
 from billing_admin.operations.charges import charges, corrections
 from billing_admin.operations.invoices import drafts, invoices
 from billing_admin.operations.jobs import enqueue
+from billing_admin.operations.messages import documents, messages
+from billing_admin.operations.messages.documents import SendSpec
 from billing_admin.operations.payments import payments
 from billing_admin.queries.audit import AuditFilter, events
 from tests.making import NOW, bill, credit, make_customer, make_invoice, make_payment_spec, make_spec, pay, post, void
@@ -133,6 +135,17 @@ def test_a_job_is_in_the_history_of_its_subject(session: Session) -> None:
     run = bill()
     transaction(enqueue, "billing_run", run, "billing:write", SYSTEM, LATER)
     assert history(session, run) == ["billing_run.started", "billing_run.finished", "job.queued"]
+
+
+def test_messages_are_in_the_history_of_their_documents_and_customer(session: Session) -> None:
+    acme = make_customer(reference="ACME", email="anna@example.com")
+    invoice, other = make_invoice(acme), make_invoice(acme)
+    message_id, _ = transaction(documents.send_document, invoice.id, SendSpec(), True, SYSTEM, LATER)
+    transaction(messages.cancel_message, message_id, "Wrong text", SYSTEM, LATER + timedelta(hours=1))
+    sent = ["message.enqueued", "message.cancelled"]
+    assert history(session, message_id) == sent
+    assert history(session, invoice.id)[-2:] == history(session, acme.id)[-2:] == sent
+    assert not set(history(session, other.id)) & set(sent)
 
 
 @pytest.mark.parametrize("id", [UUID(int=0), UUID(int=1)])

@@ -9,16 +9,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.domain.document_hash import DocumentRows
 from billing_admin.domain.webhooks import event_body
-from billing_admin.models import WebhookDelivery
+from billing_admin.models import Message, WebhookDelivery
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
-from billing_admin.queries.webhooks.payloads import charge_payloads, invoice_payloads, load_document, paid_documents
+from billing_admin.queries.webhooks.payloads import (
+    charge_payloads,
+    invoice_payloads,
+    load_document,
+    load_message_payload,
+    paid_documents,
+)
 
 # The subject of an event as people name it, such as a document number, and its API representation.
 EventData = tuple[str, dict[str, Any]]
@@ -81,6 +88,21 @@ def enqueue_charges_held(session: Session, charge_ids: Sequence[UUID], now: date
     """Enqueue `charge.held` for newly held charges."""
     if charge_ids:
         enqueue_event(session, "charge.held", lambda: _charge_data(session, charge_ids), now)
+
+
+def enqueue_message_finished(session: Session, message_id: UUID, now: datetime) -> None:
+    """Enqueue `message.sent` or `message.failed` for a finished message.
+
+    An uncertain message counts as failed: somebody has to look at it.
+    """
+    state = session.scalar(select(Message.state).where(Message.id == message_id))
+    event = "message.sent" if state == "sent" else "message.failed"
+
+    def load() -> Iterable[EventData]:
+        payload = load_message_payload(session, message_id)
+        return [(payload["subject"], payload)]
+
+    enqueue_event(session, event, load, now)
 
 
 def _invoice_data(

@@ -1,4 +1,4 @@
-"""Webhook payloads of documents and charges.
+"""Webhook payloads of documents, charges and messages.
 
 They are read in bulk, in the transaction that changes the objects.
 """
@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import DocumentRows
-from billing_admin.domain.webhook_payloads import RelatedDocuments, charge_payload, invoice_payload
-from billing_admin.models import Invoice
+from billing_admin.domain.webhook_payloads import RelatedDocuments, charge_payload, invoice_payload, message_payload
+from billing_admin.models import Customer, Invoice, Message
 from billing_admin.queries.charges.charges import charges_by_id
 from billing_admin.queries.invoices.document_rows import load_document_rows
 
@@ -64,7 +64,7 @@ def invoice_payloads(
     ]
 
 
-def _numbers(session: Session, ids: Collection[UUID]) -> dict[Any, str | None]:
+def _numbers(session: Session, ids: Collection[UUID]) -> dict[Any, Any]:
     """Return the numbers of documents by id."""
     if not ids:
         return {}
@@ -86,3 +86,14 @@ def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any
     """Return the payloads of charges, in the order of the ids."""
     charges = charges_by_id(session, ids)
     return [charge_payload(charges[id]) for id in ids]
+
+
+def load_message_payload(session: Session, id: UUID) -> dict[str, Any]:
+    """Return the payload of a message as it is stored now."""
+    parts = (selectinload(Message.recipients), selectinload(Message.documents))
+    row = session.scalars(
+        select(Message).where(Message.id == id).options(*parts).execution_options(populate_existing=True)
+    ).one()
+    reference = session.scalars(select(Customer.reference).where(Customer.id == row.customer_id)).one()
+    numbers = _numbers(session, [document.invoice_id for document in row.documents])
+    return message_payload(row, reference, numbers)

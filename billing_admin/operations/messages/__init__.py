@@ -1,0 +1,1 @@
+"""Operations on messages to customers: the outbox, and its worker."""

@@ -1,0 +1,60 @@
+"""The messages that send documents: their texts and attachments."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.document_details import details_from_json
+from billing_admin.domain.message_texts import MessageText, render_text
+from billing_admin.domain.messages import DOCUMENT, SendingFacts
+from billing_admin.domain.readiness import NO_E_INVOICE
+from billing_admin.domain.text import file_stem
+from billing_admin.formats.message_fields import document_fields
+from billing_admin.models import Invoice
+from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
+from billing_admin.operations.messages.outbox import Attachment, NewMessage
+from billing_admin.queries.listing import load_document_parts
+from billing_admin.queries.messages.texts import load_template
+
+PDF_FORMS = frozenset({"pdf", FACTUR_X})  # the others are XML
+
+
+def document_messages(session: Session, documents: Sequence[SendingFacts]) -> list[NewMessage]:
+    """Return the messages that send documents, with the texts of their templates."""
+    query = load_document_parts(select(Invoice)).where(is_any_of(Invoice.id, [facts.invoice_id for facts in documents]))
+    invoices = {invoice.id: invoice for invoice in session.scalars(query.execution_options(populate_existing=True))}
+    templates: dict[tuple[str, str], MessageText] = {}
+    messages = []
+    for facts in documents:
+        invoice = invoices[facts.invoice_id]
+        details = details_from_json(invoice.details)
+        key = invoice.kind, details.language
+        template = templates.get(key) or templates.setdefault(key, load_template(session, *key))
+        name = facts.recipients[0].name if facts.recipients else ""
+        text = render_text(template, document_fields(invoice, name))
+        messages.append(
+            NewMessage(
+                customer_id=facts.customer_id,
+                purpose=DOCUMENT,
+                currency=invoice.currency,
+                language=details.language,
+                recipients=facts.recipients,
+                subject=text.subject,
+                text=text.body,
+                documents=[(facts.invoice_id, 0)],
+                attachments=attachments_of(invoice, details.e_invoice),
+            )
+        )
+    return messages
+
+
+def attachments_of(invoice: Invoice, e_invoice: str) -> list[Attachment]:
+    """Return the files of a document that its customer gets.
+
+    It is exactly one in the customer's format. An XML file has the PDF beside it, for people.
+    """
+    forms = [pdf_form(invoice)] if e_invoice in {NO_E_INVOICE, FACTUR_X} else [e_invoice, "pdf"]
+    stem = file_stem(str(invoice.number))
+    return [Attachment(invoice.id, form, f"{stem}.{'pdf' if form in PDF_FORMS else 'xml'}") for form in forms]

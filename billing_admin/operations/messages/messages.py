@@ -1,0 +1,177 @@
+"""Cancel a message, mark it as sent, or send it again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.master_data import refuse_differences
+from billing_admin.domain.messages import (
+    DOCUMENT,
+    WITHDRAWN,
+    Recipient,
+    again_problem,
+    archived_problem,
+    cancel_problem,
+    check_recipients,
+    mail_off,
+    mark_problem,
+    no_recipient,
+)
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.models import Customer, Message, MessageDocument
+from billing_admin.operations.audit import record
+from billing_admin.operations.messages.document_messages import document_messages
+from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, check_addresses, enqueue_messages
+from billing_admin.operations.webhooks.outbox import enqueue_message_finished
+from billing_admin.queries.messages.documents import document_levels, load_sending_facts
+from billing_admin.queries.messages.outbox import load_files, load_message_recipients, message
+from billing_admin.queries.messages.recipients import load_recipients
+
+
+def cancel_message(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Cancel a message that waits to be sent.
+
+    Returns False if it was cancelled before. The document can then be sent in another message.
+
+    Raises:
+        Conflict: The message is being sent, or has been.
+        Invalid: The reason is blank.
+        NotFound: There is no such message.
+    """
+    row = message(session, id, lock=True)
+    if row.state == "cancelled":
+        return False
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
+    _refuse(cancel_problem(row.state))
+    row.state, row.reason = "cancelled", checked_reason
+    finish(session, row, now)
+    record(session, actor, now, "message.cancelled", "message", id, {"reason": checked_reason})
+    return True
+
+
+def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Mark a message as sent by other means, or as known to have arrived.
+
+    `reason` says how. Returns False if it was marked before.
+
+    Raises:
+        Conflict: The message is being sent, or was sent, cancelled or dropped.
+        Invalid: The reason is blank.
+        NotFound: There is no such message.
+    """
+    row = message(session, id, lock=True)
+    if row.by_hand:
+        return False
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
+    _refuse(mark_problem(row.state))
+    details = {"reason": checked_reason, "was": row.state}
+    row.state, row.reason, row.by_hand = "sent", checked_reason, True
+    finish(session, row, now)
+    record(session, actor, now, "message.marked_sent", "message", id, details)
+    enqueue_message_finished(session, id, now)
+    return True
+
+
+def _refuse(problem: str | None) -> None:
+    if problem is not None:
+        raise Conflict("wrong_state", problem, "state")
+
+
+def finish(session: Session, row: Message, now: datetime) -> None:
+    """Finish a message whose state and reason were set: nothing is attempted any more.
+
+    If it was cancelled or dropped, other messages may be enqueued for its documents.
+    """
+    row.next_attempt_at = row.worker = row.held_until = row.content = None
+    row.finished_at = row.finished_at or now
+    session.flush()
+    if row.state in WITHDRAWN:
+        documents = update(MessageDocument).where(MessageDocument.message_id == row.id, MessageDocument.current)
+        session.execute(documents.values(current=False).execution_options(synchronize_session=False))
+
+
+def send_again(
+    session: Session,
+    id: UUID,
+    reason: str,
+    recipients: Sequence[Recipient] | None,
+    new_id: UUID | None,
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+) -> tuple[UUID, bool]:
+    """Enqueue another message like one that was sent, failed or is uncertain.
+
+    Without `recipients` it goes to the contacts that get such messages today, since an address may have been corrected; if
+    there are none, to the recipients of the first one. `new_id` is the caller's id for the new message. Returns its id,
+    and whether it is new. `mail_on` tells whether a mail server is set up.
+
+    Raises:
+        Conflict: The message is waiting, or was cancelled or dropped, the document is void, the customer archived, or no
+            mail server is set up.
+        Invalid: The reason is blank, or a recipient is wrong.
+        NotFound: There is no such message.
+    """
+    row = message(session, id)
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
+    checked = None if recipients is None else check_recipients(check_addresses(recipients))
+    stored = session.get(Message, new_id) if new_id else None
+    if stored is not None:
+        _check_same(session, stored, id, checked_reason, checked)
+        return stored.id, False
+    if not mail_on:
+        raise mail_off()
+    _refuse(again_problem(row.state))
+    customer = session.get_one(Customer, row.customer_id)
+    if customer.archived_at is not None:
+        raise Conflict("customer_archived", archived_problem(customer.name), "customer")
+    again = replace(_copy(session, row), id=new_id, again_of=id, again_reason=checked_reason)
+    to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id) or again.recipients
+    if not to:
+        problem = no_recipient(customer.name)
+        raise Invalid(problem.code, problem.message, *problem.field)
+    return enqueue_messages(session, [replace(again, recipients=to)], actor, now)[0], True
+
+
+def _check_same(
+    session: Session, stored: Message, again_of: UUID, reason: str, recipients: Sequence[Recipient] | None
+) -> None:
+    differs = ["message"] if stored.again_of != again_of else []
+    differs += ["reason"] if stored.again_reason != reason else []
+    differs += (
+        ["recipients"] if recipients is not None and recipients != load_message_recipients(session, stored.id) else []
+    )
+    refuse_differences(f"Message {stored.id}", differs, "id")
+
+
+def _copy(session: Session, row: Message) -> NewMessage:
+    """Return a new message like a stored one.
+
+    A document that a person sent by other means has no text and no attachments, so they are made.
+    """
+    documents = document_levels(session, row.id)
+    if row.purpose == DOCUMENT and not row.attachments:
+        return document_messages(session, load_sending_facts(session, [id for id, _ in documents]))[0]
+    attachments = [
+        Attachment(UUID(file["invoice_id"]), file["form"], file["name"]) for file in row.attachments if "form" in file
+    ]
+    files = [NewFile(file.name, file.media_type, file.data) for file in load_files(session, row.id)]
+    return NewMessage(
+        customer_id=row.customer_id,
+        purpose=row.purpose,
+        currency=row.currency,
+        language=row.language,
+        recipients=load_message_recipients(session, row.id),
+        subject=row.subject,
+        text=row.text,
+        documents=documents,
+        attachments=attachments,
+        files=files,
+        period=(row.period_from, row.period_to) if row.period_from and row.period_to else None,
+    )

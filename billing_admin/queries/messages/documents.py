@@ -1,0 +1,78 @@
+"""The messages of documents, and the facts that decide whether one may be sent."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.messages import COUNTS_AS_SENT, DOCUMENT, FirstMessage, SendingFacts
+from billing_admin.models import Customer, Invoice, Message, MessageDocument
+from billing_admin.queries.master_data.organisation import day_of, organisation
+from billing_admin.queries.messages.recipients import load_recipients
+
+
+def was_sent(session: Session, invoice_id: UUID) -> bool:
+    """Return whether a customer has a document, or may have it.
+
+    A message with it or about it is being sent, was sent or marked as sent, or it is uncertain whether it was.
+    """
+    return bool(session.scalar(select(is_sent(invoice_id))))
+
+
+def is_sent(invoice_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a customer has a document, or may have it."""
+    return exists().where(
+        MessageDocument.invoice_id == invoice_id,
+        Message.id == MessageDocument.message_id,
+        Message.state.in_(COUNTS_AS_SENT),
+    )
+
+
+def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[SendingFacts]:
+    """Return the facts that decide whether documents may be sent, in order."""
+    first = and_(MessageDocument.invoice_id == Invoice.id, MessageDocument.purpose == DOCUMENT, MessageDocument.current)
+    query = (
+        select(
+            Invoice.id,
+            Invoice.number,
+            Invoice.status,
+            Invoice.customer_id,
+            Customer.name,
+            Customer.archived_at,
+            Message.id.label("message_id"),
+            Message.state,
+            Message.by_hand,
+            func.coalesce(Message.finished_at, Message.created_at).label("at"),
+        )
+        .join(Customer, Customer.id == Invoice.customer_id)
+        .outerjoin(MessageDocument, first)
+        .outerjoin(Message, Message.id == MessageDocument.message_id)
+        .where(is_any_of(Invoice.id, invoice_ids))
+    )
+    rows = {row.id: row for row in session.execute(query)}
+    recipients = load_recipients(session, {row.customer_id for row in rows.values()}, DOCUMENT)
+    time_zone = organisation(session).time_zone
+    return [
+        SendingFacts(
+            invoice_id=row.id,
+            number=row.number,
+            status=row.status,
+            customer_id=row.customer_id,
+            customer_name=row.name,
+            archived=row.archived_at is not None,
+            recipients=recipients.get(row.customer_id, ()),
+            first=FirstMessage(row.message_id, row.state, day_of(row.at, time_zone), row.by_hand)
+            if row.message_id
+            else None,
+        )
+        for row in (rows[id] for id in invoice_ids if id in rows)
+    ]
+
+
+def document_levels(session: Session, message_id: UUID) -> list[tuple[UUID, int]]:
+    """Return the documents of a message, each with its level, by id."""
+    query = select(MessageDocument.invoice_id, MessageDocument.level).where(MessageDocument.message_id == message_id)
+    return [(row.invoice_id, row.level) for row in session.execute(query.order_by(MessageDocument.invoice_id))]

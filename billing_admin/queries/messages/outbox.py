@@ -1,0 +1,53 @@
+"""The messages that the worker sends."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, undefer
+
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.messages import Recipient
+from billing_admin.models import Message, MessageFile, MessageRecipient
+
+
+def message(session: Session, id: UUID, lock: bool = False) -> Message:
+    """Return one message as it is now, and lock its row if `lock`.
+
+    Raises:
+        NotFound: No message has this id.
+    """
+    row = session.get(Message, id, populate_existing=True, with_for_update=lock or None)
+    if row is None:
+        raise NotFound("unknown_message", f"There is no message {id}.", "id")
+    return row
+
+
+def next_due_id(session: Session, now: datetime) -> UUID | None:
+    """Return the message that has been due for the longest time."""
+    query = select(Message.id).where(
+        Message.finished_at.is_(None), Message.state == "waiting", Message.next_attempt_at <= now
+    )
+    return session.scalar(query.order_by(Message.next_attempt_at, Message.created_at, Message.id).limit(1))
+
+
+def lost_ids(session: Session, now: datetime) -> list[UUID]:
+    """Return the messages whose workers have not renewed their leases."""
+    query = select(Message.id).where(
+        Message.finished_at.is_(None), Message.state == "sending", Message.held_until < now
+    )
+    return list(session.scalars(query.order_by(Message.id)))
+
+
+def load_message_recipients(session: Session, message_id: UUID) -> list[Recipient]:
+    """Return the recipients of a message in order."""
+    query = select(MessageRecipient).where(MessageRecipient.message_id == message_id)
+    rows = session.scalars(query.order_by(MessageRecipient.position))
+    return [Recipient(row.name, row.address, row.kind) for row in rows]
+
+
+def load_files(session: Session, message_id: UUID) -> Sequence[MessageFile]:
+    """Return the files that were made for a message, with their data."""
+    query = select(MessageFile).where(MessageFile.message_id == message_id).options(undefer(MessageFile.data))
+    return session.scalars(query.order_by(MessageFile.name)).all()
