@@ -5,7 +5,6 @@ so that it can be sent again. After it, without an answer, nobody can know: the 
 is never repeated by itself.
 """
 
-import os
 import re
 import smtplib
 import socket
@@ -20,15 +19,16 @@ from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import Final, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from billing_admin.background.deadlines import shut_down_after
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Encryption, Maildir, MailServer, bounce_address
-from billing_admin.formats.mail import MailAddress, wire_address
-from billing_admin.private_files import create_private_folder
+from billing_admin.formats.mail import Mail, MailAddress, mail_bytes, wire_address
+from billing_admin.formats.maildir import deliver_to_maildir
 
 TOTAL_SECONDS: Final = 300.0
+PERSON_WAITS_SECONDS: Final = 20.0
 CONNECT_SECONDS: Final = 30.0
 STORED_CHARACTERS: Final = 500  # of a server's answer
 # Answers that ask for another configuration, not for another message: the message waits until it is corrected.
@@ -60,6 +60,14 @@ class MailRecipient(Protocol):
     @property
     def kind(self) -> str:
         """The header that names the recipient."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRecipient:
+    """A recipient by its address and its kind."""
+
+    address: str
+    kind: str
 
 
 class SendOutcome(StrEnum):
@@ -118,6 +126,17 @@ def envelope_sender(settings: Settings, message_id: UUID) -> str:
     return bounce_address(settings.mail_bounces, message_id) if settings.mail_bounces else settings.mail_sender[1]
 
 
+def send_now(settings: Settings, mail: Mail, seconds: float = PERSON_WAITS_SECONDS) -> SendResult:
+    """Send a message that is in no outbox, such as a test, while a person waits."""
+    recipients = [
+        NamedRecipient(address.address, kind)
+        for kind, addresses in (("to", mail.to), ("cc", mail.cc))
+        for address in addresses
+    ]
+    content = mail_bytes(mail, settings.mail_domain)
+    return send_mail(settings, envelope_sender(settings, mail.id), recipients, content, lambda: None, seconds)
+
+
 def send_mail(
     settings: Settings,
     envelope_sender: str,
@@ -143,29 +162,6 @@ def send_mail(
             return _deliver(folder, envelope_sender, recipients, content)
         case None:
             return SendResult(SendOutcome.RETRY, (), "Mail is off. Set BILLING_MAIL_URL to a mail server.")
-
-
-def deliver_to_maildir(folder: Path, content: bytes) -> Path:
-    """Store a message in a maildir and return its file.
-
-    A reader sees the whole message or nothing of it, and no other user of the machine can read it.
-    """
-    for name in ("", "tmp", "new", "cur"):
-        create_private_folder(folder / name)
-    name = f"{int(time.time())}.{uuid4().hex}.billing"
-    written = folder / "tmp" / name
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        delivered = folder / "new" / name
-        written.rename(delivered)
-    except OSError:
-        written.unlink(missing_ok=True)
-        raise
-    return delivered
 
 
 def _deliver(folder: Path, sender: str, recipients: Sequence[MailRecipient], content: bytes) -> SendResult:

@@ -13,6 +13,7 @@ from billing_admin.cli.documents import e_invoice, render
 from billing_admin.cli.exchange_rates import import_rates
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
+from billing_admin.cli.mail import mail_test
 from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
@@ -34,6 +35,7 @@ COMMANDS = (
     export,
     import_,
     import_rates,
+    mail_test,
     post_recurring,
     readiness,
     render,

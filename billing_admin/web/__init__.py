@@ -9,6 +9,7 @@ from types import ModuleType
 from flask import Flask
 
 from billing_admin.config import Settings
+from billing_admin.domain.mail_servers import Maildir
 from billing_admin.web.access import account, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
@@ -35,6 +36,7 @@ from billing_admin.web.master_data import (
     settings,
     tax_rates,
 )
+from billing_admin.web.messages import mail_settings, mailbox
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -73,6 +75,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     tax_rates,
     bank_accounts,
     exchange_rates,
+    mail_settings,
     users,
     periods,
     audit,
@@ -89,3 +92,5 @@ def init_web(app: Flask, config: Settings) -> None:
     init_context(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
+    if isinstance(config.mail_transport, Maildir):
+        app.register_blueprint(mailbox.pages)

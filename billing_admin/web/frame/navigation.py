@@ -22,6 +22,7 @@ MENU = (
     ("Records", "Imports", "upload", "imports.index"),
     ("Records", "Jobs", "list-check", "jobs.index"),
     ("Records", "Journal", "receipt", "journal.index"),
+    ("Records", "Mailbox", "inbox", "mailbox.index"),  # in development only
     ("Records", "Audit log", "history", "audit.index"),
     ("Set-up", "Services", "package", "services.index"),
     ("Set-up", "People", "user", "users.index"),
@@ -46,6 +47,7 @@ PARENT_BLUEPRINT = {
     "tax_rates": "settings",
     "bank_accounts": "settings",
     "exchange_rates": "settings",
+    "mail_settings": "settings",
     "journal_accounts": "settings",
 }
 

@@ -40,6 +40,7 @@ from billing_admin.web.frame.signed_in import actor, current_organisation, now, 
 from billing_admin.web.master_data.bank_accounts import account_number
 from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 from billing_admin.web.master_data.tax_rates import CATEGORIES, VatexField, vatex_suggestions
+from billing_admin.web.messages.mail_settings import mail_summary
 
 WRITE = "settings:write"
 LOGO_UPLOAD = BodyLimit(MIB, fields=5)  # larger than a logo may be, so that a large one is refused at its field
@@ -179,6 +180,7 @@ def index() -> ResponseReturnValue:
             for account in bank_accounts.bank_accounts(session)
             if account.is_default
         ],
+        mail=mail_summary(current_app.extensions["billing_settings"]),
         latest_rates=exchange_rates.latest_rate_day(session, settings.base_currency),
         date_order=current_organisation().date_order.label,
         rates=rates,

@@ -1,0 +1,1 @@
+"""Pages of messages: the settings of mail, and the mailbox of development."""
