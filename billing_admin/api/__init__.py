@@ -28,6 +28,7 @@ SUBJECTS: Final = (
     "exchange_rates",
     "invoices",
     "journal",
+    "message_texts",
     "explanation",
     "readiness",
     "drafts",

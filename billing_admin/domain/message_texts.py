@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypedDict
+from uuid import UUID, uuid5
 
 from billing_admin.domain.built_in_texts import BUILT_IN_TEXTS
-from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.domain.text import check_text, strip_controls
@@ -53,6 +54,13 @@ class MessageText:
     body: str
 
 
+class MessageTextFields(TypedDict, total=False):
+    """The fields of a text that a person may change."""
+
+    subject: str
+    body: str
+
+
 FIELDS: Final[tuple[MessageField, ...]] = (
     MessageField("name", _ALL, "Name of the first contact who gets the message; the customer’s name if there is none"),
     MessageField("customer", _ALL, "The customer’s name"),
@@ -81,6 +89,8 @@ FIELDS: Final[tuple[MessageField, ...]] = (
     MessageField("balance", frozenset({"statement"}), "Balance on that day"),
     MessageField("overdue", frozenset({"statement"}), "Amount overdue on that day, or empty"),
 )
+# The namespace of the ids by which the audit log names texts.
+_NAMESPACE: Final = UUID("5d2a9c3e-7b41-5f0e-9d52-0f6f1c8e4b77")
 _BY_NAME: Final = {field.name: field for field in FIELDS}
 # Two braces, a field, or a brace on its own.
 _PART: Final = re.compile(r"(\{\{|\}\})|\{([^{}\n\r]*)\}|([{}])")
@@ -91,19 +101,21 @@ def fields_of(key: str) -> tuple[MessageField, ...]:
     return tuple(field for field in FIELDS if key in field.keys)
 
 
+def text_id(key: str, language: str) -> UUID:
+    """Return the id by which the audit log names a text."""
+    return uuid5(_NAMESPACE, f"{key}/{language}")
+
+
 def check_key(key: str, language: str) -> None:
-    """Check that messages of a key are sent in a language.
+    """Check that there is a text for a key in a language.
 
     Raises:
-        Invalid: There is no such key, or no such language.
+        NotFound: There is no such key, or no such language.
     """
-    problems = [
-        Problem("not_a_choice", f"Use one of {', '.join(options)}.", (field,))
-        for field, value, options in (("key", key, TEXT_KEYS), ("language", language, LANGUAGES))
-        if value not in options
-    ]
-    if problems:
-        raise Invalid.of(problems)
+    for field, value, options in (("key", key, TEXT_KEYS), ("language", language, LANGUAGES)):
+        if value not in options:
+            message = f"There is no {field} {value[:40]} of message texts. Use one of {', '.join(options)}."
+            raise NotFound("unknown_message_text", message, field)
 
 
 def built_in_text(key: str, language: str) -> MessageText:

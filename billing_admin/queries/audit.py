@@ -192,7 +192,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
 }
 # The details of events that may be the id of an object of this type, or a pair of ids.
 NAMED_DETAILS: Final = frozenset({"customer", "service"})
-OBJECT_TYPES: Final = (*sorted([*_NAMES, "exchange_rate", "export", "organisation"]),)
+OBJECT_TYPES: Final = (*sorted([*_NAMES, "exchange_rate", "export", "message_text", "organisation"]),)
 
 _MAX_NAMED = 5
 

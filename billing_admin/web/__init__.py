@@ -36,7 +36,7 @@ from billing_admin.web.master_data import (
     settings,
     tax_rates,
 )
-from billing_admin.web.messages import mail_settings, mailbox
+from billing_admin.web.messages import mail_settings, mailbox, texts as message_texts
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -76,6 +76,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     bank_accounts,
     exchange_rates,
     mail_settings,
+    message_texts,
     users,
     periods,
     audit,

@@ -362,6 +362,22 @@ class ExchangeRate:
 
 
 @dataclass(frozen=True)
+class MessageText:
+    """The subject and text of the e-mails of a key, such as `invoice`, in a language.
+
+    `built_in` is false if the organisation has its own text. `fields` are the names that may be in braces.
+    """
+
+    key: str
+    language: str
+    subject: str
+    body: str
+    built_in: bool
+    fields: tuple[str, ...]
+    etag: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class PendingLine:
     """A line of a document that is not billed yet.
 

@@ -383,6 +383,13 @@ class BankAccountChanges(TypedDict, total=False):
     archived: bool
 
 
+class MessageTextChanges(TypedDict, total=False):
+    """Changes to the text of a message, with fields such as `{number}`."""
+
+    subject: str
+    body: str
+
+
 class _RateNeeds(TypedDict):
     currency: str
     day: Day

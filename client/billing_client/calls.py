@@ -88,6 +88,11 @@ RATE_LIST: Final = Call("GET", "/exchange-rates", Repeat.READS)
 RATE_REMOVE: Final = Call("POST", "/exchange-rates/{currency}/remove", Repeat.NEVER)  # a repeat would find no such rate
 RATE_FILE: Final = Call("GET", "/exchange-rates.csv", Repeat.READS)
 
+MESSAGE_TEXT_LIST: Final = Call("GET", "/message-texts", Repeat.READS)
+MESSAGE_TEXT_GET: Final = Call("GET", "/message-texts/{key}/{language}", Repeat.READS)
+MESSAGE_TEXT_UPDATE: Final = Call("PATCH", "/message-texts/{key}/{language}", Repeat.NEVER)  # a repeat would be stale
+MESSAGE_TEXT_RESTORE: Final = Call("POST", "/message-texts/{key}/{language}/restore", Repeat.STATE)
+
 RUN_CREATE: Final = Call("POST", "/billing-runs", Repeat.NAMED)
 RUN_PREVIEW: Final = Call("POST", "/billing-runs", Repeat.READS)  # with `dry_run`
 RUN_LIST: Final = Call("GET", "/billing-runs", Repeat.READS)

@@ -22,7 +22,7 @@ from billing_client.resources.catalogue import Services, TaxRates
 from billing_client.resources.charges import Charges
 from billing_client.resources.customers import Customers
 from billing_client.resources.invoices import Invoices
-from billing_client.resources.organisation import BankAccounts, ExchangeRates, Organisation
+from billing_client.resources.organisation import BankAccounts, ExchangeRates, MessageTexts, Organisation
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
 from billing_client.transport import Secret, Transport
@@ -71,6 +71,7 @@ class Client:
         self.organisation = Organisation(transport)
         self.bank_accounts = BankAccounts(transport)
         self.exchange_rates = ExchangeRates(transport)
+        self.message_texts = MessageTexts(transport)
         self.billing_runs = BillingRuns(transport)
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)

@@ -143,6 +143,10 @@ def _organisation(api: Recorder) -> None:
     stored = api.post("/organisation/logo", {"file": base64.b64encode(logo).decode()})
     api.get(f"/organisation/logos/{stored['sha256']}")
     api.post("/organisation/logo/remove", {})
+    api.get("/message-texts")
+    api.get("/message-texts/invoice/en")
+    api.patch("/message-texts/invoice/en", {"subject": "Your invoice {number}"})
+    api.post("/message-texts/invoice/en/restore", {})
     account = {"id": id_of("9", 1), "currency": "EUR", "iban": "DE89 3704 0044 0532 0130 00", "bic": "COBADEFFXXX"}
     api.twice("/bank-accounts", account)
     api.get("/bank-accounts")

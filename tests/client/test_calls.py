@@ -30,6 +30,7 @@ OF_A_STATE = {
     "charges",
     "prices",
     "exchange-rates",
+    "restore",
 }
 
 

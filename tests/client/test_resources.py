@@ -218,6 +218,17 @@ def test_settings_logo_and_bank_accounts(billing: Client, tmp_path: Path) -> Non
     assert (file.sha256, billing.bank_accounts.totals().rows) == (billing.bank_accounts.totals().sha256, 1)
 
 
+def test_message_texts_are_changed_and_restored(billing: Client) -> None:
+    assert len(list(billing.message_texts.list())) == 24
+    text = billing.message_texts.get("reminder-1", "de")
+    assert (text.built_in, "documents" in text.fields, text.etag) == (True, True, '"0"')
+    changed = billing.message_texts.update(text, subject="Erinnerung: {numbers}")
+    assert (changed.built_in, changed.subject, changed.body) == (False, "Erinnerung: {numbers}", text.body)
+    with pytest.raises(Stale):
+        billing.message_texts.update(text, body="{documents}")
+    assert billing.message_texts.restore("reminder-1", "de").subject == text.subject
+
+
 def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:
     customer = billing.customers.create(name="A & B/C", currency="USD", reference="A/B", payment_terms_days=30)
     assert customer.etag

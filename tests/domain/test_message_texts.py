@@ -1,10 +1,13 @@
 """Texts of messages: named fields, their checks and their values."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.built_in_texts import BUILT_IN_TEXTS
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.message_texts import (
     FIELDS,
     MAX_BODY_LENGTH,
@@ -19,6 +22,7 @@ from billing_admin.domain.message_texts import (
 from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
 
+DOCS = Path(__file__).parents[2] / "docs" / "mail.md"
 ALL_TEXTS = [(key, language) for key in TEXT_KEYS for language in LANGUAGES]
 
 
@@ -112,9 +116,10 @@ def test_the_list_of_documents_is_not_allowed_in_a_subject() -> None:
 def test_only_known_keys_and_languages_have_texts() -> None:
     for key, language in ALL_TEXTS:
         check_key(key, language)
-    with pytest.raises(Invalid) as refused:
-        check_key("reminder-4", "it")
-    assert [problem.field for problem in refused.value.problems] == [("key",), ("language",)]
+    for key, language, field in (("reminder-4", "en", "key"), ("invoice", "it", "language")):
+        with pytest.raises(NotFound) as refused:
+            check_key(key, language)
+        assert refused.value.field == (field,)
 
 
 def test_two_braces_are_one() -> None:
@@ -169,3 +174,16 @@ def test_values_never_become_fields(name: str) -> None:
     for value in (name, "{number}", "{{", "}", "{unknown}"):
         rendered = render_text(text, values_of("invoice", name=value, number="7"))
         assert rendered.body == f"Dear {value}, 7"
+
+
+def test_the_docs_have_each_field_with_its_keys_and_its_value() -> None:
+    rows = re.findall(r"^\| `\{(\w+)\}` \| (.+?) \| (.+?) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(field.name, words_for(field.keys), field.meaning) for field in FIELDS]
+
+
+def words_for(keys: frozenset[str]) -> str:
+    """Return keys as the docs name them."""
+    if keys == TEXT_KEYS.keys():
+        return "all"
+    names = ["reminders" if key == "reminder-1" else key.replace("_", " ") for key in TEXT_KEYS if key in keys]
+    return ", ".join(name for name in names if name not in {"reminder-2", "reminder-3"})

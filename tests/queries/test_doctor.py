@@ -560,6 +560,14 @@ BREAKS = {
         ),
         "VAT19: has 0 percent in category S from 2027-01-01; add a rate of category Z or E",
     ),
+    "a message text with a field that does not exist": (
+        "message_texts",
+        (
+            "INSERT INTO message_texts (key, language, subject, body, version)"
+            " VALUES ('invoice', 'de', 'Rechnung {numero}', 'Text', 1)"
+        ),
+        "There is no field {numero}. Use {number}, or another one of",
+    ),
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",

@@ -46,6 +46,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "tax-rates": "Tax rates for services",
     "organisation": "The settings of the organisation, and its logo",
     "bank-accounts": "Accounts of the organisation that documents show",
+    "message-texts": "Subjects and texts of the e-mails to customers",
     "exchange-rates": "Rates by which documents state their tax in the base currency",
     "billing-runs": "Turn pending charges into invoices",
     "invoices": "Drafts, invoices and credit notes",
@@ -68,6 +69,8 @@ _PATH_PARAMETERS: Final[Mapping[str, str]] = {
     "number": "The invoice's ID or number.",
     "sha256": "The SHA-256 of the logo.",
     "currency": "The ISO 4217 code of a currency.",
+    "key": "The key of the text, such as `invoice` or `reminder-1`.",
+    "language": "The code of the language, such as `de`.",
 }
 _IF_MATCH: Final[JsonObject] = {
     "name": "If-Match",

@@ -20,7 +20,7 @@ from billing_admin.queries.invoices.document_details import load_detail_sources
 from billing_admin.queries.invoices.printing import load_logo
 from billing_admin.queries.master_data.organisation import day_of, organisation
 
-NUMBER = "SAMPLE-0001"
+NUMBERS = {"invoice": "SAMPLE-0001", "credit_note": "SAMPLE-CN-0001"}
 _NOBODY = UUID(int=0)
 _LINES = (("Consulting", 8, 120, "hour", "HUR"), ("Cloud hosting", 1, 250, "month", "MON"))
 _BUYER = Address("1 Sample Street", "", "12345", "Sample Town", "", "")
@@ -30,6 +30,15 @@ def sample_pdf(session: Session, glyphs: Glyphs, now: datetime) -> bytes:
     """Return the PDF of an invoice in the base currency, marked as a test.
 
     Nothing is stored, and no number is used.
+    """
+    invoice = sample_document(session, now)
+    return render_pdf(invoice, glyphs, load_logo(session, invoice.details))
+
+
+def sample_document(session: Session, now: datetime, kind: str = "invoice", language: str = "") -> Invoice:
+    """Return an issued document in the base currency that is not stored.
+
+    It is in the organisation's language unless another one is given.
     """
     settings = organisation(session)
     day, sources, rate = (
@@ -60,7 +69,7 @@ def sample_pdf(session: Session, glyphs: Glyphs, now: datetime) -> bytes:
     ]
     details = details_to_json(
         DocumentDetails(
-            language=sources.language,
+            language=language or sources.language,
             paper=sources.paper,
             seller=sources.seller,
             buyer=PartyDetails(_BUYER),
@@ -80,8 +89,9 @@ def sample_pdf(session: Session, glyphs: Glyphs, now: datetime) -> bytes:
     prepared = PreparedDocument(_NOBODY, "", "", make_document_in_order(settings.base_currency, groups))
     rows = build_draft(None, prepared, copied, now)
     issued = {
+        "kind": kind,
         "status": "issued",
-        "number": NUMBER,
+        "number": NUMBERS[kind],
         "issue_date": day,
         "due_date": day + timedelta(settings.payment_terms_days),
         "issued_at": now,
@@ -90,4 +100,5 @@ def sample_pdf(session: Session, glyphs: Glyphs, now: datetime) -> bytes:
     invoice = Invoice(**rows.invoice | issued)
     set_committed_value(invoice, "lines", [InvoiceLine(**line) for line in rows.lines])
     set_committed_value(invoice, "taxes", [InvoiceTax(**row) for row in rows.taxes])
-    return render_pdf(invoice, glyphs, load_logo(session, details))
+    set_committed_value(invoice, "corrected", Invoice(number=NUMBERS["invoice"]) if kind == "credit_note" else None)
+    return invoice

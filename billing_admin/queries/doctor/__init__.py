@@ -18,6 +18,7 @@ from billing_admin.queries.doctor import (
     dates,
     documents,
     logos,
+    message_texts,
     receivables,
     recurring,
     renditions,
@@ -29,7 +30,7 @@ from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"]
 
-PARTS = (charges, documents, corrections, renditions, logos, receivables, recurring, tax_rates, audit)
+PARTS = (charges, documents, corrections, renditions, logos, receivables, recurring, tax_rates, message_texts, audit)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000

@@ -1,11 +1,12 @@
 """The organisation's own texts of messages to customers, or the built-in ones."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.message_texts import TEXT_KEYS, MessageText, built_in_text, check_key
+from billing_admin.domain.message_texts import TEXT_KEYS, MessageText, built_in_text, check_key, text_id
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.models import StoredMessageText
 
@@ -23,12 +24,17 @@ class TextInUse:
     is_own: bool
     version: int
 
+    @property
+    def id(self) -> UUID:
+        """The id by which the audit log names the text."""
+        return text_id(self.key, self.language)
+
 
 def load_template(session: Session, key: str, language: str) -> MessageText:
     """Return the subject and text of a key in a language, with their fields.
 
     Raises:
-        Invalid: There is no such key or language.
+        NotFound: There is no such key or language.
     """
     return text_in_use(session, key, language).text
 
@@ -37,7 +43,7 @@ def text_in_use(session: Session, key: str, language: str) -> TextInUse:
     """Return the text of a key in a language.
 
     Raises:
-        Invalid: There is no such key or language.
+        NotFound: There is no such key or language.
     """
     check_key(key, language)
     return _text(key, language, session.get(StoredMessageText, (key, language)))

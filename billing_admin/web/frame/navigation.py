@@ -49,6 +49,7 @@ PARENT_BLUEPRINT = {
     "exchange_rates": "settings",
     "mail_settings": "settings",
     "journal_accounts": "settings",
+    "message_texts": "settings",
 }
 
 

@@ -30,6 +30,7 @@ from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
+from billing_admin.queries.messages.texts import texts_in_use
 from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -181,6 +182,7 @@ def index() -> ResponseReturnValue:
             if account.is_default
         ],
         mail=mail_summary(current_app.extensions["billing_settings"]),
+        own_texts=sum(text.is_own for text in texts_in_use(session)),
         latest_rates=exchange_rates.latest_rate_day(session, settings.base_currency),
         date_order=current_organisation().date_order.label,
         rates=rates,

@@ -1,1 +1,1 @@
-"""Pages of messages: the settings of mail, and the mailbox of development."""
+"""Pages of messages: their texts, the settings of mail, the development mailbox."""

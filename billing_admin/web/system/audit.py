@@ -49,6 +49,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
 INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
     "bank_account": "bank_accounts.index",
     "exchange_rate": "exchange_rates.index",
+    "message_text": "message_texts.index",
     "organisation": "settings.index",
     "token": "tokens.index",
     "user": "users.index",

@@ -1,4 +1,4 @@
-"""The organisation: its settings, logo, bank accounts and exchange rates."""
+"""The organisation: settings, logo, bank accounts, exchange rates, message texts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import answers, calls
-from billing_client.answers import BankAccount, Download, ExchangeRate, FileTotals, Logo
+from billing_client.answers import BankAccount, Download, ExchangeRate, FileTotals, Logo, MessageText
 from billing_client.asking import (
     BankAccountChanges,
     Day,
     ExchangeRateFilter,
+    MessageTextChanges,
     NewBankAccount,
     NewExchangeRate,
     OrganisationChanges,
@@ -110,3 +111,26 @@ class ExchangeRates(Resource):
     def totals(self, **filters: Unpack[ExchangeRateFilter]) -> FileTotals:
         """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.RATE_FILE, query={**filters, "totals": 1})
+
+
+class MessageTexts(Resource):
+    """The calls of `client.message_texts`."""
+
+    def list(self) -> Iterator[MessageText]:
+        """Yield the texts of messages, by key and language."""
+        return self.each(MessageText, calls.MESSAGE_TEXT_LIST, in_pages=False)
+
+    def get(self, key: str, language: str) -> MessageText:
+        """Return the text of a key in a language."""
+        return self.ask(MessageText, calls.MESSAGE_TEXT_GET, key, language)
+
+    def update(self, read: MessageText, **changes: Unpack[MessageTextChanges]) -> MessageText:
+        """Change a text that was read with `get`.
+
+        Raises Stale if it has changed since.
+        """
+        return self.ask(MessageText, calls.MESSAGE_TEXT_UPDATE, read.key, read.language, body=changes, etag=read.etag)
+
+    def restore(self, key: str, language: str) -> MessageText:
+        """Use the built-in text again."""
+        return self.ask(MessageText, calls.MESSAGE_TEXT_RESTORE, key, language)

@@ -1,0 +1,132 @@
+"""Texts of messages: the list, and the preview and the form of each."""
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.message_texts import (
+    MAX_BODY_LENGTH,
+    TEXT_KEYS,
+    MessageText,
+    MessageTextFields,
+    check_message_text,
+    fields_of,
+)
+from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
+from billing_admin.domain.parties import LANGUAGES
+from billing_admin.operations.messages import texts as operations
+from billing_admin.operations.messages.previews import TextPreview, preview_text
+from billing_admin.queries.messages.texts import TextInUse, text_in_use, texts_in_use
+from billing_admin.web.frame.editing import EditForm, save
+from billing_admin.web.frame.forms import MultilineField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
+from billing_admin.web.frame.signed_in import actor, now
+
+WRITE = "settings:write"
+
+_BODY_HINT = (
+    "Fields in braces are replaced by their values. A line whose fields are all empty is left out. Write {{ and }} for"
+    " braces."
+)
+
+pages = page_blueprint("message_texts", __name__, "/settings/texts", write=WRITE)
+
+
+class MessageTextForm(EditForm):
+    """The subject and text of a message."""
+
+    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH)
+    body = MultilineField("Text", max_length=MAX_BODY_LENGTH, description=_BODY_HINT, render_kw={"rows": 18})
+
+    def fields(self) -> MessageTextFields:
+        """Return the values entered."""
+        return {"subject": self.subject.data, "body": self.body.data}
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """List the texts by key, in each language."""
+    texts = texts_in_use(db.session())
+    return render_template(
+        "message_texts/list.html",
+        texts={key: [text for text in texts if text.key == key] for key in TEXT_KEYS},
+        keys=TEXT_KEYS,
+        languages=LANGUAGES,
+        may_write=has_permission(WRITE),
+    )
+
+
+@pages.get("/<key>/<language>")
+def show(key: str, language: str) -> ResponseReturnValue:
+    """Show the preview of a text."""
+    text = _load_text(key, language)
+    return render_template(
+        "message_texts/show.html",
+        text=text,
+        name=_name(text),
+        fields=fields_of(key),
+        preview=preview_text(db.session(), key, language, text.text, now()),
+        may_write=has_permission(WRITE),
+    )
+
+
+@pages.route("/<key>/<language>/edit", methods=["GET", "POST"])
+def edit(key: str, language: str) -> ResponseReturnValue:
+    """Save the entered text, or preview it if the form's `action` is `preview`.
+
+    A preview keeps the entered text in the form, and stores nothing.
+    """
+    form, preview = MessageTextForm(data=_stored_values(key, language)), None
+    if form.validate_on_submit():
+        with errors_on(form):
+            if request.form.get("action") == "preview":
+                preview = _preview(key, language, form)
+            else:
+                text = save(form, lambda: _stored_form(key, language), operations.update, key, language, form.fields())
+                flash(f"The text “{_name(text)}” was saved.", "success")
+                return redirect(url_for("message_texts.show", key=key, language=language), 303)
+    text = _load_text(key, language)
+    return render_form(
+        "message_texts/form.html", form, text=text, name=_name(text), fields=fields_of(key), preview=preview
+    )
+
+
+def _stored_form(key: str, language: str) -> MessageTextForm:
+    return MessageTextForm(formdata=None, data=_stored_values(key, language))
+
+
+def _stored_values(key: str, language: str) -> dict[str, Any]:
+    text = _load_text(key, language)
+    return {"subject": text.text.subject, "body": text.text.body, "version": text.version}
+
+
+def _preview(key: str, language: str, form: MessageTextForm) -> TextPreview:
+    """Return the preview of the entered text.
+
+    Raises:
+        Invalid: It does not pass the check of a text.
+    """
+    entered = MessageText(form.subject.data, form.body.data)
+    check_message_text(key, entered)
+    return preview_text(db.session(), key, language, entered, now())
+
+
+@pages.post("/<key>/<language>/restore")
+def restore(key: str, language: str) -> ResponseReturnValue:
+    """Use the built-in text again."""
+    text = _load_text(key, language)
+    transaction(operations.restore, key, language, actor(), now())
+    flash(f"The built-in text “{_name(text)}” is in use again.", "success")
+    return redirect(url_for("message_texts.show", key=key, language=language), 303)
+
+
+def _load_text(key: str, language: str) -> TextInUse:
+    return text_in_use(db.session(), key, language)
+
+
+def _name(text: TextInUse) -> str:
+    return f"{TEXT_KEYS[text.key]}, {LANGUAGES[text.language]}"
