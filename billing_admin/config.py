@@ -239,6 +239,11 @@ class Settings(BaseSettings):
         return parse_mail_url(self.mail_url)
 
     @property
+    def mail_on(self) -> bool:
+        """Whether messages can be sent."""
+        return self.mail_transport is not None
+
+    @property
     def mail_sender(self) -> tuple[str, str]:
         """Name and address of the sender; the name may be empty."""
         return split_named_address(self.mail_from or "billing@localhost")

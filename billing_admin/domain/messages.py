@@ -63,6 +63,22 @@ class Recipient:
     kind: str = TO
 
 
+class RecipientAnswer(Protocol):
+    """The answer of the mail server for one recipient.
+
+    The code is 0 if the server was not asked.
+    """
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def accepted(self) -> bool: ...
+    @property
+    def code(self) -> int: ...
+    @property
+    def response(self) -> str: ...
+
+
 class Contact(Protocol):
     """The columns of a contact that decide what it gets: `to`, `cc` or `none`."""
 
@@ -258,7 +274,7 @@ class DocumentState:
 
     number: str
     status: str
-    paid_in_full: bool
+    settled: bool
     credited_in_full: bool
 
 
@@ -275,6 +291,6 @@ def drop_reason(purpose: str, customer_name: str, archived: bool, documents: Ite
             return f"{document.number} is void."
         if purpose == REMINDER and document.credited_in_full:
             return f"{document.number} was credited in full."
-        if purpose == REMINDER and document.paid_in_full:
+        if purpose == REMINDER and document.settled:
             return f"{document.number} was paid."
     return None

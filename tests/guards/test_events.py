@@ -35,6 +35,8 @@ NO_ACT = {
     "webhooks.outbox.enqueue_invoice_voided": "is a part of voiding an invoice",
     "charges.recurring_posting.post_adjustments": "is a part of ending a recurring charge, and of changing it",
     "webhooks.outbox.enqueue_message_finished": "is a part of marking a message as sent, and of sending",
+    "messages.content.make_content": "stores the bytes of a message, whose attempt is recorded",
+    "messages.deliveries.record_handover": "stores a step of an attempt, whose result is recorded",
     "messages.messages.finish": "is a part of cancelling, marking and sending a message",
     "master_data.contacts.set_email": "is a part of adding and changing a customer",
     "access.tokens.record_use": "stores the last use of a token",

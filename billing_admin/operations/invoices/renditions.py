@@ -63,13 +63,21 @@ def format_stops(invoice: Invoice, format: str) -> list[Shortcoming]:
 
 
 def stored_pdf(
-    transact: Transact, session: Session, invoice: Invoice, form: str, glyphs: Glyphs, now: datetime
+    transact: Transact,
+    session: Session,
+    invoice: Invoice,
+    form: str,
+    glyphs: Glyphs,
+    now: datetime,
+    *,
+    sent: bool = False,
 ) -> bytes:
     """Return the PDF of an issued document in a form.
 
     It is stored when it is first made. The stored file is returned from then on, also when the template or the fonts
     have changed. A file in which □ is printed for a missing character is not stored, so that fonts can be added; nor is
-    one without the logo or a font that the export refused.
+    one without the logo or a font that the export refused. A file that is `sent` is stored in any case: the customer
+    has it.
     """
     language = details_from_json(invoice.details).language
     stored = stored_rendition(session, invoice.id, form, language)
@@ -77,7 +85,7 @@ def stored_pdf(
         return stored
     render = render_factur_x if form == FACTUR_X else print_document
     printed = render(invoice, glyphs, load_logo(session, invoice.details))
-    if printed.plain or missing_characters(invoice, glyphs):
+    if not sent and (printed.plain or missing_characters(invoice, glyphs)):
         return printed.data
     stored_data: bytes = transact(
         store, invoice.id, form, language, printed.data, template_version(), glyphs.digest, now

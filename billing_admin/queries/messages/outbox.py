@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.messages import Recipient
-from billing_admin.models import Message, MessageFile, MessageRecipient
+from billing_admin.domain.messages import DOCUMENT, Recipient
+from billing_admin.models import Message, MessageDocument, MessageFile, MessageRecipient
 
 
 def message(session: Session, id: UUID, lock: bool = False) -> Message:
@@ -51,3 +51,21 @@ def load_files(session: Session, message_id: UUID) -> Sequence[MessageFile]:
     """Return the files that were made for a message, with their data."""
     query = select(MessageFile).where(MessageFile.message_id == message_id).options(undefer(MessageFile.data))
     return session.scalars(query.order_by(MessageFile.name)).all()
+
+
+def sent_document_message_ids(session: Session, message_id: UUID, limit: int) -> list[UUID]:
+    """Return the e-mails that sent the documents of a message, oldest first."""
+    documents = select(MessageDocument.invoice_id).where(MessageDocument.message_id == message_id)
+    query = (
+        select(Message.id)
+        .join(MessageDocument, MessageDocument.message_id == Message.id)
+        .where(
+            MessageDocument.invoice_id.in_(documents),
+            Message.purpose == DOCUMENT,
+            Message.state == "sent",
+            Message.by_hand.is_(False),
+        )
+        .distinct()
+        .order_by(Message.id)
+    )
+    return list(session.scalars(query.limit(limit)))

@@ -1,0 +1,154 @@
+"""Send messages to customers in a thread of its own.
+
+The sender searches for due messages each second, with one query on a small index. Any number of workers may do so.
+"""
+
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing_admin import clock
+from billing_admin.background.mail_transport import SendResult, envelope_sender, mail_sender, send_mail
+from billing_admin.background.runner import WORKER, shutting_down
+from billing_admin.config import Settings
+from billing_admin.db.engine import db
+from billing_admin.db.errors import LogIfUnavailable, driver_message, explain_unavailable
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.errors import DomainError
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.operations.audit import seal_events
+from billing_admin.operations.messages import deliveries
+from billing_admin.operations.messages.content import Sender, make_content
+from billing_admin.operations.messages.deliveries import ClaimedMessage
+from billing_admin.queries.messages.outbox import lost_ids, next_due_id
+
+POLL_SECONDS: Final = 1.0
+RECORD_ATTEMPTS: Final = 300  # to store a result while the database is unavailable
+RECORD_SECONDS: Final = 1.0  # between two of them
+_log = structlog.get_logger(__name__)
+
+Transport = Callable[..., SendResult]
+
+
+class MailSender(Thread):
+    """The thread that sends messages, one after the other."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(name="mail", daemon=True)
+        self._app = app
+
+    def run(self) -> None:
+        """Send until the process shuts down.
+
+        The result of an attempt in progress is recorded before it ends.
+        """
+        while not shutting_down.wait(POLL_SECONDS):
+            send_due(self._app)
+
+
+def send_due(app: Flask, send: Transport = send_mail) -> None:
+    """Send the messages that are due, until none is or the rate is reached.
+
+    Does nothing while mail is off: messages wait. Logs errors.
+    """
+    settings: Settings = app.extensions["billing_settings"]
+    if not settings.mail_on:
+        return
+    with app.app_context():
+        try:
+            with LogIfUnavailable("messages_not_sent"):
+                _send_all_due(settings, send)
+        except Exception:  # noqa: BLE001 - the thread goes on, and the next search tries again
+            _log.exception("messages_not_sent")
+
+
+def _send_all_due(settings: Settings, send: Transport) -> None:
+    for id in lost_ids(db.session(), clock.now()):
+        transaction(deliveries.release_lost, id, WORKER, clock.now())
+    worker, count = uuid4().hex, 0
+    try:
+        for count, id in enumerate(_due_ids(), 1):  # noqa: B007 - counted for the seals
+            claimed = _prepare_and_claim(settings, id, worker)
+            if claimed is not None:
+                _attempt(settings, claimed, send)
+    except deliveries.RateReached:
+        pass
+    if count:
+        transaction(seal_events, clock.now())
+
+
+def _due_ids() -> Iterator[UUID]:
+    """Yield due messages, one after the other.
+
+    Ends at one that is still due after it was looked at, because somebody else has locked it.
+    """
+    last = None
+    while not shutting_down.is_set():
+        db.session.rollback()  # a new snapshot
+        id = next_due_id(db.session(), clock.now())
+        if id is None or id == last:
+            return
+        yield id
+        last = id
+
+
+def _prepare_and_claim(settings: Settings, id: UUID, worker: str) -> ClaimedMessage | None:
+    """Make the content of a message and claim it, or record why that fails."""
+    name_and_address = mail_sender(settings)
+    sender = Sender(name_and_address.name, name_and_address.address, settings.mail_domain)
+    try:
+        make_content(transaction, db.session(), id, sender, load_glyphs(settings.fonts), clock.now())
+    except DomainError as error:
+        transaction(deliveries.record_failure, id, error.message, WORKER, clock.now(), final=True)
+        return None
+    except Exception as error:
+        if explain_unavailable(error) is not None:
+            raise
+        _log.exception("message_not_made", message=str(id))
+        transaction(deliveries.record_failure, id, deliveries.FAILED_INTERNALLY, WORKER, clock.now(), final=False)
+        return None
+    return transaction(deliveries.claim_message, id, worker, settings.mail_per_minute, WORKER, clock.now())
+
+
+def _attempt(settings: Settings, claimed: ClaimedMessage, send: Transport) -> None:
+    """Make one attempt to send a claimed message, and record its result."""
+    db.session.rollback()  # no snapshot and no connection while the server is slow
+
+    def before_data() -> None:
+        transaction(deliveries.record_handover, claimed, clock.now())
+
+    try:
+        result = send(settings, envelope_sender(settings, claimed.id), claimed.recipients, claimed.content, before_data)
+        _record(claimed, result)
+    except deliveries.LeaseLost:
+        _log.warning("message_lost", message=str(claimed.id))
+
+
+def _record(claimed: ClaimedMessage, result: SendResult) -> None:
+    """Record a result, however long the database is unavailable, up to a limit.
+
+    A result that is lost leaves an uncertain message.
+    """
+    for attempt in range(1, RECORD_ATTEMPTS + 1):
+        try:
+            transaction(
+                deliveries.record_result,
+                claimed,
+                result.outcome.value,
+                result.response,
+                result.recipients,
+                WORKER,
+                clock.now(),
+            )
+        except SQLAlchemyError as error:
+            if attempt == RECORD_ATTEMPTS or shutting_down.is_set() or explain_unavailable(error) is None:
+                raise
+            _log.warning("message_result_not_recorded", message=str(claimed.id), error=driver_message(error))
+            shutting_down.wait(RECORD_SECONDS)
+        else:
+            return

@@ -1,0 +1,97 @@
+"""The bytes of messages.
+
+They are made once, from stored files, before the first attempt. Every attempt sends the same bytes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.messages import CC, REMINDER, TO
+from billing_admin.formats.glyphs import Glyphs
+from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
+from billing_admin.models import Message
+from billing_admin.operations.invoices.e_invoices import PDF, XML, issued_e_invoice
+from billing_admin.operations.invoices.renditions import Transact, stored_pdf
+from billing_admin.operations.messages.document_messages import PDF_FORMS
+from billing_admin.queries.invoices.invoices import invoice
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.messages.outbox import (
+    load_files,
+    load_message_recipients,
+    message,
+    sent_document_message_ids,
+)
+
+MAX_REFERENCES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The sender of messages, and the domain of their ids; the name may be empty."""
+
+    name: str
+    address: str
+    domain: str
+
+
+def make_content(transact: Transact, session: Session, id: UUID, sender: Sender, glyphs: Glyphs, now: datetime) -> None:
+    """Make and store the bytes of a waiting message unless they are stored.
+
+    The files that it sends are stored before. Nothing is made if a document was issued no more: the message will be
+    dropped. `transact` runs work in a transaction, and ends the session's snapshot.
+
+    Raises:
+        Invalid: A file cannot be made, or a header cannot be written.
+    """
+    row = message(session, id)
+    if row.state != "waiting" or row.content is not None or not _is_current(row):
+        return
+    columns = {name: getattr(row, name) for name in ("subject", "text", "language", "created_at")}
+    about_reminder, attachments = row.purpose == REMINDER, list(row.attachments)
+    files = {file.name: MailAttachment(file.name, file.media_type, file.data) for file in load_files(session, id)}
+    recipients, settings = load_message_recipients(session, id), organisation(session)
+    seller = sender.name or settings.legal_name
+    reply_to = MailAddress(settings.contact_name or seller, settings.contact_email) if settings.contact_email else None
+    mail = Mail(
+        id=id,
+        made_at=columns["created_at"],
+        sender=MailAddress(seller, sender.address),
+        reply_to=reply_to,
+        to=[MailAddress(recipient.name, recipient.address) for recipient in recipients if recipient.kind == TO],
+        cc=[MailAddress(recipient.name, recipient.address) for recipient in recipients if recipient.kind == CC],
+        subject=columns["subject"],
+        text=columns["text"],
+        language=columns["language"],
+        attachments=[
+            files[attachment["file"]] if "file" in attachment else _document(transact, session, attachment, glyphs, now)
+            for attachment in attachments
+        ],
+        references=sent_document_message_ids(session, id, MAX_REFERENCES) if about_reminder else (),
+    )
+    transact(_store, id, mail_bytes(mail, sender.domain))
+
+
+def _is_current(row: Message) -> bool:
+    return all(document.invoice.status == "issued" for document in row.documents)
+
+
+def _document(
+    transact: Transact, session: Session, attachment: dict[str, Any], glyphs: Glyphs, now: datetime
+) -> MailAttachment:
+    """Return a document in a form, which is stored from now on."""
+    document, form = invoice(session, attachment["invoice_id"]), attachment["form"]
+    if form in PDF_FORMS:
+        data, media_type = stored_pdf(transact, session, document, form, glyphs, now, sent=True), PDF
+    else:
+        data, media_type = issued_e_invoice(transact, session, document, form, glyphs, now).content, XML
+    return MailAttachment(attachment["name"], media_type, data)
+
+
+def _store(session: Session, id: UUID, content: bytes) -> None:
+    waiting = update(Message).where(Message.id == id, Message.state == "waiting", Message.content.is_(None))
+    session.execute(waiting.values(content=content).execution_options(synchronize_session=False))

@@ -1,0 +1,445 @@
+"""The worker sends each message once: it looks again before it connects, and records what became of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import SMTP
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.background.mail import send_due
+from billing_admin.background.mail_transport import RecipientResult, SendOutcome, SendResult
+from billing_admin.background.runner import WORKER
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.messages import RETRY_DELAYS, Recipient
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.models import AuditEvent, Customer, Invoice, Message, Rendition
+from billing_admin.operations.master_data import customers
+from billing_admin.operations.messages import deliveries, documents, messages
+from billing_admin.operations.messages.content import Sender, make_content
+from billing_admin.operations.messages.documents import SendSpec
+from billing_admin.operations.messages.outbox import NewFile, NewMessage, enqueue_messages
+from tests.background.hooks import make_endpoint, summary
+from tests.mailing import MailHandler, mail_server
+from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_payment_spec, pay, void
+from tests.messages import make_message
+
+ANNA, CORA = Recipient("Anna", "anna@example.com"), Recipient("Cora", "cora@example.com", "cc")
+OK = RecipientResult(ANNA.address, True, 250, "OK")
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _mail_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_mail(app, monkeypatch, mail_url="smtp://127.0.0.1:1?tls=off", mail_from="Billing <billing@seller.example>")
+
+
+def change_mail(app: Flask, monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
+    settings = app.extensions["billing_settings"].model_copy(update=values)
+    monkeypatch.setitem(app.extensions, "billing_settings", settings)
+
+
+class Server:
+    """The transport of a test: it answers as it is told, and keeps each message that it took over."""
+
+    def __init__(self, *results: SendResult) -> None:
+        self.results = list(results)
+        self.taken: list[bytes] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.on_connect: Callable[[], None] = lambda: None
+
+    def __call__(
+        self, _settings: Any, sender: str, recipients: Sequence[Any], content: bytes, before_data: Callable[[], None]
+    ) -> SendResult:
+        self.on_connect()
+        result = self.results.pop(0) if self.results else sent(*(recipient.address for recipient in recipients))
+        if result.outcome is not SendOutcome.RETRY:
+            before_data()
+            self.taken.append(content)
+            self.envelopes.append((sender, [recipient.address for recipient in recipients]))
+        return result
+
+
+def sent(*addresses: str) -> SendResult:
+    results = tuple(RecipientResult(address, True, 250, "OK") for address in addresses)
+    return SendResult(SendOutcome.SENT, results, "250 Queued as 4711")
+
+
+def retry(response: str = "451 Try later") -> SendResult:
+    return SendResult(SendOutcome.RETRY, (), response)
+
+
+def payer(**fields: Any) -> Customer:
+    return make_customer(**{"reference": "ACME", "name": "Acme", "email": ANNA.address, **fields})
+
+
+def enqueue(invoice: Invoice, *recipients: Recipient) -> UUID:
+    spec = SendSpec(recipients or None)
+    return transaction(documents.send_document, invoice.id, spec, True, SYSTEM, datetime.now(NOW.tzinfo))[0]
+
+
+def remind(*invoices: Invoice) -> UUID:
+    letter = NewFile("Reminder.pdf", "application/pdf", b"%PDF-letter")
+    message = NewMessage(
+        customer_id=invoices[0].customer_id,
+        purpose="reminder",
+        currency="USD",
+        language="en",
+        recipients=[ANNA],
+        subject="Reminder",
+        text="Please pay.",
+        documents=[(invoice.id, 1) for invoice in invoices],
+        files=[letter],
+    )
+    return transaction(enqueue_messages, [message], SYSTEM, datetime.now(NOW.tzinfo))[0]
+
+
+def stored(id: UUID) -> Message:
+    db.session.rollback()
+    return db.session.get_one(Message, id, populate_existing=True)
+
+
+def state(id: UUID) -> tuple[str, str]:
+    row = stored(id)
+    return row.state, row.reason
+
+
+def actions(id: UUID) -> list[str]:
+    db.session.rollback()
+    query = select(AuditEvent.action).where(AuditEvent.object_id == id).order_by(AuditEvent.at, AuditEvent.id)
+    return list(db.session.scalars(query))
+
+
+@pytest.mark.both_databases
+def test_a_message_is_made_of_the_stored_file_and_sent(app: Flask, session: Session) -> None:
+    change_settings(legal_name="Seller Ltd", contact_name="Sam", contact_email="sam@seller.example")
+    make_endpoint(app, events=["message.sent"])
+    invoice = make_invoice(payer())
+    id, server = enqueue(invoice, ANNA, CORA), Server()
+    send_due(app, server)
+    row = stored(id)
+    assert (row.state, row.reason, row.response, row.tries) == ("sent", "", "250 Queued as 4711", 1)
+    assert (row.finished_at, row.handed_over_at, row.content, row.worker) == (NOW, NOW, None, None)
+    assert [(r.result, r.code, r.response, r.at) for r in row.recipients] == [("accepted", 250, "OK", NOW)] * 2
+    assert actions(id) == ["message.enqueued", "message.sent"]
+    assert summary(session) == [("message.sent", row.subject, "waiting")]
+    (content,) = server.taken
+    assert server.envelopes == [("billing@seller.example", [ANNA.address, CORA.address])]
+    received = message_from_bytes(content, policy=SMTP)
+    assert received["From"] == "Billing <billing@seller.example>"
+    assert (received["To"], received["Cc"]) == ("Anna <anna@example.com>", "Cora <cora@example.com>")
+    assert received["Reply-To"] == "Sam <sam@seller.example>"
+    assert received["Message-ID"] == f"<{id}@seller.example>"
+    (file,) = received.iter_attachments()
+    rendition = session.scalars(select(Rendition)).one()
+    assert (file.get_filename(), file.get_content()) == ("INV-2026-00001.pdf", rendition.data)
+    send_due(app, server)
+    assert len(server.taken) == 1
+
+
+def test_a_document_with_missing_characters_is_stored_as_it_was_sent(app: Flask, session: Session) -> None:
+    invoice = make_invoice(payer(name="한국 클라우드"))
+    enqueue(invoice)
+    send_due(app, Server())
+    assert session.scalars(select(Rendition.form)).all() == ["pdf"]
+
+
+def test_while_mail_is_off_messages_wait(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    change_mail(app, monkeypatch, mail_url="off")
+    send_due(app, server)
+    assert state(id) == ("waiting", "")
+    assert server.taken == []
+
+
+@pytest.mark.both_databases
+def test_a_message_is_tried_for_a_week_with_the_same_bytes(app: Flask, session: Session) -> None:
+    make_endpoint(app, events=["message.failed"])
+    id, server = enqueue(make_invoice(payer())), Server()
+    contents = set()
+    with time_machine.travel(NOW, tick=False) as clock:
+        for tries, delay in enumerate(RETRY_DELAYS, 1):
+            server.results = [retry()]
+            send_due(app, server)
+            row = stored(id)
+            assert (row.state, row.reason, row.tries) == ("waiting", "451 Try later", tries)
+            assert row.next_attempt_at == datetime.now(NOW.tzinfo) + delay
+            contents.add(row.content)
+            send_due(app, server)  # too early
+            assert stored(id).tries == tries
+            clock.shift(delay)
+        server.results = [retry()]
+        send_due(app, server)
+    assert state(id) == ("failed", "Not sent in 13 attempts within a week. 451 Try later")
+    assert len(contents) == 1
+    assert actions(id) == ["message.enqueued", "message.failed"]
+    assert [event for event, *_ in summary(session)] == ["message.failed"]
+    assert server.taken == []
+
+
+def test_a_refused_message_has_failed(app: Flask, session: Session) -> None:
+    refused = RecipientResult(ANNA.address, False, 550, "No such user")
+    server = Server(SendResult(SendOutcome.REFUSED, (refused,), "550 No such user"))
+    id = enqueue(make_invoice(payer()))
+    send_due(app, server)
+    assert state(id) == ("failed", "550 No such user")
+    (recipient,) = stored(id).recipients
+    assert (recipient.result, recipient.code, recipient.response) == ("refused", 550, "No such user")
+
+
+def test_a_refused_copy_is_named_on_a_sent_message(app: Flask, session: Session) -> None:
+    refused = RecipientResult(CORA.address, False, 550, "No such user")
+    id = enqueue(make_invoice(payer()), ANNA, CORA)
+    send_due(app, Server(SendResult(SendOutcome.SENT, (OK, refused), "250 OK")))
+    assert state(id) == ("sent", "")
+    assert [recipient.result for recipient in stored(id).recipients] == ["accepted", "refused"]
+
+
+@pytest.mark.both_databases
+def test_an_uncertain_message_is_never_repeated(app: Flask, session: Session) -> None:
+    make_endpoint(app, events=["message.failed"])
+    server = Server(SendResult(SendOutcome.UNCERTAIN, (), "The mail server closed the connection."))
+    id = enqueue(make_invoice(payer()))
+    send_due(app, server)
+    with time_machine.travel(NOW + timedelta(days=30), tick=False):
+        send_due(app, server)
+    assert state(id) == ("uncertain", "The mail server closed the connection.")
+    assert len(server.taken) == 1
+    assert [event for event, *_ in summary(session)] == ["message.failed"]
+    assert actions(id) == ["message.enqueued", "message.uncertain"]
+
+
+# --- the last look ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_a_void_document_is_not_sent(app: Flask, session: Session) -> None:
+    invoice = make_invoice(payer())
+    id, server = enqueue(invoice), Server()
+    void(invoice)
+    send_due(app, server)
+    assert state(id) == ("dropped", "INV-2026-00001 is void.")
+    assert not stored(id).documents[0].current
+    assert server.taken == []
+    assert session.scalars(select(Rendition)).all() == []
+    assert actions(id) == ["message.enqueued", "message.dropped"]
+
+
+def test_an_archived_customer_gets_nothing(app: Flask, session: Session) -> None:
+    acme = payer()
+    id, server = enqueue(make_invoice(acme)), Server()
+    transaction(customers.archive, acme.id, SYSTEM, NOW)
+    send_due(app, server)
+    assert state(id) == ("dropped", "Acme was archived.")
+    assert server.taken == []
+
+
+@pytest.mark.both_databases
+def test_a_payment_before_the_last_look_drops_the_reminder(app: Flask, session: Session) -> None:
+    acme = payer()
+    first, second = make_invoice(acme), make_invoice(acme)
+    id, server = remind(first, second), Server()
+    pay(make_payment_spec(acme, "10", {str(second.number): "10"}))
+    send_due(app, server)
+    assert state(id) == ("dropped", f"{second.number} was paid.")
+    assert server.taken == []
+    assert stored(remind(first)).state == "waiting"  # the next reminder is a true one
+
+
+def test_a_credit_note_drops_the_reminder(app: Flask, session: Session) -> None:
+    invoice = make_invoice(payer())
+    id = remind(invoice)
+    credit(invoice, "10")
+    send_due(app, Server())
+    assert state(id) == ("dropped", "INV-2026-00001 was credited in full.")
+
+
+def test_a_paid_invoice_is_sent(app: Flask, session: Session) -> None:
+    acme = payer()
+    invoice = make_invoice(acme)
+    id = enqueue(invoice)
+    pay(make_payment_spec(acme, "10"))
+    send_due(app, Server())
+    assert state(id) == ("sent", "")
+
+
+def test_a_partly_paid_invoice_is_reminded_of_with_a_reference(app: Flask, session: Session) -> None:
+    acme = payer()
+    invoice = make_invoice(acme)
+    first, server = enqueue(invoice), Server()
+    send_due(app, server)
+    pay(make_payment_spec(acme, "4"))
+    remind(invoice)
+    send_due(app, server)
+    reminder = message_from_bytes(server.taken[1], policy=SMTP)
+    assert reminder["References"] == f"<{first}@seller.example>"
+    (letter,) = reminder.iter_attachments()
+    assert (letter.get_filename(), letter.get_content()) == ("Reminder.pdf", b"%PDF-letter")
+
+
+def test_a_message_cancelled_before_it_is_claimed_is_not_sent(app: Flask, session: Session) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    transaction(messages.cancel_message, id, "Stop", SYSTEM, NOW)
+    send_due(app, server)
+    assert server.taken == []
+
+
+# --- messages that cannot be made -------------------------------------------------------------------------------------
+
+
+def test_a_message_that_cannot_be_written_has_failed(app: Flask, session: Session) -> None:
+    id, server = make_message(make_invoice(payer()), recipients=[Recipient("", "two@at@example.com")]).id, Server()
+    other = enqueue(make_invoice(payer(reference="B")))
+    send_due(app, server)
+    row = stored(id)
+    assert row.state == "failed"
+    assert "address" in row.reason
+    assert stored(other).state == "sent"
+
+
+def test_an_internal_error_delays_only_its_message(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = enqueue(make_invoice(payer())), enqueue(make_invoice(payer(reference="B")))
+
+    def fail_for_first(transact: Any, session: Any, id: UUID, *rest: Any) -> None:
+        if id == first:
+            raise ZeroDivisionError
+        make_content(transact, session, id, *rest)
+
+    monkeypatch.setattr("billing_admin.background.mail.make_content", fail_for_first)
+    send_due(app, Server())
+    assert state(first) == ("waiting", deliveries.FAILED_INTERNALLY)
+    assert stored(first).next_attempt_at == NOW + RETRY_DELAYS[0]
+    assert stored(second).state == "sent"
+
+
+# --- rate -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_no_more_than_the_rate_leave_in_a_minute(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_mail(app, monkeypatch, mail_per_minute=2)
+    acme, server = payer(), Server()
+    for _ in range(5):
+        enqueue(make_invoice(acme))
+    for minute, count in ((0, 2), (0.9, 2), (1.1, 4), (2.2, 5)):
+        with time_machine.travel(NOW + timedelta(minutes=minute), tick=False):
+            send_due(app, server)
+            assert len(server.taken) == count
+    assert len({message_from_bytes(content)["Message-ID"] for content in server.taken}) == 5
+
+
+# --- lost workers -----------------------------------------------------------------------------------------------------
+
+
+def claim(id: UUID, now: datetime = NOW, worker: str = "lost") -> deliveries.ClaimedMessage:
+    db.session.rollback()
+    make_content(transaction, db.session(), id, Sender("", "a@b.example", "b.example"), load_glyphs(), now)
+    claimed = transaction(deliveries.claim_message, id, worker, 60, WORKER, now)
+    assert claimed is not None
+    return claimed
+
+
+@pytest.mark.both_databases
+def test_a_worker_lost_before_the_handover_leaves_a_waiting_message(app: Flask, session: Session) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    claimed = claim(id)
+    send_due(app, server)
+    assert stored(id).state == "sending"
+    with time_machine.travel(NOW + deliveries.LEASE + timedelta(seconds=1), tick=False):
+        send_due(app, server)
+        assert state(id) == ("waiting", deliveries.LOST_BEFORE)
+    with time_machine.travel(NOW + deliveries.LEASE + timedelta(minutes=2), tick=False):
+        send_due(app, server)
+    assert state(id) == ("sent", "")
+    assert server.taken == [claimed.content]
+
+
+@pytest.mark.both_databases
+def test_a_worker_lost_after_the_handover_leaves_an_uncertain_message(app: Flask, session: Session) -> None:
+    make_endpoint(app, events=["message.failed"])
+    id, server = enqueue(make_invoice(payer())), Server()
+    transaction(deliveries.record_handover, claim(id), NOW)
+    for minutes in (11, 60, 60 * 24 * 30):
+        with time_machine.travel(NOW + timedelta(minutes=minutes), tick=False):
+            send_due(app, server)
+    assert state(id) == ("uncertain", deliveries.LOST_AFTER)
+    assert server.taken == []
+    assert [event for event, *_ in summary(session)] == ["message.failed"]
+
+
+@pytest.mark.both_databases
+def test_a_worker_that_lost_its_message_does_not_hand_it_over(app: Flask, session: Session) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    late = NOW + deliveries.LEASE + timedelta(seconds=1)
+    server.on_connect = lambda: transaction(deliveries.release_lost, id, WORKER, late)
+    send_due(app, server)
+    assert state(id) == ("waiting", deliveries.LOST_BEFORE)
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(("outcome", "became"), [("sent", "sent"), ("refused", "failed")])
+def test_a_late_result_ends_the_uncertainty(app: Flask, session: Session, outcome: str, became: str) -> None:
+    id = enqueue(make_invoice(payer()))
+    claimed = claim(id)
+    transaction(deliveries.record_handover, claimed, NOW)
+    late = NOW + deliveries.LEASE + timedelta(seconds=1)
+    transaction(deliveries.release_lost, id, WORKER, late)
+    transaction(deliveries.record_result, claimed, outcome, "250 OK", [OK], WORKER, late)
+    assert stored(id).state == became
+    assert actions(id)[1:] == ["message.uncertain", f"message.{became}"]
+
+
+@pytest.mark.parametrize("outcome", ["retry", "uncertain"])
+def test_other_late_results_change_nothing(app: Flask, session: Session, outcome: str) -> None:
+    id = enqueue(make_invoice(payer()))
+    claimed = claim(id)
+    transaction(deliveries.record_handover, claimed, NOW)
+    late = NOW + deliveries.LEASE + timedelta(seconds=1)
+    transaction(deliveries.release_lost, id, WORKER, late)
+    with pytest.raises(deliveries.LeaseLost):
+        transaction(deliveries.record_result, claimed, outcome, "x", [], WORKER, late)
+    transaction(messages.mark_message_sent, id, "They have it", SYSTEM, late)
+    with pytest.raises(deliveries.LeaseLost):
+        transaction(deliveries.record_result, claimed, "sent", "250 OK", [OK], WORKER, late)
+    assert state(id) == ("sent", "They have it")
+
+
+def test_only_one_worker_claims_a_message(app: Flask, session: Session) -> None:
+    id = enqueue(make_invoice(payer()))
+    claim(id)
+    assert transaction(deliveries.claim_message, id, "another", 60, WORKER, NOW) is None
+
+
+# --- a real server ----------------------------------------------------------------------------------------------------
+
+
+def test_a_server_takes_the_message_over(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = MailHandler(rcpt={CORA.address: "550 No such user"})
+    id = enqueue(make_invoice(payer()), ANNA, CORA)
+    with mail_server(handler) as port:
+        change_mail(
+            app, monkeypatch, mail_url=f"smtp://127.0.0.1:{port}?tls=off", mail_bounces="bounces@seller.example"
+        )
+        send_due(app)
+        send_due(app)
+    (envelope,) = handler.taken
+    assert envelope.rcpt_tos == [ANNA.address]
+    assert envelope.mail_from == f"bounces+{id.hex}@seller.example"
+    row = stored(id)
+    assert (row.state, row.response) == ("sent", "250 2.0.0 Queued as 4711")
+    assert [recipient.result for recipient in row.recipients] == ["accepted", "refused"]
