@@ -162,7 +162,7 @@ def test_production_has_no_mailbox(app: Flask) -> None:
         )
     )
     endpoints = {rule.endpoint for rule in production.url_map.iter_rules()}
-    assert "mail_settings.show" in endpoints
+    assert "mail.show" in endpoints
     assert not {endpoint for endpoint in endpoints if endpoint.startswith("mailbox.")}
 
 

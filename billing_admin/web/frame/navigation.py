@@ -47,7 +47,7 @@ PARENT_BLUEPRINT = {
     "tax_rates": "settings",
     "bank_accounts": "settings",
     "exchange_rates": "settings",
-    "mail_settings": "settings",
+    "mail": "settings",
     "journal_accounts": "settings",
     "message_texts": "settings",
 }

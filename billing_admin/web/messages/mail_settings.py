@@ -19,7 +19,7 @@ ENCRYPTION = {
     Encryption.OFF: "None",
 }
 
-pages = page_blueprint("mail_settings", __name__, "/settings/mail", write=WRITE)
+pages = page_blueprint("mail", __name__, "/settings/mail", write=WRITE)
 
 
 @pages.get("")
@@ -52,7 +52,7 @@ def send_test() -> ResponseReturnValue:
     else:
         category = {SendOutcome.SENT: "success", SendOutcome.UNCERTAIN: "warning"}.get(result.outcome, "error")
         flash(describe_result(result, address), category)
-    return redirect(url_for("mail_settings.show"), 303)
+    return redirect(url_for("mail.show"), 303)
 
 
 def mail_summary(settings: Settings) -> str:
