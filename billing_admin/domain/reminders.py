@@ -16,7 +16,7 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.messages import Recipient
-from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 
 LEVELS: Final = (1, 2, 3)
 LAST_LEVEL: Final = LEVELS[-1]
@@ -113,7 +113,7 @@ def check_pause(pause: Pause, today: date) -> Pause:
     check_calendar_day(pause.through, "through")
     if pause.through < today:
         raise Invalid("out_of_range", "Use today or a later day. To end the pause, resume reminders.", "through")
-    check_not_blank(pause.reason, "reason", stored=True)
+    check_not_blank(pause.reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     return pause
 
 

@@ -25,6 +25,7 @@ from billing_admin.models.organisation import (
 )
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
+from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
@@ -61,6 +62,9 @@ __all__ = [
     "Payment",
     "RecurringCharge",
     "RecurringPosting",
+    "ReminderPause",
+    "ReminderRun",
+    "ReminderRunItem",
     "Rendition",
     "Service",
     "ServicePrice",

@@ -36,7 +36,7 @@ from billing_admin.web.master_data import (
     settings,
     tax_rates,
 )
-from billing_admin.web.messages import mail_settings, mailbox, texts as message_texts
+from billing_admin.web.messages import mail_settings, mailbox, reminder_levels, reminder_pauses, texts as message_texts
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -62,6 +62,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     void_and_credit,
     payments,
     receivables,
+    reminder_pauses,
     numbers,
     exports,
     imports,
@@ -77,6 +78,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exchange_rates,
     mail_settings,
     message_texts,
+    reminder_levels,
     users,
     periods,
     audit,

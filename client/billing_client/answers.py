@@ -673,6 +673,44 @@ class BillingRun(RunFigures):
 
 
 @dataclass(frozen=True)
+class ReminderLevel:
+    """A level of reminders, with the days after the due date and since the last."""
+
+    level: int
+    days_after_due: int
+    least_days: int
+    attaches_documents: bool
+    attaches_statement: bool
+
+
+@dataclass(frozen=True)
+class ReminderSettings:
+    """The levels of reminders; with `daily`, they are sent every day."""
+
+    daily: bool
+    levels: tuple[ReminderLevel, ...]
+    etag: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ReminderPause:
+    """A pause of the reminders of a customer, or of one `invoice`.
+
+    It lasts up to and including the day `through`, unless it ended earlier.
+    """
+
+    id: UUID
+    customer: str
+    invoice: Optional[str]
+    through: date
+    reason: str
+    created_at: datetime
+    created_by: str
+    ended_at: Optional[datetime]
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Allocation:
     """An amount that is allocated to one invoice, and the day of the allocation."""
 

@@ -451,6 +451,35 @@ class NewRun(RunScope, total=False):
     background: bool
 
 
+class ReminderLevelIn(TypedDict):
+    """A level of reminders."""
+
+    days_after_due: int
+    least_days: int
+    attaches_documents: bool
+    attaches_statement: bool
+
+
+class ReminderSettingsChanges(TypedDict, total=False):
+    """Changes to the settings of reminders; `levels` are all three in order."""
+
+    daily: bool
+    levels: Sequence[ReminderLevelIn]
+
+
+class _PauseNeeds(TypedDict):
+    through: Day
+    reason: str
+
+
+class NewReminderPause(_PauseNeeds, total=False):
+    """A pause of the reminders of a customer, or of an invoice."""
+
+    id: Key
+    customer: str
+    invoice: str
+
+
 class InvoiceFilter(TypedDict, total=False):
     """Filters of invoices.
 

@@ -115,6 +115,14 @@ INVOICE_LINE_FILE: Final = Call("GET", "/invoice-lines.csv", Repeat.READS)
 OPEN_ITEM_LIST: Final = Call("GET", "/open-items", Repeat.READS)
 OPEN_ITEM_FILE: Final = Call("GET", "/open-items.csv", Repeat.READS)
 
+REMINDER_SETTINGS_GET: Final = Call("GET", "/reminder-settings", Repeat.READS)
+REMINDER_SETTINGS_UPDATE: Final = Call(
+    "PATCH", "/reminder-settings", Repeat.NEVER
+)  # a repeat would be refused as stale
+REMINDER_PAUSE_CREATE: Final = Call("POST", "/reminder-pauses", Repeat.NAMED)
+REMINDER_PAUSE_LIST: Final = Call("GET", "/reminder-pauses", Repeat.READS)
+REMINDER_PAUSE_END: Final = Call("POST", "/reminder-pauses/{id}/end", Repeat.STATE)
+
 PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
 PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)
 PAYMENT_GET: Final = Call("GET", "/payments/{id}", Repeat.READS)

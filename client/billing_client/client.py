@@ -25,6 +25,7 @@ from billing_client.resources.invoices import Invoices
 from billing_client.resources.organisation import BankAccounts, ExchangeRates, MessageTexts, Organisation
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
+from billing_client.resources.reminders import Reminders
 from billing_client.transport import Secret, Transport
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Client:
         self.billing_runs = BillingRuns(transport)
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)
+        self.reminders = Reminders(transport)
         self.audit_events = AuditEvents(transport)
         self.books = Books(transport)
 

@@ -234,7 +234,19 @@ def _payments(api: Recorder) -> None:
     api.get("/customers/ACME/statement?from=2026-11-01&to=2026-11-30")
     api.get("/customers/ACME/statement.pdf?currency=EUR")
     api.get("/open-items?as_of=2026-11-30&customer=ACME")
+    _reminders(api)
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})
+
+
+def _reminders(api: Recorder) -> None:
+    levels = api.get("/reminder-settings")["levels"]
+    levels = [{name: value for name, value in level.items() if name != "level"} for level in levels]
+    levels[0]["days_after_due"] = 5
+    api.patch("/reminder-settings", {"levels": levels})
+    pause = {"id": id_of("8", 1), "invoice": "INV-2026-00001", "through": "2026-12-31", "reason": "Delivery disputed"}
+    api.twice("/reminder-pauses", pause)
+    api.get("/reminder-pauses")
+    api.post(f"/reminder-pauses/{id_of('8', 1)}/end", {})
 
 
 def _corrections(api: Recorder) -> None:

@@ -229,6 +229,18 @@ def test_message_texts_are_changed_and_restored(billing: Client) -> None:
     assert billing.message_texts.restore("reminder-1", "de").subject == text.subject
 
 
+def test_reminder_settings_and_pauses(billing: Client) -> None:
+    settings = billing.reminders.settings()
+    assert [level.days_after_due for level in settings.levels] == [3, 14, 28]
+    assert billing.reminders.update_settings(settings, daily=True).daily
+    with pytest.raises(Stale):
+        billing.reminders.update_settings(settings, daily=False)
+    pause = billing.reminders.pause(customer="ACME", through="2199-01-31", reason="Disputed")
+    assert (pause.through.year, pause.invoice, list(billing.reminders.pauses())) == (2199, None, [pause])
+    assert billing.reminders.resume(pause.id).ended_at is not None
+    assert not list(billing.reminders.pauses())
+
+
 def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:
     customer = billing.customers.create(name="A & B/C", currency="USD", reference="A/B", payment_terms_days=30)
     assert customer.etag

@@ -119,7 +119,11 @@ SERVICE_PLACES: Mapping[str, Callable[[], set[str]]] = {
 ORGANISATION_PLACES: Mapping[str, Callable[[], set[str]]] = {
     # These have pages and acts of their own; the rate is stored by its id and named by its code.
     "models.organisation.Organisation": lambda: (
-        _columns(Organisation, "locked_through", "is_demo", "journal_accounts", "logo", "default_tax_rate_id")
+        _columns(
+            Organisation,
+            *("locked_through", "is_demo", "journal_accounts", "logo", "default_tax_rate_id"),
+            *("reminder_levels", "daily_reminders"),
+        )
         | {"default_tax_rate"}
     ),
     "domain.master_data.ORGANISATION_RULES": lambda: set(ORGANISATION_RULES),
@@ -132,11 +136,11 @@ ORGANISATION_PLACES: Mapping[str, Callable[[], set[str]]] = {
     ),
     "templates/settings/show.html": lambda: (
         (
-            _in_template("settings/show.html", r"[^\"]settings\.(\w+)")
+            _in_template("settings/show.html", r"[^\"_]settings\.(\w+)")
             # Shown as the printed address, the next number and the words of the order.
             | {*ADDRESS_PARTS, "address", "invoice_format", "credit_note_format", "date_order"}
         )
-        - {"locked_through", "journal_accounts"}
+        - {"locked_through", "journal_accounts", "reminder_levels", "daily_reminders"}
     ),
     "api OrganisationChanges": lambda: set(organisation_routes.OrganisationChanges.model_fields),
     "api OrganisationOut": lambda: set(organisation_routes.OrganisationOut.model_fields) - {"logo", "locked_through"},
@@ -339,7 +343,7 @@ def test_each_list_is_known() -> None:
         for path, operations in paths.items()
         if "{" not in path and any(parameter.get("name") == "after" for parameter in _parameters(operations))
     }
-    assert lists == LISTS.keys() | {"/billing-runs"}  # which has no filters
+    assert lists == LISTS.keys() | {"/billing-runs", "/reminder-pauses"}  # which have no filters
 
 
 def _parameters(operations: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,9 +10,11 @@ from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.formatting import format_day, format_exact, format_money, format_percent, format_whole
 from billing_admin.domain.lifecycle import Receivable, payment_status
+from billing_admin.domain.message_texts import TEXT_KEYS
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
+from billing_admin.domain.reminders import LEVELS
 from billing_admin.domain.tax import RateChange, percent_on
 from billing_admin.models import Invoice
 
@@ -37,6 +39,8 @@ TERM_LABELS = {
     "ends_on": "Last day",
     "anchor_on": "Periods start from",
 }
+# The names of the reminders, by level.
+REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
 # The message if a repeated request finds all selected charges changed.
 NOTHING_CHANGED = "Nothing changed. This was already done."
 

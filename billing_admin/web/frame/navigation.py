@@ -50,6 +50,7 @@ PARENT_BLUEPRINT = {
     "mail": "settings",
     "journal_accounts": "settings",
     "message_texts": "settings",
+    "reminder_levels": "settings",
 }
 
 

@@ -49,6 +49,7 @@ from billing_admin.queries.invoices.readiness import customer_shortcomings
 from billing_admin.queries.master_data import customers, organisation
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.messages.reminder_pauses import current_pause
 from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
@@ -311,6 +312,8 @@ def show(id: UUID) -> ResponseReturnValue:
         treatments=TREATMENTS,
         roles=RECIPIENT_ROLES,
         scheme_name=scheme_name,
+        reminder_pause=current_pause(session, id),
+        may_remind=has_permission("messages:write"),
         **_document_settings(customer, settings),
         shortcomings=_shortcomings(customer, current_invoices),
         **_permissions(),

@@ -1,1 +1,1 @@
-"""Pages of messages: their texts, the settings of mail, the development mailbox."""
+"""Pages of messages: texts, settings of mail, mailbox, and reminders."""
