@@ -131,7 +131,10 @@ class Settings(BaseSettings):
     @classmethod
     def _check_mail_password_file(cls, value: object) -> object:
         if value:
-            _read_mail_password(Path(str(value)))
+            try:
+                read_password_file(Path(str(value)))
+            except ValueError as error:
+                raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {error}") from None
         return value or None
 
     @field_validator("mail_from", "mail_bounces")
@@ -259,7 +262,7 @@ class Settings(BaseSettings):
         Raises:
             ValueError: The file cannot be read, or is empty.
         """
-        return _read_mail_password(self.mail_password_file) if self.mail_password_file else ""
+        return read_password_file(self.mail_password_file) if self.mail_password_file else ""
 
     @property
     def first_sign_in_note(self) -> Path:
@@ -272,14 +275,19 @@ class Settings(BaseSettings):
         return self.env == "production"
 
 
-def _read_mail_password(file: Path) -> str:
+def read_password_file(file: Path) -> str:
+    """Return the password in a file, without its line end.
+
+    Raises:
+        ValueError: The file cannot be read, or is empty.
+    """
     try:
         password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {file} cannot be read: {reason}.") from None
+        raise ValueError(f"{file} cannot be read: {reason}.") from None
     if not password:
-        raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {file} is empty.")
+        raise ValueError(f"{file} is empty.")
     return password
 
 

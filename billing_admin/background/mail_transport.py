@@ -155,7 +155,7 @@ def send_mail(
             try:
                 password = settings.read_mail_password()
             except ValueError as error:
-                return SendResult(SendOutcome.RETRY, (), str(error))
+                return SendResult(SendOutcome.RETRY, (), f"The password for the mail server is missing: {error}")
             return _Attempt(server, password, seconds).send(envelope_sender, recipients, content, before_data)
         case Maildir(folder):
             before_data()
@@ -270,7 +270,7 @@ class _Attempt:
             self._expect(client.ehlo(), 250)
 
     def _encrypt(self, connection: socket.socket) -> ssl.SSLSocket:
-        return _tls_context().wrap_socket(connection, server_hostname=self._server.host)
+        return trusted_tls().wrap_socket(connection, server_hostname=self._server.host)
 
     def _sign_in(self) -> None:
         client, user = self._client, self._server.user
@@ -394,7 +394,7 @@ def _own_name() -> str:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def trusted_tls() -> ssl.SSLContext:
     """Return a TLS context that checks host names and certificates.
 
     It trusts the certificates of this machine, or of the file that `SSL_CERT_FILE` names.

@@ -13,7 +13,7 @@ from billing_admin.cli.documents import e_invoice, render
 from billing_admin.cli.exchange_rates import import_rates
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
-from billing_admin.cli.mail import mail_test
+from billing_admin.cli.mail import import_bounces, mail_test
 from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
@@ -34,6 +34,7 @@ COMMANDS = (
     e_invoice,
     export,
     import_,
+    import_bounces,
     import_rates,
     mail_test,
     post_recurring,

@@ -18,6 +18,7 @@ LONGEST_ADDRESS: Final = 254  # RFC 5321, 4.5.3.1.3
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 # A quoted local part, which no mail server of today gives out, is refused: its rules are a way to inject headers.
 _MAIL_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f]+@([^\s@<>()\[\]\\,;:\"\x00-\x2c\x7f-\x9f]+)")
+_BOUNCE = re.compile(r"\+([0-9a-f]{32})@", re.ASCII | re.IGNORECASE)
 _NAMED_ADDRESS = re.compile(r"\s*(?:\"(?P<quoted>[^\"\r\n]*)\"|(?P<name>[^\"<>\r\n]*?))\s*<(?P<address>[^<>]*)>\s*")
 
 
@@ -181,13 +182,7 @@ def bounce_address(bounces: str, message_id: UUID) -> str:
     return f"{local}+{message_id.hex}@{domain}"
 
 
-def bounced_message_id(address: str) -> UUID | None:
-    """Return the id of the message that an address of `bounce_address` names.
-
-    None for another address.
-    """
-    _, plus, digits = address.rpartition("@")[0].rpartition("+")
-    try:
-        return UUID(hex=digits) if plus and len(digits) in {32, 36} else None
-    except ValueError:
-        return None
+def bounced_message_id(text: str) -> UUID | None:
+    """Return the id in the first address of `bounce_address` in a text, if any."""
+    match = _BOUNCE.search(text)
+    return UUID(hex=match[1]) if match else None

@@ -235,9 +235,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLCo
 def trusted(authority: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
     """The TLS of a server that this machine trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
-    mail_transport._tls_context.cache_clear()
+    mail_transport.trusted_tls.cache_clear()
     yield authority[1]
-    mail_transport._tls_context.cache_clear()
+    mail_transport.trusted_tls.cache_clear()
 
 
 def with_password(port: int, url: str, folder: Path, password: str = PASSWORD) -> Settings:
@@ -276,7 +276,9 @@ def test_a_password_file_that_was_removed(trusted: ssl.SSLContext, tmp_path: Pat
     (tmp_path / "password").unlink()
     result = attempt(settings, before_data=_never)
     assert result.outcome is SendOutcome.RETRY
-    assert re.fullmatch(r"Correct BILLING_MAIL_PASSWORD_FILE: .* cannot be read: No such file.*", result.response)
+    assert re.fullmatch(
+        r"The password for the mail server is missing: .* cannot be read: No such file.*", result.response
+    )
 
 
 def test_a_server_without_sign_in(trusted: ssl.SSLContext, tmp_path: Path) -> None:
@@ -295,7 +297,7 @@ def test_without_starttls_nothing_is_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}", "smtps://127.0.0.1:{}"])
 def test_a_certificate_that_is_not_trusted(authority: tuple[Path, ssl.SSLContext], url: str) -> None:
-    mail_transport._tls_context.cache_clear()
+    mail_transport.trusted_tls.cache_clear()
     options: dict[str, Any] = {"starttls": authority[1]} if url.startswith("smtp:") else {"tls": authority[1]}
     with mail_server(MailHandler(), **options) as port:
         result = attempt(to_url(port, url), before_data=_never)
@@ -305,7 +307,7 @@ def test_a_certificate_that_is_not_trusted(authority: tuple[Path, ssl.SSLContext
 
 def test_a_certificate_for_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, context = certificate(tmp_path, "DNS:other.example.com")
-    monkeypatch.setattr(mail_transport, "_tls_context", lambda: ssl.create_default_context(cafile=file))
+    monkeypatch.setattr(mail_transport, "trusted_tls", lambda: ssl.create_default_context(cafile=file))
     with mail_server(MailHandler(), tls=context) as port:
         result = attempt(to_url(port, "smtps://127.0.0.1:{}"), before_data=_never)
     assert result.response.startswith("The mail server’s certificate is not trusted: IP address mismatch")

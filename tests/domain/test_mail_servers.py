@@ -141,6 +141,8 @@ def test_a_bounce_address_names_its_message(id: UUID) -> None:
     assert bounced_message_id(address.upper()) == id
 
 
-@given(st.text() | st.from_regex(r"bounces\+[0-9a-fx-]{30,37}@example\.com", fullmatch=True))
-def test_other_addresses_name_no_message(address: str) -> None:
-    assert bounced_message_id(address) is None or "+" in address
+@pytest.mark.parametrize(
+    "text", ["", "bounces@example.com", "b+7@example.com", f"b+{'0' * 33}@x.y", f"b+{'g' * 32}@x.y"]
+)
+def test_other_addresses_name_no_message(text: str) -> None:
+    assert bounced_message_id(text) is None
