@@ -44,6 +44,30 @@ def send_test_message(settings: Settings, organisation: str, address: str, now: 
     )
 
 
+def send_preview(
+    settings: Settings, organisation: str, address: str, subject: str, text: str, language: str, now: datetime
+) -> SendResult:
+    """Send the preview of a message to a person and return the result.
+
+    Raises:
+        Invalid: The address cannot be used.
+    """
+    return send_now(
+        settings,
+        Mail(
+            id=uuid4(),
+            made_at=now,
+            sender=mail_sender(settings, organisation),
+            reply_to=None,
+            to=[MailAddress("", check_mail_address(address, "address"))],
+            cc=[],
+            subject=subject,
+            text=text,
+            language=language,
+        ),
+    )
+
+
 def describe_result(result: SendResult, address: str) -> str:
     """Return the sentence for the result of a test message."""
     match result.outcome:

@@ -34,6 +34,14 @@ def ageing_buckets(day: date) -> tuple[Bucket, ...]:
     return tuple(Bucket(name, first, last) for name, first, last in zip(BUCKET_NAMES, starts, ends, strict=True))
 
 
+def ageing_day(last: date | None, today: date) -> date:
+    """Return the day of the ageing of a statement.
+
+    It is the last day of the statement, but never a future one.
+    """
+    return min(last or today, today)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """The receivables of an account.

@@ -37,7 +37,10 @@ _ENTRY_LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The parties of a letter as they are printed, its currency and its day."""
+    """The parties of a letter as they are printed, its currency and its day.
+
+    The day of a statement is that of its ageing.
+    """
 
     details: DocumentDetails
     seller_name: str

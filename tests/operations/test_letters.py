@@ -11,7 +11,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.letter_contents import OverdueDocument
 from billing_admin.models import AuditEvent, Customer
-from billing_admin.operations.invoices.letters import reminder_pdf, statement_pdf
+from billing_admin.operations.invoices.letters import load_statement, print_statement, reminder_pdf
 from billing_admin.queries.master_data.customers import customer
 from tests.formats.printing import read_pages
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_spec, post
@@ -34,8 +34,8 @@ def acme(session: Session) -> Customer:
 
 
 def statement(session: Session, currency: str, first: date | None = None, last: date | None = None) -> str:
-    pdf = statement_pdf(session, customer(session, "ACME"), currency, first, last, GLYPHS, NOW)
-    return " ".join(read_pages(pdf))
+    letter = load_statement(session, customer(session, "ACME"), currency, first, last, NOW)
+    return " ".join(read_pages(print_statement(letter, GLYPHS, NOW)))
 
 
 def test_a_statement_has_the_movements_of_its_period(session: Session, acme: Customer) -> None:
@@ -61,13 +61,27 @@ def test_a_statement_has_one_currency(app: Flask, session: Session, acme: Custom
     assert "currency=EUR" in link(page, "PDF in EUR")
 
 
+def test_the_ageing_is_of_the_last_day_and_never_of_a_future_one(session: Session, acme: Customer) -> None:
+    text = statement(session, "USD", None, date(2026, 3, 31))
+    assert "As of 31 Mar 2026" in text
+    assert "Not due 0.00 USD" in text
+    text = statement(session, "USD", date(2026, 4, 1), date(2026, 12, 31))
+    assert "1 Apr – 31 Dec 2026 As of 2 Apr 2026" in text
+    assert "Not due 100.00 USD" in text
+
+
+def test_a_statement_is_named_by_customer_and_currency(session: Session) -> None:
+    slashed = make_customer(reference="../A B/Ü", name="x")
+    assert load_statement(session, slashed, "USD", None, None, NOW).file_name == "statement-A-B-Ü-USD-2026-04-02.pdf"
+
+
 def test_a_statement_is_downloaded_and_recorded(app: Flask, session: Session, acme: Customer) -> None:
     viewer = signed_in(app, "viewer")
     response = viewer.get(link(viewer.get(f"/customers/{acme.id}/statement"), "PDF"))
     assert (response.status_code, response.content_type) == (200, "application/pdf")
     assert "Closing balance 100.00 USD" in " ".join(read_pages(response.data))
     [event] = fresh(session, select(AuditEvent).where(AuditEvent.action == "export.downloaded"))
-    assert event.details.pop("file").startswith(f"statement-{acme.id}-2")
+    assert event.details.pop("file").startswith("statement-ACME-USD-2")
     assert event.details == {"kind": "statement", "customer": "ACME", "format": "pdf"}
 
 

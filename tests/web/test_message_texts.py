@@ -1,5 +1,7 @@
 """Settings › Message texts: list, change, preview, restore."""
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,6 +16,7 @@ from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, hidden, textarea, words
 from tests.web.reading import fresh
+from tests.web.test_mailbox import configure
 
 LIST, SHOW = "/settings/texts", "/settings/texts/invoice/de"
 EDIT, RESTORE = f"{SHOW}/edit", f"{SHOW}/restore"
@@ -148,3 +151,25 @@ def test_a_viewer_reads_and_changes_nothing(app: Flask, session: Session) -> Non
 def test_an_unknown_text_is_not_found(admin: FlaskClient) -> None:
     assert admin.get("/settings/texts/invoice/it").status_code == 404
     assert admin.get("/settings/texts/reminder-9/en").status_code == 404
+
+
+def test_a_test_goes_to_the_person_and_stores_nothing(
+    admin: FlaskClient, session: Session, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(app, monkeypatch, mail_url=f"maildir:{tmp_path / 'mailbox'}")
+    page = send(admin, EDIT, subject="Neu {number}", body="Guten Tag {name}", version="0", action="test")
+    assert page.status_code == 200
+    assert "The message to admin@example.com was accepted" in words(page)
+    assert textarea(page, "body") == "Guten Tag {name}"
+    mailbox = words(admin.get("/mailbox"))
+    assert "Neu SAMPLE-0001" in mailbox
+    assert send(admin, EDIT, subject="{x}", body="y", version="0", action="test").status_code == 422
+    assert words(admin.get("/mailbox")) == mailbox
+    assert stored(session) == []
+
+
+def test_without_mail_there_is_no_test(admin: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(app, monkeypatch, mail_url="off")
+    assert "Send a test to me" not in admin.get(EDIT).text
+    page = send(admin, EDIT, subject="Neu", body="Text", version="0", action="test")
+    assert "The message to admin@example.com was not sent." in words(page)

@@ -169,6 +169,9 @@ def test_a_statement_of_some_days(browser: FlaskClient, acme: Customer) -> None:
     assert "10 Apr 2026 Opening balance 100.00 USD" in text
     assert "Closing balance 70.00 USD" in text
     assert "Ageing as at 20 Apr 2026" in text
+    future = words(browser.get(f"/customers/{acme.id}/statement?to=2100-01-01"))
+    assert "to 1 Jan 2100" in future
+    assert "Ageing as at 1 Jan 2100" not in future
     reversed_days = browser.get(f"/customers/{acme.id}/statement?from=2026-04-20&to=2026-04-10")
     assert "The first day must not be after the last day." in words(reversed_days)
     month = browser.get(link(browser.get(f"/customers/{acme.id}/statement"), "Last month"))

@@ -9,11 +9,10 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
-from billing_admin.operations.invoices.letters import statement_pdf
+from billing_admin.operations.invoices.letters import load_statement, print_statement
 from billing_admin.operations.invoices.renditions import issued_pdf
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.master_data.customers import customer
-from billing_admin.queries.master_data.organisation import today
 
 MEDIA_TYPE = "application/pdf"
 
@@ -40,7 +39,7 @@ def get_statement_pdf(ref: str, query: StatementQuery) -> Response:
     session, moment = db.session(), now()
     row = customer(session, ref)
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
-    id, details = row.id, {"kind": "statement", "customer": row.reference, "format": "pdf"}
-    name = f"statement-{id}-{(query.to or today(session, moment)).isoformat()}.pdf"
-    content = statement_pdf(session, row, query.currency, query.from_, query.to, glyphs, moment)
-    return send_recorded(Download(name, MEDIA_TYPE, details, object_id=id), content)
+    details = {"kind": "statement", "customer": row.reference, "format": "pdf"}
+    statement = load_statement(session, row, query.currency, query.from_, query.to, moment)
+    file = Download(statement.file_name, MEDIA_TYPE, details, object_id=row.id)
+    return send_recorded(file, print_statement(statement, glyphs, moment))

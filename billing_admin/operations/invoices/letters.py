@@ -4,13 +4,15 @@ They have the data of today, and are not stored.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.document_details import details_to_json
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.receivables import ZERO_POSITION, make_statement
+from billing_admin.domain.receivables import ZERO_POSITION, Position, Statement, ageing_day, make_statement
+from billing_admin.domain.text import file_name_part
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import Letter, OverdueDocument, reminder_contents, statement_contents
 from billing_admin.formats.pdf import print_contents
@@ -29,18 +31,33 @@ NAMES = frozenset({"seller_name", "seller_address", "seller_tax_id", "number_for
 }
 
 
-def statement_pdf(
-    session: Session,
-    customer: Customer,
-    currency: str,
-    first: date | None,
-    last: date | None,
-    glyphs: Glyphs,
-    now: datetime,
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class StatementLetter:
+    """A statement in one currency, with the ageing at its end.
+
+    Without `first` it begins with the first movement.
+    """
+
+    letter: Letter
+    statement: Statement
+    position: Position
+    first: date | None
+    last: date
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file, with customer, currency and last day."""
+        reference = file_name_part(self.letter.customer_reference)
+        return f"statement-{reference}-{self.letter.currency}-{self.last.isoformat()}.pdf"
+
+
+def load_statement(
+    session: Session, customer: Customer, currency: str, first: date | None, last: date | None, now: datetime
+) -> StatementLetter:
     """Return a customer's statement for a period and currency.
 
-    Without days it is from the first movement to today; without a currency, it is in the customer's only one.
+    Without days it is from the first movement to today; without a currency, it is in the customer's only one. The ageing
+    is that of the last day, or of today if the last day is in the future.
 
     Raises:
         Invalid: The first day is after the last, or the customer has several currencies.
@@ -48,12 +65,19 @@ def statement_pdf(
     day = today(session, now)
     by_currency = statements(session, customer.id, day, first, last)
     chosen = currency or _only_currency(customer, by_currency.keys())
-    position = positions(session, last or day, [customer.id]).get((customer.id, chosen), ZERO_POSITION)
+    aged_on = ageing_day(last, day)
+    position = positions(session, aged_on, [customer.id]).get((customer.id, chosen), ZERO_POSITION)
     statement = by_currency.get(chosen) or make_statement((), first)
-    letter = load_letter(session, customer, chosen, now)
-    return print_contents(
-        statement_contents(letter, statement, position, first, last or day), glyphs, int(now.timestamp())
+    letter = replace(load_letter(session, customer, chosen, now), day=aged_on)
+    return StatementLetter(letter, statement, position, first, last or day)
+
+
+def print_statement(statement: StatementLetter, glyphs: Glyphs, now: datetime) -> bytes:
+    """Return a statement as PDF."""
+    contents = statement_contents(
+        statement.letter, statement.statement, statement.position, statement.first, statement.last
     )
+    return print_contents(contents, glyphs, int(now.timestamp()))
 
 
 def reminder_pdf(

@@ -1,12 +1,16 @@
 """Texts of messages: the list, and the preview and the form of each."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from billing_admin.background.mail_test import describe_result, send_preview
+from billing_admin.background.mail_transport import SendOutcome
+from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.message_texts import (
     MAX_BODY_LENGTH,
     TEXT_KEYS,
@@ -24,7 +28,7 @@ from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import MultilineField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
-from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.signed_in import actor, current_organisation, now
 
 WRITE = "settings:write"
 
@@ -34,6 +38,13 @@ _BODY_HINT = (
 )
 
 pages = page_blueprint("message_texts", __name__, "/settings/texts", write=WRITE)
+
+
+class TestResult(NamedTuple):
+    """The result of a test message, with the kind of its callout."""
+
+    kind: str
+    sentence: str
 
 
 class MessageTextForm(EditForm):
@@ -76,22 +87,31 @@ def show(key: str, language: str) -> ResponseReturnValue:
 
 @pages.route("/<key>/<language>/edit", methods=["GET", "POST"])
 def edit(key: str, language: str) -> ResponseReturnValue:
-    """Save the entered text, or preview it if the form's `action` is `preview`.
+    """Save the entered text, or preview it for the actions `preview` and `test`.
 
-    A preview keeps the entered text in the form, and stores nothing.
+    A preview keeps the entered text in the form, and stores nothing. A test sends it to the person.
     """
+    action, result = request.form.get("action"), None
     form, preview = MessageTextForm(data=_stored_values(key, language)), None
     if form.validate_on_submit():
         with errors_on(form):
-            if request.form.get("action") == "preview":
+            if action in {"preview", "test"}:
                 preview = _preview(key, language, form)
+                result = _send_test(preview, language) if action == "test" else None
             else:
                 text = save(form, lambda: _stored_form(key, language), operations.update, key, language, form.fields())
                 flash(f"The text “{_name(text)}” was saved.", "success")
                 return redirect(url_for("message_texts.show", key=key, language=language), 303)
     text = _load_text(key, language)
     return render_form(
-        "message_texts/form.html", form, text=text, name=_name(text), fields=fields_of(key), preview=preview
+        "message_texts/form.html",
+        form,
+        text=text,
+        name=_name(text),
+        fields=fields_of(key),
+        preview=preview,
+        result=result,
+        mail_on=_settings().mail_transport is not None,
     )
 
 
@@ -126,6 +146,24 @@ def restore(key: str, language: str) -> ResponseReturnValue:
 
 def _load_text(key: str, language: str) -> TextInUse:
     return text_in_use(db.session(), key, language)
+
+
+def _send_test(preview: TextPreview, language: str) -> TestResult:
+    """Send a preview to the person, and return the result in words."""
+    address, message = actor().name, preview.text
+    try:
+        result = send_preview(
+            _settings(), current_organisation().name, address, message.subject, message.body, language, now()
+        )
+    except Invalid as error:
+        return TestResult("danger", f"The message was not sent. {error.message}")
+    kind = {SendOutcome.SENT: "success", SendOutcome.UNCERTAIN: "warning"}.get(result.outcome, "danger")
+    return TestResult(kind, describe_result(result, address))
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings
 
 
 def _name(text: TextInUse) -> str:

@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
-from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
+from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_day
+from billing_admin.domain.text import file_name_part
 from billing_admin.formats import csv_tables
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.glyphs import load_glyphs
@@ -162,7 +163,8 @@ def statement(id: UUID) -> ResponseReturnValue:
     session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
     seller = organisation(session)
     language = customer.language or seller.language
-    positions = receivables.positions(session, last or today(), [id])
+    aged_on = ageing_day(last, today())
+    positions = receivables.positions(session, aged_on, [id])
     statements = receivables.statements(session, id, today(), first, last)
     return render_template(
         "customers/statement.html",
@@ -176,6 +178,7 @@ def statement(id: UUID) -> ResponseReturnValue:
         first=first,
         last=last,
         day=last or today(),
+        aged_on=aged_on,
         presets=[
             {
                 "label": label,
@@ -206,13 +209,10 @@ def statement_pdf(id: UUID) -> ResponseReturnValue:
     """Send a statement in one currency as PDF."""
     session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
     currency, glyphs = currency_param(), load_glyphs(current_app.extensions["billing_settings"].fonts)
-    reference, content = (
-        customer.reference,
-        letters.statement_pdf(session, customer, currency, first, last, glyphs, now()),
-    )
-    details = {"kind": "statement", "customer": reference, "format": "pdf"}
-    name = f"statement-{id}-{(last or today()).isoformat()}.pdf"
-    return send_recorded(Download(name, "application/pdf", details, object_id=id), content)
+    statement = letters.load_statement(session, customer, currency, first, last, now())
+    details = {"kind": "statement", "customer": customer.reference, "format": "pdf"}
+    file = Download(statement.file_name, "application/pdf", details, object_id=id)
+    return send_recorded(file, letters.print_statement(statement, glyphs, now()))
 
 
 @customer_pages.get("/<uuid:id>/statement.csv")
@@ -236,7 +236,13 @@ def statement_file(id: UUID) -> ResponseReturnValue:
     )
     rows = sum(len(statement.rows) for statement in statements.values())
     details = {"kind": "statement", "customer": customer.reference, "rows": rows}
-    return _send_csv(f"statement-{id}", last, csv_tables.write_csv(columns, lines, numbers), details, id)
+    return _send_csv(
+        f"statement-{file_name_part(customer.reference)}",
+        last,
+        csv_tables.write_csv(columns, lines, numbers),
+        details,
+        id,
+    )
 
 
 def _movement_amounts(row: StatementRow, currency: str) -> Iterable[str]:
