@@ -38,6 +38,7 @@ SUBJECTS: Final = (
     "billing_runs",
     "payments",
     "receivables",
+    "messages",
     "reminders",
     "audit_events",
     "files",

@@ -32,6 +32,7 @@ KINDS = (
     "services",
     "bank-accounts",
     "exchange-rates",
+    "messages",
     "audit-events",
 )
 JOURNAL = "journal"

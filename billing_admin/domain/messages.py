@@ -118,6 +118,11 @@ def has_main_recipient(recipients: Iterable[Recipient]) -> bool:
     return any(recipient.kind == TO for recipient in recipients)
 
 
+def was_sent(states: Iterable[str]) -> bool:
+    """Return whether messages in these states have sent, or may have sent."""
+    return not COUNTS_AS_SENT.isdisjoint(states)
+
+
 def retry_delay(tries: int) -> timedelta | None:
     """Return the delay after a number of failed attempts, or None after the last."""
     return RETRY_DELAYS[tries - 1] if tries <= len(RETRY_DELAYS) else None

@@ -5,7 +5,7 @@ Money is in minor units of the document's currency.
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,11 +20,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from billing_admin.domain.messages import DOCUMENT
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.organisation import NumberSeries
 from billing_admin.models.service import Service
+
+if TYPE_CHECKING:
+    from billing_admin.models.message import MessageDocument
 
 INVOICE_STATUSES = ("draft", "issued", "void")
 _OPEN = text("status = 'issued' AND kind = 'invoice' AND total <> paid + credited")
@@ -140,6 +144,13 @@ class Invoice(Base):
     replacement: Mapped["Invoice | None"] = relationship(
         primaryjoin="Invoice.id == foreign(remote(Invoice.replaces_id))", uselist=False, viewonly=True
     )
+    message_documents: Mapped[list["MessageDocument"]] = relationship(viewonly=True)
+
+    @property
+    def message_states(self) -> list[str]:
+        """The states of the messages that send the document, oldest first."""
+        messages = [part.message for part in self.message_documents if part.purpose == DOCUMENT]
+        return [message.state for message in sorted(messages, key=lambda message: (message.created_at, message.id))]
 
 
 class InvoiceLine(Base):

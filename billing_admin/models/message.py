@@ -106,6 +106,7 @@ class Message(Base):
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
 
+    customer: Mapped[Customer] = relationship(viewonly=True)
     recipients: Mapped[list["MessageRecipient"]] = relationship(order_by="MessageRecipient.position", viewonly=True)
     documents: Mapped[list["MessageDocument"]] = relationship(viewonly=True)
     files: Mapped[list["MessageFile"]] = relationship(order_by="MessageFile.name", viewonly=True)

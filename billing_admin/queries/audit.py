@@ -6,10 +6,9 @@ The head of the chain, and the events that are not yet sealed.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -30,7 +29,7 @@ from billing_admin.models import (
     TaxRate,
 )
 from billing_admin.queries.audit_history import is_about
-from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.master_data.organisation import start_of_day
 from billing_admin.queries.object_ids import OBJECT_NAMES, named_objects
 
 # A transaction may commit this long after the time of its event: the search for unsealed events begins earlier.
@@ -106,8 +105,8 @@ def events(session: Session, filters: AuditFilter) -> Select[Any]:
         (f.type, lambda: AuditEvent.object_type == f.type),
         (f.action, lambda: AuditEvent.action == f.action),
         (f.object, lambda: is_about(session, f.object or UUID(int=0))),
-        (f.from_, lambda: AuditEvent.at >= _start_of_day(session, f.from_)),
-        (f.to, lambda: AuditEvent.at < _start_of_day(session, f.to, days=1)),
+        (f.from_, lambda: AuditEvent.at >= start_of_day(session, f.from_)),
+        (f.to, lambda: AuditEvent.at < start_of_day(session, f.to, days=1)),
     ]
     query = select(*columns).where(*(condition() for value, condition in candidates if value))
     return query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
@@ -165,18 +164,6 @@ def minor_units_column(name: str, place: int | None = None) -> ColumnElement[Any
 def _is_by(actor: str) -> ColumnElement[bool]:
     id = parse_uuid(actor)
     return func.lower(AuditEvent.actor_name) == actor.lower() if id is None else AuditEvent.actor_id == id
-
-
-def _start_of_day(session: Session, day: date | None, days: int = 0) -> datetime:
-    """Return when a day, plus `days`, begins in the organisation's time zone, in UTC.
-
-    Python has no dates outside of the years 1 to 9999; the first or last day replaces them.
-    """
-    zone = ZoneInfo(organisation(session).time_zone)
-    try:
-        return datetime.combine((day or date.max) + timedelta(days), time(), zone).astimezone(UTC)
-    except OverflowError:
-        return datetime.combine(date.max if days else date.min, time(), UTC)
 
 
 # The names that events show where they are not those of `OBJECT_NAMES`.

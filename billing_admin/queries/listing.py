@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select
 from sqlalchemy.orm import selectinload
 
-from billing_admin.models import Customer, Invoice, Service
+from billing_admin.models import Customer, Invoice, Message, MessageDocument, Service
 
 Q = TypeVar("Q", bound=Select[Any])
 
@@ -31,4 +31,10 @@ def load_document_parts(query: Q) -> Q:
         Invoice.replaced,
         Invoice.replacement,
     )
-    return query.options(*map(selectinload, parts))
+    return load_message_states(query.options(*map(selectinload, parts)))
+
+
+def load_message_states(query: Q) -> Q:
+    """Return the query so that it loads the states of documents' messages."""
+    state = (Message.state, Message.created_at)
+    return query.options(selectinload(Invoice.message_documents).joinedload(MessageDocument.message).load_only(*state))

@@ -36,7 +36,14 @@ from billing_admin.web.master_data import (
     settings,
     tax_rates,
 )
-from billing_admin.web.messages import mail_settings, mailbox, reminder_levels, reminder_pauses, texts as message_texts
+from billing_admin.web.messages import (
+    mail_settings,
+    mailbox,
+    messages,
+    reminder_levels,
+    reminder_pauses,
+    texts as message_texts,
+)
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -62,6 +69,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     void_and_credit,
     payments,
     receivables,
+    messages,
     reminder_pauses,
     numbers,
     exports,

@@ -452,6 +452,8 @@ class Invoice:
     note: str
     purchase_order: str
     run: Optional[UUID]
+    sent: bool
+    message_state: Optional[str]
     lines: tuple[Line, ...]
     taxes: tuple[Tax, ...]
     etag: Optional[str] = None
@@ -743,6 +745,68 @@ class Payment:
     created_at: datetime
     created_by: str
     possible_duplicate_of: tuple[UUID, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A recipient of a message, with the outcome for it.
+
+    `result` is empty until the mail server has answered. `code` and `response` are its answer, or that of a bounce.
+    """
+
+    name: str
+    address: str
+    kind: str
+    result: str
+    code: Optional[int]
+    response: str
+    at: Optional[datetime]
+
+
+@dataclass(frozen=True)
+class MessageDocument:
+    """A document that a message sends, or reminds of.
+
+    `level` is that of the reminder; it is 0 if the document is sent.
+    """
+
+    id: UUID
+    number: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to a customer.
+
+    `reason` says why it is in its state. A person or script marked it as sent if `marked_as_sent`. `again_of` is the
+    message that this one repeats.
+    """
+
+    id: UUID
+    customer: str
+    purpose: str
+    state: str
+    reason: str
+    marked_as_sent: bool
+    documents: tuple[MessageDocument, ...]
+    period_from: Optional[date]
+    period_to: Optional[date]
+    currency: str
+    language: str
+    subject: str
+    text: str
+    attachments: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
+    attempts: int
+    next_attempt_at: Optional[datetime]
+    response: str
+    again_of: Optional[UUID]
+    again_reason: str
+    created_at: datetime
+    created_by: str
+    finished_at: Optional[datetime]
     replayed: bool = False
 
 

@@ -483,7 +483,7 @@ class NewReminderPause(_PauseNeeds, total=False):
 class InvoiceFilter(TypedDict, total=False):
     """Filters of invoices.
 
-    All days are included.
+    All days are included. `sent` selects issued documents that were sent to the customer, or were not.
     """
 
     customer: str
@@ -496,6 +496,7 @@ class InvoiceFilter(TypedDict, total=False):
     due_to: Day
     overdue: bool
     run: Key
+    sent: bool
 
 
 class OpenItemFilter(TypedDict, total=False):
@@ -579,6 +580,22 @@ class PaymentFilter(TypedDict, total=False):
     from_: Day
     to: Day
     reference: str
+
+
+class MessageFilter(TypedDict, total=False):
+    """Filters of messages.
+
+    The state `attention` is failed or uncertain, and not sent again. `undelivered` messages have a recipient that was
+    refused or bounced. `from_` and `to` are days on which messages were made, both included.
+    """
+
+    customer: str
+    state: Literal["attention", "waiting", "sending", "sent", "failed", "uncertain", "cancelled", "dropped"]
+    purpose: Literal["document", "reminder", "statement"]
+    document: str
+    from_: Day
+    to: Day
+    undelivered: bool
 
 
 class AuditFilter(TypedDict, total=False):

@@ -115,6 +115,10 @@ INVOICE_LINE_FILE: Final = Call("GET", "/invoice-lines.csv", Repeat.READS)
 OPEN_ITEM_LIST: Final = Call("GET", "/open-items", Repeat.READS)
 OPEN_ITEM_FILE: Final = Call("GET", "/open-items.csv", Repeat.READS)
 
+MESSAGE_LIST: Final = Call("GET", "/messages", Repeat.READS)
+MESSAGE_GET: Final = Call("GET", "/messages/{id}", Repeat.READS)
+MESSAGE_FILE: Final = Call("GET", "/messages.csv", Repeat.READS)
+
 REMINDER_SETTINGS_GET: Final = Call("GET", "/reminder-settings", Repeat.READS)
 REMINDER_SETTINGS_UPDATE: Final = Call(
     "PATCH", "/reminder-settings", Repeat.NEVER

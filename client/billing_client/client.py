@@ -22,6 +22,7 @@ from billing_client.resources.catalogue import Services, TaxRates
 from billing_client.resources.charges import Charges
 from billing_client.resources.customers import Customers
 from billing_client.resources.invoices import Invoices
+from billing_client.resources.messages import Messages
 from billing_client.resources.organisation import BankAccounts, ExchangeRates, MessageTexts, Organisation
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
@@ -76,6 +77,7 @@ class Client:
         self.billing_runs = BillingRuns(transport)
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)
+        self.messages = Messages(transport)
         self.reminders = Reminders(transport)
         self.audit_events = AuditEvents(transport)
         self.books = Books(transport)

@@ -14,9 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes import health
+from billing_admin.db.engine import db
 from billing_admin.formats.export import FORMATS
 from billing_admin.http.rate_limits import RateLimiter
+from billing_admin.queries.invoices.invoices import invoice
 from tests.api.conftest import BASE, Script
+from tests.messages import make_message
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
 COST_CENTRE = [{"label": "Cost centre", "value": "4711"}]
@@ -88,6 +91,7 @@ def record_examples(script: Script, monkeypatch: pytest.MonkeyPatch) -> Recorder
     _recurring(api)
     _billing(api)
     _payments(api)
+    _messages(api)
     _corrections(api)
     _reading(api)
     _refusals(api, monkeypatch)
@@ -238,6 +242,14 @@ def _payments(api: Recorder) -> None:
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})
 
 
+def _messages(api: Recorder) -> None:
+    with api.app.app_context():
+        document = invoice(db.session(), "INV-2026-00001")
+        message = make_message(document, state="sent", subject="Invoice INV-2026-00001", text="Dear ACME,\n\n…")
+    api.get("/messages?document=INV-2026-00001")
+    api.get(f"/messages/{message.id}")
+
+
 def _reminders(api: Recorder) -> None:
     levels = api.get("/reminder-settings")["levels"]
     levels = [{name: value for name, value in level.items() if name != "level"} for level in levels]
@@ -268,7 +280,7 @@ def _reading(api: Recorder) -> None:
     for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
-    for kind in ("customers", "contacts", "services", "bank-accounts", "exchange-rates", "audit-events"):
+    for kind in ("customers", "contacts", "services", "bank-accounts", "exchange-rates", "messages", "audit-events"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}")
     for format in ("csv", "hledger"):

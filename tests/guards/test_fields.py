@@ -308,6 +308,7 @@ LISTS = {
             **DUE,
             "kind": "kind=credit_note",
             "run": "run={run}",
+            "sent": "sent=0",
         },
         {"status": "tabs", "overdue": "the tab of overdue invoices"},
     ),
@@ -320,6 +321,17 @@ LISTS = {
         "OpenItemFilter", {**CUSTOMER, **CURRENCY, "as_of": "as_of=2026-01-31", "bucket": "bucket=1_30"}
     ),
     "/exchange-rates": ListFilters("ExchangeRateFilter", {**DAYS, "currency": "currency=USD"}),
+    "/messages": ListFilters(
+        "MessageFilter",
+        {
+            **CUSTOMER,
+            **DAYS,
+            "purpose": "purpose=reminder",
+            "document": "document=INV-2026-00001",
+            "undelivered": "undelivered=1",
+        },
+        {"state": "tabs"},
+    ),
     "/audit-events": ListFilters(
         "AuditFilter", {**DAYS, "actor": "actor=someone", "object": "object=3135f216-5533-4c18-882a-f96c09cfc73c"}
     ),

@@ -54,6 +54,7 @@ from tests.making import (
     pay,
     post,
 )
+from tests.messages import make_message
 from tests.people import csrf_token, person, send, signed_in
 from tests.web.pages import Element, links, parse, words
 
@@ -128,6 +129,7 @@ MODELS: dict[str, type[models.Base]] = {
     "invoices": models.Invoice,
     "jobs": models.Job,
     "line_id": models.InvoiceLine,
+    "messages": models.Message,
     "payments": models.Payment,
     "recurring_charges": models.RecurringCharge,
     "services": models.Service,
@@ -164,6 +166,8 @@ class Filled:
         issued, paid = make_invoice(acme), make_invoice(acme)
         make_invoice(acme, issue=False)
         make_invoice(make_customer(reference="third"), issue=False)
+        make_message(issued, state="sent")
+        make_message(paid, state="failed")
         pay(make_payment_spec(acme, "4", {paid.number or "": "2"}))
         pay(make_payment_spec(acme, "5", ()))
         credit(issued, "1")

@@ -54,6 +54,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "payments": "Money received from customers",
     "allocations": "Amounts of payments that are assigned to invoices",
     "open-items": "Invoices with an open amount on a day",
+    "messages": "E-mails to customers with documents, reminders and statements",
     "journal": "Double-entry bookings of a period",
     "audit-events": "The audit log",
     "number-series": "The numbers of invoices and credit notes",

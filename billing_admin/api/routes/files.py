@@ -16,6 +16,7 @@ from billing_admin.api.routes.charges import ChargeFilters
 from billing_admin.api.routes.customers import CustomerFilters
 from billing_admin.api.routes.exchange_rates import RateFilters
 from billing_admin.api.routes.invoices import InvoiceFilters
+from billing_admin.api.routes.messages import MessageFilters
 from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.api.routes.receivables import OpenItemFilters
 from billing_admin.clock import now
@@ -73,6 +74,10 @@ class RateFile(RateFilters, File):
     """A file of exchange rates."""
 
 
+class MessageFile(MessageFilters, File):
+    """A file of messages to customers."""
+
+
 class AuditFile(AuditFilters, File):
     """A file of audit events."""
 
@@ -113,6 +118,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("bank-accounts", "bank accounts", BankAccountFile, lambda _query: BankAccountFilter()),
     ("exchange-rates", "exchange rates", RateFile, lambda query: query.to_filter()),
+    ("messages", "messages, with a row for each recipient,", MessageFile, lambda query: query.to_filter()),
     ("audit-events", "audit events", AuditFile, lambda query: query.to_filter()),
 )
 

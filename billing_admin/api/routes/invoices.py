@@ -28,6 +28,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
+from billing_admin.domain.messages import STATES, was_sent
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
@@ -89,7 +90,8 @@ class TaxOut(ResponseModel):
 class InvoiceOut(ResponseModel):
     """An invoice or a credit note with its lines and taxes.
 
-    `reason` is that of a void or a credit note.
+    `reason` is that of a void or a credit note. `message_state` is the state of the last message that sends it to the
+    customer. It was `sent` if one was sent, may have been sent or was marked as sent.
     """
 
     id: UUID
@@ -118,6 +120,8 @@ class InvoiceOut(ResponseModel):
     note: str
     purchase_order: str
     run: UUID | None
+    sent: bool
+    message_state: Annotated[str, enumeration(*STATES)] | None
     lines: list[LineOut]
     taxes: list[TaxOut]
 
@@ -145,7 +149,7 @@ class DocumentOut(ResponseModel):
 class InvoiceFilters(Parameters):
     """Filters of invoices.
 
-    All days are included.
+    All days are included. `sent` selects issued documents that were sent to the customer, or were not.
     """
 
     customer: str = ""
@@ -158,6 +162,7 @@ class InvoiceFilters(Parameters):
     due_to: Day | None = None
     overdue: Flag | None = None
     run: Key | None = None
+    sent: Flag | None = None
 
     def to_filter(self, day: date) -> InvoiceFilter:
         """Return the filter for the queries.
@@ -223,6 +228,8 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
         note=row.note,
         purchase_order=row.purchase_order,
         run=row.run_id,
+        sent=was_sent(row.message_states),
+        message_state=row.message_states[-1] if row.message_states else None,
         lines=[
             LineOut(
                 id=line.id,

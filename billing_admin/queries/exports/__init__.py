@@ -30,6 +30,7 @@ from billing_admin.queries.exports.charges import CHARGES, charges
 from billing_admin.queries.exports.columns import Column, Export, Kind
 from billing_admin.queries.exports.documents import LINES, NUMBERS, invoice_columns, invoices, lines, numbers
 from billing_admin.queries.exports.log import EVENTS, events
+from billing_admin.queries.exports.messages import MESSAGES, messages
 from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, allocations, payments
 from billing_admin.queries.exports.receivables import OPEN_ITEMS, open_items
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -38,6 +39,7 @@ from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.exchange_rates import RateFilter
 from billing_admin.queries.master_data.services import ServiceFilter
+from billing_admin.queries.messages.messages import MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
 
@@ -49,6 +51,7 @@ Filters = (
     | ChargeFilter
     | CustomerFilter
     | InvoiceFilter
+    | MessageFilter
     | OpenItemFilter
     | PaymentFilter
     | RateFilter
@@ -83,6 +86,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "audit-events": FileKind(AuditFilter, events, EVENTS),
     "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),
+    "messages": FileKind(MessageFilter, messages, MESSAGES),
 }
 
 

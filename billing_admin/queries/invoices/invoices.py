@@ -9,17 +9,18 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import contains_text, parse_uuid
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
-from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.domain.messages import COUNTS_AS_SENT
+from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Message, MessageDocument, VoidedCharge
 from billing_admin.models.invoice import has_order
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
-from billing_admin.queries.listing import load_document_parts
+from billing_admin.queries.listing import load_document_parts, load_message_states
 from billing_admin.queries.master_data.customers import customer, matches_customer
 from billing_admin.queries.object_ids import invoice_id
 
@@ -39,7 +40,7 @@ class InvoiceFilter:
 
     `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
     paid. An invoice that an earlier version dated after today is not open yet. `q` is a part of the
-    number, or of the customer's name or reference.
+    number, or of the customer's name or reference. Issued documents are `sent` or not, see `is_sent`.
     """
 
     today: date
@@ -54,6 +55,7 @@ class InvoiceFilter:
     due_to: date | None = None
     overdue: bool | None = None
     run: str = ""
+    sent: bool | None = None
 
 
 STATES = ("draft", "open", "overdue", "paid", "void")
@@ -90,9 +92,22 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.overdue is True, lambda: _state("overdue", f.today)),
         (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
+        (
+            f.sent is not None,
+            lambda: and_(Invoice.status == "issued", is_sent(Invoice.id) if f.sent else ~is_sent(Invoice.id)),
+        ),
         (f.q, lambda: _search(f.q)),
     ]
     return [condition() for value, condition in candidates if value]
+
+
+def is_sent(invoice_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a customer has a document, or may have it."""
+    return exists().where(
+        MessageDocument.invoice_id == invoice_id,
+        Message.id == MessageDocument.message_id,
+        Message.state.in_(COUNTS_AS_SENT),
+    )
 
 
 def _run_id(text: str) -> UUID:
@@ -121,7 +136,7 @@ def _search(q: str) -> ColumnElement[bool]:
 
 def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
     """Select the invoices that match a filter, newest first; for `paging.page`."""
-    query = select(Invoice).where(*conditions(session, filters))
+    query = load_message_states(select(Invoice)).where(*conditions(session, filters))
     return query.order_by(Invoice.created_at.desc(), Invoice.id.desc())
 
 

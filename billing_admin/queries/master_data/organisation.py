@@ -1,6 +1,6 @@
 """The organisation: its settings, its current day, its tax rates."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,18 @@ def today(session: Session, now: datetime) -> date:
 def day_of(now: datetime, time_zone: str) -> date:
     """Return the calendar day of a time in a time zone."""
     return now.astimezone(ZoneInfo(time_zone)).date()
+
+
+def start_of_day(session: Session, day: date | None, days: int = 0) -> datetime:
+    """Return when a day, plus `days`, begins in the organisation's time zone, in UTC.
+
+    Python has no dates outside of the years 1 to 9999; the first or last day replaces them.
+    """
+    zone = ZoneInfo(organisation(session).time_zone)
+    try:
+        return datetime.combine((day or date.max) + timedelta(days), time(), zone).astimezone(UTC)
+    except OverflowError:
+        return datetime.combine(date.max if days else date.min, time(), UTC)
 
 
 def document_number_format(settings: Organisation, kind: str) -> str:

@@ -1,15 +1,15 @@
 """The messages of documents, and the facts that decide whether one may be sent."""
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.messages import COUNTS_AS_SENT, DOCUMENT, FirstMessage, SendingFacts
+from billing_admin.domain.messages import DOCUMENT, FirstMessage, SendingFacts
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
+from billing_admin.queries.invoices.invoices import is_sent
 from billing_admin.queries.master_data.organisation import day_of, organisation
 from billing_admin.queries.messages.recipients import load_recipients
 
@@ -20,15 +20,6 @@ def was_sent(session: Session, invoice_id: UUID) -> bool:
     A message with it or about it is being sent, was sent or marked as sent, or it is uncertain whether it was.
     """
     return bool(session.scalar(select(is_sent(invoice_id))))
-
-
-def is_sent(invoice_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a customer has a document, or may have it."""
-    return exists().where(
-        MessageDocument.invoice_id == invoice_id,
-        Message.id == MessageDocument.message_id,
-        Message.state.in_(COUNTS_AS_SENT),
-    )
 
 
 def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[SendingFacts]:

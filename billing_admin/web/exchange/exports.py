@@ -34,6 +34,7 @@ from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import bank_accounts, customers, exchange_rates, services
+from billing_admin.web.messages import messages
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import audit
 
@@ -68,6 +69,7 @@ EXPORT_KINDS = {
     "services": ExportKind("Services", "service and price"),
     "bank-accounts": ExportKind("Bank accounts", "bank account"),
     "exchange-rates": ExportKind("Exchange rates", "exchange rate"),
+    "messages": ExportKind("Messages", "recipient"),
     "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
 }
 
@@ -137,6 +139,14 @@ def exchange_rate_files() -> ResponseReturnValue:
     """Offer the file of the exchange rates."""
     chips = exchange_rates.filter_chips(exchange_rates.read_filters())
     return _export_page("Exchange rates", "exchange_rates.index", chips, ["exchange-rates"])
+
+
+@pages.get("/messages")
+def message_files() -> ResponseReturnValue:
+    """Offer the file of the messages in the outbox."""
+    filters = messages.read_filters()
+    state = build_chips(("state", "Status", messages.STATE_LABELS[filters.state] if filters.state else ""))
+    return _export_page("Messages", "messages.index", state + messages.filter_chips(filters), ["messages"])
 
 
 @pages.get("/audit-events")
@@ -232,6 +242,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "services": services.read_filters,
     "bank-accounts": bank_accounts.read_filters,
     "exchange-rates": exchange_rates.read_filters,
+    "messages": lambda: resolve_customer(messages.read_filters()),
     "audit-events": audit.read_filters,
 }
 

@@ -15,6 +15,7 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.charges.recurring_charges import RecurringFilter
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
+from billing_admin.queries.messages.messages import MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.frame.forms import TextField
@@ -22,7 +23,9 @@ from billing_admin.web.frame.forms import TextField
 MAX_NAMED = 5  # in an error about several matches
 BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
-ListFilter = TypeVar("ListFilter", ChargeFilter, InvoiceFilter, OpenItemFilter, PaymentFilter, RecurringFilter)
+ListFilter = TypeVar(
+    "ListFilter", ChargeFilter, InvoiceFilter, MessageFilter, OpenItemFilter, PaymentFilter, RecurringFilter
+)
 
 
 class CustomerField(TextField):

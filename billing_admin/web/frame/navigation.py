@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from flask import current_app, request, url_for
 
+from billing_admin.db.engine import db
 from billing_admin.domain.access import Actor
+from billing_admin.queries.messages.messages import ATTENTION, MessageFilter, count_messages
 from billing_admin.web.frame.guard import permission_for
 
+OUTBOX = "messages.index"
 # (group, label, icon, endpoint). The first item is the home page.
 MENU = (
     ("", "Dashboard", "layout-dashboard", "dashboard.home"),
@@ -18,6 +21,7 @@ MENU = (
     ("Billing", "Recurring charges", "refresh", "recurring_charges.index"),
     ("Money", "Payments", "credit-card", "payments.index"),
     ("Money", "Ageing", "clock", "receivables.ageing"),
+    ("Records", "Outbox", "send", OUTBOX),
     ("Records", "Number register", "list-numbers", "numbers.index"),
     ("Records", "Imports", "upload", "imports.index"),
     ("Records", "Jobs", "list-check", "jobs.index"),
@@ -56,7 +60,10 @@ PARENT_BLUEPRINT = {
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """One item of the menu."""
+    """One item of the menu.
+
+    `count` is the number of rows on its page that need attention.
+    """
 
     endpoint: str
     group: str
@@ -64,16 +71,26 @@ class MenuItem:
     icon: str
     url: str
     active: bool
+    count: int = 0
 
 
 def build_menu(reader: Actor) -> list[MenuItem]:
     """Return the items that the reader may open, with the current one marked."""
     current = PARENT_BLUEPRINT.get(request.blueprint or "", request.blueprint)
     return [
-        MenuItem(endpoint, group, label, icon, url_for(endpoint), _blueprint_of(endpoint) == current)
+        _menu_item(endpoint, group, label, icon, _blueprint_of(endpoint) == current)
         for group, label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]
+
+
+def _menu_item(endpoint: str, group: str, label: str, icon: str, active: bool) -> MenuItem:
+    """Return an item of the menu.
+
+    That of the outbox leads to the messages that need attention, if there are any.
+    """
+    count = count_messages(db.session(), MessageFilter(state=ATTENTION)) if endpoint == OUTBOX else 0
+    return MenuItem(endpoint, group, label, icon, url_for(endpoint, state=ATTENTION if count else None), active, count)
 
 
 def _blueprint_of(endpoint: str) -> str:

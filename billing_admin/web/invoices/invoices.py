@@ -32,6 +32,7 @@ from billing_admin.queries.invoices.printing import texts_of_drafts
 from billing_admin.queries.invoices.readiness import incomplete_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.messages.messages import messages_of_document
 from billing_admin.queries.payments.payments import allocations_of_invoice
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
@@ -56,6 +57,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 WRITE = "billing:write"
 PDF = "application/pdf"
 TABS = ("", *queries.STATES)
+SENT_LABELS = {"1": "Sent", "0": "Not sent"}
 KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes"}
 
 pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
@@ -72,6 +74,7 @@ def read_filters() -> queries.InvoiceFilter:
     run = id_param("run")
     issued_from, issued_to = day_range_params("issued_from", "issued_to")
     due_from, due_to = day_range_params("due_from", "due_to")
+    sent = choice_param("sent", SENT_LABELS)
     return queries.InvoiceFilter(
         today(),
         q=text_param("q"),
@@ -84,6 +87,7 @@ def read_filters() -> queries.InvoiceFilter:
         due_from=due_from,
         due_to=due_to,
         run=str(run) if run else "",
+        sent=sent == "1" if sent else None,
     )
 
 
@@ -102,6 +106,7 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("due_from", "Due date from", format_day(filters.due_from) if filters.due_from else ""),
         ("due_to", "Due date to", format_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", filters.run),
+        ("sent", "Sent to the customer", "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
     )
 
 
@@ -119,6 +124,7 @@ def index() -> ResponseReturnValue:
         page=None if unknown_customer else load_page(queries.invoices(session, filters)),
         sums=[] if unknown_customer else queries.invoice_sums(session, filters),
         kinds=list(KIND_LABELS.items()),
+        sent=list(SENT_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],
         issue_url=filtered_url("drafts.issue", status=None),
         export_url=filtered_url("exports.invoice_files"),
@@ -152,6 +158,7 @@ def show(id: UUID) -> ResponseReturnValue:
         late=late.count_late_by_line(db.session(), id),
         **_permitted_acts(invoice),
         payments=allocations_of_invoice(db.session(), id),
+        messages=messages_of_document(db.session(), id),
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
         may_pay=has_permission("payments:write"),

@@ -49,6 +49,8 @@ from billing_admin.queries.invoices.readiness import customer_shortcomings
 from billing_admin.queries.master_data import customers, organisation
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.messages import messages
+from billing_admin.queries.messages.messages import UNDELIVERED_SHOWN, MessageFilter
 from billing_admin.queries.messages.reminder_pauses import current_pause
 from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
@@ -289,6 +291,7 @@ def show(id: UUID) -> ResponseReturnValue:
     current_invoices = load_documents(session, BillingScope(day, [id]))
     settings = organisation.organisation(session)
     overdue = invoices.invoice_sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
+    undelivered = MessageFilter(customer=str(id), undelivered=True, from_=day - UNDELIVERED_SHOWN)
     return render_template(
         "customers/show.html",
         customer=customer,
@@ -308,6 +311,9 @@ def show(id: UUID) -> ResponseReturnValue:
             session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), RECENT_ROWS
         ).rows,
         contacts=contacts(session, id),
+        messages=paging.page(session, messages.messages(session, MessageFilter(customer=str(id))), RECENT_ROWS).rows,
+        undelivered=messages.count_messages(session, undelivered),
+        undelivered_from=undelivered.from_,
         default_terms=settings.payment_terms_days,
         treatments=TREATMENTS,
         roles=RECIPIENT_ROLES,

@@ -1,1 +1,1 @@
-"""Pages of messages: texts, settings of mail, mailbox, and reminders."""
+"""Pages of messages: outbox, texts, reminders, settings of mail, and mailbox."""

@@ -17,6 +17,8 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.setup import Setup, setup
+from billing_admin.queries.messages import messages
+from billing_admin.queries.messages.messages import ATTENTION, UNDELIVERED_SHOWN, MessageFilter
 from billing_admin.queries.payments import receivables
 from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from billing_admin.queries.webhooks import endpoints
@@ -61,6 +63,9 @@ def home() -> ResponseReturnValue:
         runs=recent_runs,
         run_totals=runs.run_totals(session, {run.id for run in recent_runs}),
         backlog=recurring_charges.posting_backlog(session, day),
+        attention=messages.count_messages(session, MessageFilter(state=ATTENTION)),
+        undelivered=messages.count_messages(session, MessageFilter(undelivered=True, from_=day - UNDELIVERED_SHOWN)),
+        undelivered_from=day - UNDELIVERED_SHOWN,
         failing_webhooks=endpoints.failing_endpoints(session),
         today=day,
         may_bill=has_permission("billing:write"),

@@ -1,0 +1,56 @@
+"""Show the messages to customers."""
+
+import click
+
+from billing_admin.cli.commands import command, print_message
+from billing_admin.cli.output import print_json, print_table
+from billing_admin.db.engine import db
+from billing_admin.db.paging import page
+from billing_admin.domain.formatting import format_whole
+from billing_admin.models import Message
+from billing_admin.queries.messages.messages import FILTER_STATES, MessageFilter, count_by_state, messages
+
+_COLUMNS = ("id", "created_at", "state", "customer", "documents", "recipients", "reason")
+
+
+@command("outbox")
+@click.option("--state", type=click.Choice(FILTER_STATES), help="Show only messages in this state.")
+@click.option("--customer", help="Show only the messages to the customer with this reference.")
+@click.option("--document", help="Show only the messages with the document that has this number.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Largest number of messages."
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
+def outbox(state: str | None, customer: str | None, document: str | None, limit: int, wants_json: bool) -> None:
+    """List the messages to customers, newest first.
+
+    The state “attention” has the messages that failed, or are uncertain, and were not sent again.
+
+    \b
+    Examples:
+      flask --app wsgi outbox --state attention
+      flask --app wsgi outbox --document INV-2026-00042 --json
+    """
+    session = db.session()
+    filters = MessageFilter(state=state or "", customer=customer or "", document=document or "")
+    rows = [_row(message) for message in page(session, messages(session, filters), limit).rows]
+    counts = count_by_state(session, filters)
+    if wants_json:
+        print_json({"counts": {name: count for name, count in counts.items() if name}, "messages": rows})
+    elif rows:
+        print_table(_COLUMNS, [list(row.values()) for row in rows])
+    parts = ", ".join(f"{name} {format_whole(counts[name])}" for name in FILTER_STATES)
+    print_message(f"Messages: {format_whole(counts[''])} ({parts}).")
+
+
+def _row(message: Message) -> dict[str, str]:
+    values = (
+        str(message.id),
+        message.created_at.isoformat(),
+        message.state,
+        message.customer.reference,
+        " ".join(part.invoice.number or "" for part in message.documents),
+        " ".join(recipient.address for recipient in message.recipients),
+        message.reason,
+    )
+    return dict(zip(_COLUMNS, values, strict=True))

@@ -1,0 +1,177 @@
+"""The outbox, and messages on the pages of documents, customers and the dashboard."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from billing_admin import clock
+from billing_admin.domain.messages import CC, Recipient
+from billing_admin.models import Invoice
+from tests.making import NOW, make_customer, make_invoice
+from tests.messages import ANNA, make_message
+from tests.people import signed_in
+from tests.prepared import prepared
+from tests.web.pages import has_link, link, links, words
+
+BEN = Recipient("", "ben@example.com", CC)
+
+
+@pytest.fixture
+@prepared
+def browser(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+@pytest.fixture
+@prepared
+def issued(session: Session) -> Invoice:
+    return make_invoice(make_customer(reference="ACME", name="ACME Inc"))
+
+
+def test_empty_outbox_says_what_belongs_there(browser: FlaskClient) -> None:
+    page = browser.get("/messages")
+    assert "No messages yet When you send an invoice to a customer, the message appears here." in words(page)
+    assert not has_link(page, "Export CSV")
+    assert "No messages match" in words(browser.get("/messages?state=failed"))
+    assert "There is no customer “nobody”" in words(browser.get("/messages?customer=nobody"))
+    assert browser.get("/messages?state=lost").status_code == 422
+
+
+def test_list_shows_recipients_documents_and_states(browser: FlaskClient, issued: Invoice) -> None:
+    make_message(issued, subject="First", state="sent", recipients=(ANNA, BEN))
+    make_message(customer=make_customer(reference="Other"), subject="Second", state="failed", now=NOW + timedelta(1))
+    page = browser.get("/messages")
+    text = words(page)
+    assert text.index("Second") < text.index("First")
+    assert f"{issued.number} To: anna@example.com Cc: ben@example.com Sent" in text
+    assert "ACME Inc" in text
+    assert link(page, str(issued.number)) == f"/invoices/{issued.id}"
+    tabs = dict(links(page))
+    assert {"All 2", "Needs attention 1", "Sent 1", "Failed 1", "Waiting 0"} <= tabs.keys()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=sent",
+        "customer=ACME",
+        "document=INV-2026-00001",
+        "purpose=reminder",
+        "q=hello",
+        "q=anna",
+        "from=2026-04-03",
+        "to=2026-04-02&customer=ACME",
+        "undelivered=1",
+    ],
+)
+def test_filters_select_messages(browser: FlaskClient, session: Session, issued: Invoice, query: str) -> None:
+    other = make_customer(reference="Other")
+    if query.startswith(("from", "purpose", "undelivered")):
+        make_message(
+            issued,
+            subject="Hello",
+            state="sent",
+            level=1,
+            now=NOW + timedelta(1),
+            result="bounced",
+        )
+    else:
+        make_message(issued, subject="Hello", state="sent")
+    make_message(customer=other, subject="Good bye", recipients=(BEN,))
+    page = words(browser.get(f"/messages?{query}"))
+    assert ("Hello" in page, "Good bye" in page) == (True, False)
+
+
+def test_message_shows_outcomes_and_text(browser: FlaskClient, issued: Invoice) -> None:
+    first = make_message(issued, subject="Invoice", text="Dear Anna\nsee below", state="failed", reason="No such user.")
+    page = browser.get(f"/messages/{first.id}")
+    text = words(page)
+    assert "This message was not sent No such user. Correct the cause, then send it again." in text
+    assert "Dear Anna see below" in text
+    second = make_message(
+        issued, subject="Invoice", state="sent", again_of=first.id, again_reason="New address", recipients=(ANNA, BEN)
+    )
+    text = words(browser.get(f"/messages/{first.id}"))
+    assert "This message was not sent" not in text
+    assert "Reason: New address Sent" in text
+    text = words(browser.get(f"/messages/{second.id}"))
+    assert "ben@example.com – none Cc Accepted 250 OK" in text
+    assert link(browser.get(f"/messages/{second.id}"), "an earlier one") == f"/messages/{first.id}"
+    assert browser.get("/messages/00000000-0000-0000-0000-000000000001").status_code == 404
+
+
+def test_message_marked_by_a_person_needs_no_recipients(browser: FlaskClient, issued: Invoice) -> None:
+    message = make_message(issued, state="sent", by_hand=True, recipients=(), reason="By letter on 2 April.")
+    text = words(browser.get(f"/messages/{message.id}"))
+    assert "By letter on 2 April." in text
+    assert "This message has no recipients: it was sent by other means." in text
+
+
+def test_menu_counts_failed_and_uncertain_messages_that_were_not_sent_again(app: Flask, issued: Invoice) -> None:
+    viewer = signed_in(app, "viewer")
+    assert link(viewer.get("/"), "Outbox") == "/messages"
+    failed = make_message(issued, state="failed")
+    make_message(customer=make_customer(reference="Other"), state="uncertain")
+    assert link(viewer.get("/"), "Outbox 2 need attention") == "/messages?state=attention"
+    assert "Messages were not sent 2 messages failed, or may not have been sent." in words(viewer.get("/"))
+    make_message(issued, state="sent", again_of=failed.id, again_reason="New address")
+    assert has_link(viewer.get("/"), "Outbox 1 need attention")
+
+
+def test_refused_recipient_is_named_on_the_document(browser: FlaskClient, issued: Invoice) -> None:
+    message = make_message(issued, state="sent", recipients=(ANNA, BEN), result="refused")
+    document = browser.get(f"/invoices/{issued.id}")
+    assert "This document may not have arrived anna@example.com, ben@example.com did not get it." in words(document)
+    assert link(document, "Show message") == f"/messages/{message.id}"
+
+
+def test_warning_of_bounces_leads_to_the_messages_and_ends(browser: FlaskClient, issued: Invoice) -> None:
+    old, recent = clock.now() - timedelta(40), clock.now() - timedelta(20)
+    make_message(issued, subject="Old", state="sent", result="bounced", now=old)
+    pages = ("/", f"/customers/{issued.customer_id}")
+    assert not any("Recipients did not get messages" in words(browser.get(page)) for page in pages)
+    message = make_message(issued, subject="Hello", state="sent", result="bounced", level=1, now=recent)
+    for page in pages:
+        response = browser.get(page)
+        assert "Recipients did not get messages" in words(response)
+        messages = words(browser.get(link(response, "1 message")))
+        assert ("Hello" in messages, "Old" in messages) == (True, False)
+    make_message(issued, state="sent", level=1, again_of=message.id, again_reason="New address")
+    assert not any("Recipients did not get messages" in words(browser.get(page)) for page in pages)
+
+
+def test_document_and_customer_list_their_messages(browser: FlaskClient, issued: Invoice) -> None:
+    make_message(issued, subject="Hello", state="sent")
+    for page in (f"/invoices/{issued.id}", f"/customers/{issued.customer_id}"):
+        assert "Hello" in words(browser.get(page))
+    assert has_link(browser.get(f"/customers/{issued.customer_id}"), "All messages: Recent messages")
+
+
+def test_invoices_are_filtered_by_whether_they_were_sent(
+    browser: FlaskClient, session: Session, issued: Invoice
+) -> None:
+    other = make_invoice(make_customer(reference="Other"))
+    draft = make_invoice(make_customer(reference="Unissued"), issue=False)
+    make_message(issued, state="uncertain")
+    make_message(other, state="failed")
+    sent, unsent = (words(browser.get(f"/invoices?sent={value}")) for value in (1, 0))
+    assert (str(issued.number) in sent, str(other.number) in sent) == (True, False)
+    assert (str(issued.number) in unsent, str(other.number) in unsent) == (False, True)
+    assert draft.customer_name not in unsent
+    assert "Overdue Failed" in unsent
+
+
+def test_export_has_a_row_for_each_recipient(browser: FlaskClient, issued: Invoice) -> None:
+    make_message(issued, subject="=1+1", state="sent", recipients=(ANNA, BEN))
+    make_message(issued, level=1, state="sent", by_hand=True, recipients=(), reason="By letter", now=NOW + timedelta(1))
+    page = browser.get(link(browser.get("/messages"), "Export CSV"))
+    assert "Rows 3 recipients" in words(page)
+    rows = list(csv.DictReader(io.StringIO(browser.get("/exports/messages.csv").text)))
+    assert [row["recipient"] for row in rows] == ["", "anna@example.com", "ben@example.com"]
+    assert [row["documents"] for row in rows] == [issued.number] * 3
+    assert (rows[1]["subject"], rows[1]["result"], rows[0]["marked_as_sent"]) == ("'=1+1", "accepted", "true")
