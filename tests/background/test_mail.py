@@ -1,6 +1,6 @@
 """The worker sends each message once: it looks again before it connects, and records what became of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
@@ -21,18 +21,16 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import RETRY_DELAYS, Recipient
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import AuditEvent, Customer, Invoice, Message, Rendition
+from billing_admin.models import AuditEvent, Rendition
 from billing_admin.operations.master_data import customers
-from billing_admin.operations.messages import deliveries, documents, messages
+from billing_admin.operations.messages import deliveries, messages
 from billing_admin.operations.messages.content import Sender, make_content
-from billing_admin.operations.messages.documents import SendSpec
-from billing_admin.operations.messages.outbox import NewFile, NewMessage, enqueue_messages
 from tests.background.hooks import make_endpoint, summary
+from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, payer, remind, retry, stored
 from tests.mailing import MailHandler, mail_server
-from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_payment_spec, pay, void
+from tests.making import NOW, change_settings, credit, make_invoice, make_payment_spec, pay, void
 from tests.messages import make_message
 
-ANNA, CORA = Recipient("Anna", "anna@example.com"), Recipient("Cora", "cora@example.com", "cc")
 OK = RecipientResult(ANNA.address, True, 250, "OK")
 
 
@@ -45,71 +43,6 @@ def _clock() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _mail_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     change_mail(app, monkeypatch, mail_url="smtp://127.0.0.1:1?tls=off", mail_from="Billing <billing@seller.example>")
-
-
-def change_mail(app: Flask, monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
-    settings = app.extensions["billing_settings"].model_copy(update=values)
-    monkeypatch.setitem(app.extensions, "billing_settings", settings)
-
-
-class Server:
-    """The transport of a test: it answers as it is told, and keeps each message that it took over."""
-
-    def __init__(self, *results: SendResult) -> None:
-        self.results = list(results)
-        self.taken: list[bytes] = []
-        self.envelopes: list[tuple[str, list[str]]] = []
-        self.on_connect: Callable[[], None] = lambda: None
-
-    def __call__(
-        self, _settings: Any, sender: str, recipients: Sequence[Any], content: bytes, before_data: Callable[[], None]
-    ) -> SendResult:
-        self.on_connect()
-        result = self.results.pop(0) if self.results else sent(*(recipient.address for recipient in recipients))
-        if result.outcome is not SendOutcome.RETRY:
-            before_data()
-            self.taken.append(content)
-            self.envelopes.append((sender, [recipient.address for recipient in recipients]))
-        return result
-
-
-def sent(*addresses: str) -> SendResult:
-    results = tuple(RecipientResult(address, True, 250, "OK") for address in addresses)
-    return SendResult(SendOutcome.SENT, results, "250 Queued as 4711")
-
-
-def retry(response: str = "451 Try later") -> SendResult:
-    return SendResult(SendOutcome.RETRY, (), response)
-
-
-def payer(**fields: Any) -> Customer:
-    return make_customer(**{"reference": "ACME", "name": "Acme", "email": ANNA.address, **fields})
-
-
-def enqueue(invoice: Invoice, *recipients: Recipient) -> UUID:
-    spec = SendSpec(recipients or None)
-    return transaction(documents.send_document, invoice.id, spec, True, SYSTEM, datetime.now(NOW.tzinfo))[0]
-
-
-def remind(*invoices: Invoice) -> UUID:
-    letter = NewFile("Reminder.pdf", "application/pdf", b"%PDF-letter")
-    message = NewMessage(
-        customer_id=invoices[0].customer_id,
-        purpose="reminder",
-        currency="USD",
-        language="en",
-        recipients=[ANNA],
-        subject="Reminder",
-        text="Please pay.",
-        documents=[(invoice.id, 1) for invoice in invoices],
-        files=[letter],
-    )
-    return transaction(enqueue_messages, [message], SYSTEM, datetime.now(NOW.tzinfo))[0]
-
-
-def stored(id: UUID) -> Message:
-    db.session.rollback()
-    return db.session.get_one(Message, id, populate_existing=True)
 
 
 def state(id: UUID) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from billing_admin.queries.doctor import (
     Result,
     check_anchors,
     logos,
+    messages,
     recurring,
     renditions,
     run_checks,
@@ -719,9 +720,9 @@ def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wro
 
 def test_every_check_is_tried() -> None:
     """Those of recurring charges are tried in `test_doctor_recurring`, those of stored files in `test_renditions` and
-    `test_logos`.
+    `test_logos`, those of messages in `test_doctor_messages`.
     """
-    elsewhere = {check.name for check in (*recurring.CHECKS, *renditions.CHECKS, *logos.CHECKS)}
+    elsewhere = {check.name for check in (*recurring.CHECKS, *renditions.CHECKS, *logos.CHECKS, *messages.CHECKS)}
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
 
 

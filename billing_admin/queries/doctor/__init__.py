@@ -19,6 +19,7 @@ from billing_admin.queries.doctor import (
     documents,
     logos,
     message_texts,
+    messages,
     receivables,
     recurring,
     renditions,
@@ -30,7 +31,19 @@ from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"]
 
-PARTS = (charges, documents, corrections, renditions, logos, receivables, recurring, tax_rates, message_texts, audit)
+PARTS = (
+    charges,
+    documents,
+    corrections,
+    renditions,
+    logos,
+    messages,
+    receivables,
+    recurring,
+    tax_rates,
+    message_texts,
+    audit,
+)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000
