@@ -4,7 +4,7 @@ import argparse
 import logging
 import time
 
-from benchmarks import billing, exporting, importing, pages, posting, reading
+from benchmarks import billing, exporting, importing, pages, posting, reading, searching
 from benchmarks.harness import Row, table
 from benchmarks.places import places
 from billing_admin import tune_gc
@@ -16,6 +16,7 @@ FAMILIES = {
     "importing": importing,
     "reading": reading,
     "pages": pages,
+    "searching": searching,
 }
 
 

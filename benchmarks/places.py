@@ -1,5 +1,6 @@
 """The two measured databases with the application, filled by SQL as fast as each database allows."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,6 +144,9 @@ def fill_catalogue(place: Place, customers: int) -> None:
                    'customer ' || n, 'none', '[]',
                    {now}, 1, {", ".join("''" for _ in blank)}
             FROM {place.series(1, customers)}""",
+        f"""INSERT INTO customer_texts (id, customer_id, text)
+            SELECT {place.id("0a01", "n")}, {place.id("0a00", "n")}, 'c' || {reference} || ' customer ' || n || ' street 1'
+            FROM {place.series(1, customers)}""",
         f"""INSERT INTO accounts (customer_id, currency, pending_charges, pending_amount, held_charges, held_amount)
             SELECT {place.id("0a00", "n")}, 'EUR', 0, {zero}, 0, {zero} FROM {place.series(1, customers)}""",
     ]
@@ -159,7 +163,7 @@ def fill_catalogue(place: Place, customers: int) -> None:
         for statement in statements:
             connection.execute(text(statement))
     # Without statistics PostgreSQL would take the tables for empty and scan them sequentially.
-    place.analyze("customers", "accounts", "services", "service_prices")
+    place.analyze("customers", "customer_texts", "accounts", "services", "service_prices")
 
 
 def fill_charges(place: Place, first: int, last: int, customers: int, table: str = "charges") -> None:
@@ -197,3 +201,42 @@ def fill_charges(place: Place, first: int, last: int, customers: int, table: str
         connection.execute(insert, {"customers": customers})
         if table == "charges":
             connection.execute(account)
+
+
+def fill_invoices(place: Place, count: int, customers: int) -> None:
+    """Insert issued invoices INV-2026-00001 and so on, of which each tenth has a line with a purchase order.
+
+    They are spread over the customers, and the first nine tenths are paid. The lines of other invoices are left out.
+    """
+    is_sqlite = place.kind == "SQLite"
+    if is_sqlite:
+        number = "printf('INV-2026-%05d', n)"
+        moment = "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-01-01', n || ' seconds')"
+        day, one, zero = "date('2026-01-01', (n / 5000) || ' days')", "'1'", "'0'"
+    else:
+        number = "'INV-2026-' || lpad(n::text, greatest(5, length(n::text)), '0')"
+        moment = "timestamptz '2026-01-01' + n * interval '1 second'"
+        day, one, zero = "date '2026-01-01' + (n / 5000)::int", "1", "0"
+    details = json.dumps({"buyer": {"name": "Customer", "street": "Street 1", "city": "Town"}, "seller": "x" * 600})
+    series, total = place.id("0900", "1"), "1000 + n % 400000"
+    statements = (
+        f"""INSERT INTO number_series (id, kind, year, next_sequence, last_hash)
+            VALUES ({series}, 'invoice', 2026, {count + 1}, '')""",
+        f"""INSERT INTO invoices (id, kind, status, customer_id, currency, series_id, sequence, number, issue_date, due_date,
+                period_from, period_to, net, tax, total, paid, credited, customer_reference, customer_name, customer_address,
+                customer_tax_id, seller_name, seller_address, seller_tax_id, footer, note, purchase_order, reason, hash,
+                created_at, issued_at, version, details)
+            SELECT {place.id("0e00", "n")}, 'invoice', 'issued', c.id, 'EUR', {series}, n, {number}, {day}, {day}, {day},
+                {day}, {total}, 0, {total}, CASE WHEN n <= {count} / 10 * 9 THEN {total} ELSE 0 END, 0, c.reference, c.name,
+                'Street 1', '', 'Seller', 'Street 2', '', '', '', '', '', '{"0" * 64}', {moment}, {moment}, 1, '{details}'
+            FROM {place.series(1, count)} JOIN customers AS c ON c.id = {place.id("0a00", f"(n % {customers} + 1)")}""",
+        f"""INSERT INTO invoice_lines (id, invoice_id, customer_id, currency, position, service_code, description, quantity,
+                unit_price, amount, net, tax_category, tax_percent, charges, purchase_order)
+            SELECT {place.id("0f00", "n * 10")}, {place.id("0e00", "n * 10")},
+                {place.id("0a00", f"(n * 10 % {customers} + 1)")}, 'EUR', 1, '', '', {one}, {one}, {one}, 1, 'O', {zero}, 1,
+                'PO-' || n
+            FROM {place.series(1, count // 10)}""",
+    )
+    with place.writing() as connection:
+        for statement in statements:
+            connection.execute(text(statement))

@@ -1,13 +1,14 @@
 """SQL conditions on many values, or on an object's id or own name."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam, or_
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam, literal, or_
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, QueryableAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
@@ -104,13 +105,39 @@ def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> C
     return list_contains(attribute, bindparam(None, list(values), ValueList(), unique=True))
 
 
-def contains_text(column: InstrumentedAttribute[Any], text: str) -> ColumnElement[bool]:
+class like_in_any_case(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
+    """`column LIKE pattern` in upper or lower case.
+
+    SQLite's LIKE ignores the case of ASCII letters. SQLAlchemy's `ilike` would call `lower` on each value there.
+    """
+
+    type = NullType()
+    inherit_cache = True
+
+
+@compiles(like_in_any_case)
+def _like_on_sqlite(element: like_in_any_case, compiler: SQLCompiler, **options: Any) -> str:
+    return _like(element, compiler, "LIKE", **options)
+
+
+@compiles(like_in_any_case, "postgresql")
+def _like_on_postgresql(element: like_in_any_case, compiler: SQLCompiler, **options: Any) -> str:
+    return _like(element, compiler, "ILIKE", **options)
+
+
+def _like(element: like_in_any_case, compiler: SQLCompiler, operator: str, **options: Any) -> str:
+    column, pattern = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} {operator} {pattern} ESCAPE '/')"
+
+
+def contains_text(column: QueryableAttribute[Any], text: str) -> ColumnElement[bool]:
     """Return the condition that a column contains a text, in upper or lower case.
 
     SQLite ignores the case of ASCII letters only: a text with others is searched in each common spelling.
     """
     spellings = [text] if text.isascii() else [text, text.lower(), text.upper(), text.title(), text.capitalize()]
-    return or_(*(column.icontains(spelling, autoescape=True) for spelling in dict.fromkeys(spellings)))
+    patterns = ("%" + re.sub("([/%_])", r"/\1", spelling) + "%" for spelling in dict.fromkeys(spellings))
+    return or_(*(like_in_any_case(column, literal(pattern, Text())) for pattern in patterns))
 
 
 def parse_uuid(name: str) -> UUID | None:

@@ -5,7 +5,7 @@ A text is stored exactly as entered, or refused.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from billing_admin.domain.errors import Invalid
 
@@ -181,6 +181,11 @@ def never_collide(format: str, other_format: str) -> bool:
     return not (same_heads and same_tails)
 
 
+def may_be_in_number(text: str) -> bool:
+    """Return whether the number of a document can contain a text."""
+    return _NUMBER_WORDS.fullmatch(text) is not None
+
+
 # Letters that Unicode does not decompose, as they are sorted in most of Europe.
 _BASE_LETTERS = str.maketrans(
     {
@@ -203,8 +208,20 @@ def fold_for_search(value: str, *field: str | int) -> str:
         Invalid: The text is longer than every text that can be searched.
     """
     check_length(value, LONGEST_FOLDED, *field)
+    return _fold(value)
+
+
+def _fold(value: str) -> str:
     decomposed = unicodedata.normalize("NFKD", value.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def fold_texts(values: Iterable[str]) -> str:
+    """Join texts for searches, without case, accents and line breaks.
+
+    A text that is given twice occurs once.
+    """
+    return _fold(" ".join(dict.fromkeys(" ".join(value.split()) for value in values if value)))
 
 
 def sort_key(name: str) -> str:

@@ -114,6 +114,21 @@ class Customer(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
+class CustomerText(Base):
+    """All that documents print of a customer, at some time, as one folded text.
+
+    Each change of such a text adds a row. A search for documents reads these rows instead of each document, and finds a
+    document by the customer's earlier name as well.
+    """
+
+    __tablename__ = "customer_texts"
+    __table_args__ = (Index(None, "customer_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey(Customer.id))
+    text: Mapped[str]
+
+
 class Account(Base):
     """The unbilled totals of a customer in one currency.
 

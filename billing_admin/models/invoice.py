@@ -82,6 +82,10 @@ class Invoice(Base):
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
         Index(None, "issue_date"),
+        Index(None, "total"),
+        Index(
+            "ix_invoices_purchase_order", "purchase_order", "id", postgresql_where=_HAS_ORDER, sqlite_where=_HAS_ORDER
+        ),
         Index(None, "voided_on", postgresql_where=_VOIDED, sqlite_where=_VOIDED),
     )
 
@@ -213,9 +217,12 @@ class InvoiceLine(Base):
     unit_code: Mapped[str | None]
 
 
-def has_order() -> ColumnElement[bool]:
-    """Return the condition of the index of lines with an order, in its words."""
-    return InvoiceLine.purchase_order != literal_column("''")
+def has_order(model: type[Invoice] | type[InvoiceLine]) -> ColumnElement[bool]:
+    """Return the condition of the index of rows with an order, in its words.
+
+    Documents and lines have such an index each.
+    """
+    return model.purchase_order != literal_column("''")
 
 
 class VoidedCharge(Base):

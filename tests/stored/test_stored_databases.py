@@ -18,9 +18,9 @@ from sqlalchemy import URL, make_url, select, text
 from billing_admin import create_app
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
-from billing_admin.domain.text import sort_key
+from billing_admin.domain.text import fold_texts, sort_key
 from billing_admin.formats.addresses import print_address
-from billing_admin.models import Customer, CustomerContact
+from billing_admin.models import Customer, CustomerContact, CustomerText, Invoice
 from billing_admin.queries.doctor import run_checks
 from tests.databases import SERVER, plain, postgresql_database
 
@@ -120,3 +120,19 @@ def test_the_stored_databases_hold_every_kind_of_document(tmp_path: Path) -> Non
             "invoice void",
             "credit_note issued",
         }
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_stored_documents_are_found_by_each_text_that_they_print(kind: str, tmp_path: Path) -> None:
+    with restored(kind, DAYS[0], tmp_path) as url, migrated(url, tmp_path):
+        texts: dict[Any, list[str]] = {}
+        for row in db.session.scalars(select(CustomerText)):
+            texts.setdefault(row.customer_id, []).append(row.text)
+        documents = db.session.scalars(select(Invoice)).all()
+        assert documents
+        for document in documents:
+            names = (document.customer_reference, document.customer_name)
+            printed = [*names, document.customer_tax_id, document.customer_address]
+            assert any(all(fold_texts([part]) in text for part in printed) for text in texts[document.customer_id]), (
+                document.number
+            )

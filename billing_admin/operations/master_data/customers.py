@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,8 +22,10 @@ from billing_admin.domain.master_data import (
     differing_fields,
     refuse_differences,
 )
-from billing_admin.domain.parties import ADDRESS_PARTS
-from billing_admin.models import Account, Customer
+from billing_admin.domain.parties import ADDRESS_PARTS, LANGUAGES
+from billing_admin.domain.text import fold_texts
+from billing_admin.formats.addresses import print_address
+from billing_admin.models import Account, Customer, CustomerText
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 from billing_admin.operations.master_data.contacts import set_email, set_search_text
@@ -64,6 +66,7 @@ def create(
     set_search_text(customer, email)
     session.add(customer)
     session.flush()
+    _keep_document_text(session, customer)
     set_email(session, customer, email, actor, now)
     open_accounts(session, [(customer.id, customer.currency)])
     record(session, actor, now, "customer.created", "customer", customer.id, _stored_fields(customer))
@@ -133,9 +136,23 @@ def update(
         set_search_text(customer, customer.email)
         flag_modified(customer, "search")  # the version counts changes of the e-mail address as well
         session.flush()
+        _keep_document_text(session, customer)
         open_account_if_missing(session, (customer.id, customer.currency))
         record(session, actor, now, "customer.changed", "customer", customer.id, changed)
     return customer
+
+
+def _keep_document_text(session: Session, customer: Customer) -> None:
+    """Store the text by which documents made from now on are found.
+
+    Earlier texts stay.
+    """
+    countries = {print_address(customer, language) for language in LANGUAGES}
+    parts = (customer.reference, customer.name, customer.tax_id, customer.address, *sorted(countries))
+    text = fold_texts(parts)
+    id = uuid5(customer.id, text)
+    if session.get(CustomerText, id) is None:
+        session.add(CustomerText(id=id, customer_id=customer.id, text=text))
 
 
 def _refuse_unprinted_address(values: dict[str, Any], before: dict[str, Any]) -> None:

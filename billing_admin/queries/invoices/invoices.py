@@ -12,16 +12,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import contains_text, parse_uuid
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.messages import COUNTS_AS_SENT
-from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Message, MessageDocument, VoidedCharge
-from billing_admin.models.invoice import has_order
-from billing_admin.queries.amounts import amount_conditions
+from billing_admin.models import Charge, Invoice, InvoiceLine, Message, MessageDocument, VoidedCharge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
+from billing_admin.queries.invoices.search import matches
 from billing_admin.queries.listing import load_document_parts, load_message_states
-from billing_admin.queries.master_data.customers import customer, matches_customer
+from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.object_ids import invoice_id
 
 
@@ -40,7 +39,8 @@ class InvoiceFilter:
 
     `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
     paid. An invoice that an earlier version dated after today is not open yet. `q` is a part of the
-    number, or of the customer's name or reference. Issued documents are `sent` or not, see `is_sent`.
+    number, of a purchase order, or of a text of the customer, today's or an earlier one, or the total.
+    Issued documents are `sent` or not, see `is_sent`.
     """
 
     today: date
@@ -96,7 +96,7 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
             f.sent is not None,
             lambda: and_(Invoice.status == "issued", is_sent(Invoice.id) if f.sent else ~is_sent(Invoice.id)),
         ),
-        (f.q, lambda: _search(f.q)),
+        (f.q, lambda: matches(session, f.q)),
     ]
     return [condition() for value, condition in candidates if value]
 
@@ -115,23 +115,6 @@ def _run_id(text: str) -> UUID:
     if id is None:
         raise Invalid("not_an_id", "Use the ID of a billing run.", "run")
     return id
-
-
-def _search(q: str) -> ColumnElement[bool]:
-    """Return the condition that an invoice, its customer, total or order matches."""
-    text = q.strip()
-    columns = (
-        *(Invoice.number, Invoice.customer_name, Invoice.customer_reference, Invoice.customer_tax_id),
-        *(Invoice.customer_address, Invoice.purchase_order),
-    )
-    of_customer = select(Customer.id).where(matches_customer(text))
-    by_order = select(InvoiceLine.invoice_id).where(has_order(), contains_text(InvoiceLine.purchase_order, text))
-    return or_(
-        *(contains_text(column, text) for column in columns),
-        Invoice.id.in_(by_order),
-        Invoice.customer_id.in_(of_customer),
-        *amount_conditions(text, Invoice.currency, Invoice.total),
-    )
 
 
 def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:

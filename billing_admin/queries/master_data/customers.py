@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import contains_text, has_id_or_name, is_any_of, is_any_of_named
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
-from billing_admin.models import Account, Customer, CustomerContact
+from billing_admin.models import Account, Customer, CustomerContact, CustomerText
 
 
 def customer(session: Session, name: str) -> Customer:
@@ -31,7 +31,7 @@ def customer(session: Session, name: str) -> Customer:
 class CustomerFilter:
     """A filter for customers.
 
-    `q` is a part of reference, name or e-mail address, folded.
+    `q` is a part of a text of the customer, see `matches_customer`.
     """
 
     q: str = ""
@@ -40,17 +40,18 @@ class CustomerFilter:
 
 
 def matches_customer(q: str) -> ColumnElement[bool]:
-    """Return the condition that a text of a customer, except the notes, matches."""
-    columns = (
-        *(Customer.tax_id, Customer.address, Customer.purchase_order, Customer.buyer_reference, Customer.contract),
-        *(Customer.street, Customer.street2, Customer.postcode, Customer.city),
-    )
-    of_contact = or_(*(contains_text(column, q.strip()) for column in (CustomerContact.name, CustomerContact.email)))
+    """Return the condition that a text of a customer, except the notes, matches.
+
+    It includes earlier names and addresses that documents may show.
+    """
+    text, folded = q.strip(), fold_for_search(q.strip(), "q")
+    columns = (Customer.purchase_order, Customer.buyer_reference, Customer.contract)
+    of_contact = (contains_text(column, text) for column in (CustomerContact.name, CustomerContact.email))
     return or_(
-        Customer.search.contains(fold_for_search(q, "q"), autoescape=True),
-        *(contains_text(column, q.strip()) for column in columns),
-        # `correlate`: an export of contacts joins their table.
-        exists().where(and_(CustomerContact.customer_id == Customer.id, of_contact)).correlate(Customer),
+        Customer.search.contains(folded, autoescape=True),
+        *(contains_text(column, text) for column in columns),
+        Customer.id.in_(select(CustomerText.customer_id).where(CustomerText.text.contains(folded, autoescape=True))),
+        Customer.id.in_(select(CustomerContact.customer_id).where(or_(*of_contact)).correlate(None)),
     )
 
 
