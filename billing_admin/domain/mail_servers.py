@@ -148,7 +148,7 @@ def check_mail_address(address: str, *field: str | int) -> str:
     """
     match = _MAIL_ADDRESS.fullmatch(address) if len(address) <= LONGEST_ADDRESS else None
     if match is None or not address.isprintable() or not _HOST.fullmatch(ascii_domain(match[1])):
-        raise Invalid("invalid_email", "Enter an e-mail address such as billing@example.com.", *field)
+        raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", *field)
     return address
 
 
@@ -169,7 +169,7 @@ def split_named_address(text: str) -> tuple[str, str]:
     match = _NAMED_ADDRESS.fullmatch(text)
     name, address = (match["quoted"] or match["name"] or "", match["address"]) if match else ("", text.strip())
     if not name.isprintable():
-        raise Invalid("invalid_email", "Remove the control character from the name of the sender.")
+        raise Invalid("unprintable", "Remove the control character from the name of the sender.")
     return name.strip(), check_mail_address(address.strip())
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 from zoneinfo import available_timezones
 
 from billing_admin.domain.colours import check_accent
 from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, Problem, Stale
 from billing_admin.domain.journal import check_account_name
+from billing_admin.domain.mail_servers import check_mail_address
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import (
@@ -445,6 +446,10 @@ TAX_RATE_RULES: Mapping[str, Rule] = {
 }
 
 
+# Fields with the address of a mailbox. Those stored by earlier versions may have another form.
+_MAIL_ADDRESSES: Final = frozenset({"email", "contact_email"})
+
+
 def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an object, each checked by its rule.
 
@@ -458,9 +463,18 @@ def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[s
 
 
 def check_new_texts(fields: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
-    """Raise Invalid with every problem if new texts have unprintable characters."""
+    """Raise Invalid with every problem if new texts have unprintable characters.
+
+    A new e-mail address must also be one that mail servers accept.
+    """
     new = {field: value for field, value in fields.items() if isinstance(value, str) and value != stored.get(field)}
-    _check(new, lambda field, value: refuse_unprintable(value, field))
+    _check(new, _check_new_text)
+
+
+def _check_new_text(field: str, value: str) -> None:
+    refuse_unprintable(value, field)
+    if field in _MAIL_ADDRESSES and value:
+        check_mail_address(value, field)
 
 
 def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> None:

@@ -136,7 +136,7 @@ def _check(mail: Mail, domain: str) -> None:
     ):
         for address in filter(None, addresses):
             check_text(address.name, field, longest=LONGEST_NAME, stored=True)
-            check_mail_address(address.address, field)
+            _check_address(address.address, field)
     check_text(mail.subject, "subject", longest=LONGEST_SUBJECT, stored=True)
     check_text(mail.text, "text", longest=LONGEST_TEXT, lines=True, stored=True)
     _require(_LANGUAGE, mail.language, "language", "Use the code of a language, such as en.")
@@ -144,6 +144,14 @@ def _check(mail: Mail, domain: str) -> None:
     for attachment in mail.attachments:
         check_text(attachment.name, "attachments", stored=True)
         _require(_MEDIA_TYPE, attachment.media_type, "attachments", "Use a media type such as application/pdf.")
+
+
+def _check_address(address: str, field: str) -> None:
+    try:
+        check_mail_address(address)
+    except Invalid as error:
+        message = f"“{address}” cannot be used as an e-mail address. Correct it, then send the message again."
+        raise Invalid(error.code, message, field) from None
 
 
 def _require(form: re.Pattern[str], value: str, field: str, message: str) -> None:

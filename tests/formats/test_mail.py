@@ -185,6 +185,11 @@ def test_fields_that_are_refused(changes: dict[str, Any], field: str) -> None:
     assert caught.value.field == (field,)
 
 
+def test_an_address_that_cannot_be_used_is_named() -> None:
+    with pytest.raises(Invalid, match=r"“a,b@c” cannot be used as an e-mail address\. Correct it"):
+        mail_bytes(mail(to=[MailAddress("", "a,b@c")]), DOMAIN)
+
+
 @pytest.mark.parametrize("domain", ["", "a b", "example.com>\r\nX: y", "münchen.example"])
 def test_domains_that_are_refused(domain: str) -> None:
     with pytest.raises(Invalid):

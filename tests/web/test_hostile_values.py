@@ -28,8 +28,10 @@ from werkzeug.test import TestResponse
 from billing_admin import models, web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.mail_servers import Maildir
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats.logo import check_logo
+from billing_admin.formats.maildir import deliver_to_maildir
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
@@ -58,6 +60,15 @@ from tests.messages import make_message
 from tests.people import csrf_token, person, send, signed_in
 from tests.web.pages import Element, links, parse, words
 
+MAIL = b"""Subject: Hello
+Content-Type: multipart/mixed; boundary=x
+
+--x
+Content-Type: application/pdf; name=a.pdf
+
+%PDF
+--x--
+"""
 WEB = Path(web.__file__).parent
 # Values for blank fields of a form, so that a hostile value in another field gets further.
 GOOD = {
@@ -161,6 +172,8 @@ class Filled:
         make_tax_rate("VAT7", "7")
         make_bank_account()
         make_bank_account(currency="USD")
+        mailbox: Maildir = self.app.extensions["billing_settings"].mail_transport
+        self.mail = deliver_to_maildir(mailbox.folder, MAIL).name
         self.logo = transaction(logos.set_logo, check_logo(make_png(2, 2)), SYSTEM, NOW).sha256
         post(*(make_spec(acme, amount, service=service) for amount in ("7", "8")))
         issued, paid = make_invoice(acme), make_invoice(acme)
@@ -190,10 +203,13 @@ class Filled:
                 query = query.where(models.User.role == "viewer")
             yield name, self.session.scalars(query).all()[0]
         issued = self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one()
-        for name in ("corrections", "invoices.line", "invoices.download_pdf", "invoices.explain", "invoice_id"):
+        for name in (
+            *("corrections", "invoices.line", "invoices.download_pdf", "invoices.explain", "invoice_id"),
+            *("reminder_pauses.pause_invoice", "reminder_pauses.resume_invoice"),
+        ):
             yield name, issued
         acme = self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one()
-        for name in ("customers", "receivables", "customer_id"):
+        for name in ("customers", "receivables", "customer_id", "reminder_pauses"):
             yield name, acme
 
     def addresses(self, rule: Rule) -> Iterator[str]:
@@ -219,6 +235,10 @@ class Filled:
             "filename": "style.css",
             "sha256": self.logo,
             "format": "ubl",
+            "key": "invoice",
+            "language": "en",
+            "name": self.mail,
+            "position": 1,
         }
         return [named[name]]
 

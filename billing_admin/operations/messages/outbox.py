@@ -20,7 +20,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row as Values
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_day, format_period
-from billing_admin.domain.master_data import CONTACT_RULES
+from billing_admin.domain.mail_servers import check_mail_address
 from billing_admin.domain.messages import (
     MAX_MESSAGE_LENGTH,
     MAX_SUBJECT_LENGTH,
@@ -158,11 +158,7 @@ def check_addresses(recipients: Sequence[Recipient]) -> Sequence[Recipient]:
 
 
 def _check_address(value: str, *field: str | int) -> str:
-    try:
-        address: str = CONTACT_RULES["email"](value, "email")
-    except Invalid as error:
-        raise Invalid(error.code, error.message, *field) from None
-    return check_not_blank(address, *field)
+    return check_mail_address(check_not_blank(value, *field), *field)
 
 
 def _refuse_second_messages(session: Session, messages: Iterable[NewMessage], numbers: dict[UUID, str]) -> None:
