@@ -5,12 +5,13 @@ API's answers have the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.money import Money, plain_decimal, plain_decimal_or_none
@@ -58,7 +59,19 @@ def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: da
         "run": _id_text(row["run_id"]),
         "lines": [_line(line, row) for line in document.lines],
         "taxes": [_tax(tax, row) for tax in sorted(document.taxes, key=lambda tax: (tax["category"], tax["position"]))],
+        **base_currency_members(row["details"], row["tax_in_base"]),
     }
+
+
+def base_currency_members(details: Mapping[str, Any] | None, tax_in_base: int | None) -> dict[str, Any]:
+    """Return the tax of a document in the base currency, and its rate.
+
+    Both are None without a rate.
+    """
+    rate = details_from_json(details).base_rate
+    if rate is None or tax_in_base is None:
+        return {"tax_in_base": None, "base_rate": None}
+    return {"tax_in_base": str(Money(tax_in_base, rate.currency)), "base_rate": asdict(rate)}
 
 
 def _line(line: Row, invoice: Row) -> dict[str, Any]:

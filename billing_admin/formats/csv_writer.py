@@ -102,7 +102,12 @@ def _written(session: Session, query: Select[Any]) -> Iterator[bytes]:
 
 def _cells(export: Export, rows: Select[Any], write: Callable[[Column, Cell], Cell]) -> Select[Any]:
     """Return the query with every cell as text, or null."""
-    return rows.add_columns(*(write(column, export.currency).label(column.name) for column in export.columns))
+    return rows.add_columns(
+        *(
+            write(column, export.currency if column.currency is None else column.currency).label(column.name)
+            for column in export.columns
+        )
+    )
 
 
 def _minor_digits(currency: Cell, write: Callable[[int], Cell]) -> Cell:

@@ -423,8 +423,25 @@ class Tax:
 
 
 @dataclass(frozen=True)
+class BaseRate:
+    """The exchange rate of a document.
+
+    One unit of `currency`, the base currency, costs `rate` units of the document's currency.
+    """
+
+    currency: str
+    rate: Decimal
+    day: date
+    source: str
+
+
+@dataclass(frozen=True)
 class Invoice:
-    """An invoice or a credit note with its lines and taxes."""
+    """An invoice or a credit note with its lines and taxes.
+
+    `tax_in_base` is the tax in the base currency by `base_rate`; both are None for a document in that currency or
+    without tax.
+    """
 
     id: UUID
     number: Optional[str]
@@ -456,6 +473,8 @@ class Invoice:
     message_state: Optional[str]
     lines: tuple[Line, ...]
     taxes: tuple[Tax, ...]
+    tax_in_base: Optional[Decimal] = None
+    base_rate: Optional[BaseRate] = None
     etag: Optional[str] = None
     replayed: bool = False
 

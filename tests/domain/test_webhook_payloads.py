@@ -18,6 +18,7 @@ from billing_admin.domain.webhook_payloads import (
 
 ID, OTHER = UUID(int=1), UUID(int=2)
 TODAY = date(2026, 11, 29)
+RATE = {"currency": "EUR", "rate": "1.087", "day": "2026-10-30", "source": "ECB"}
 
 
 def invoice(**changes: Any) -> DocumentRows:
@@ -42,6 +43,8 @@ def invoice(**changes: Any) -> DocumentRows:
         "note": "",
         "purchase_order": "PO-1",
         "run_id": None,
+        "details": None,
+        "tax_in_base": None,
     }
     line = {
         "id": OTHER,
@@ -103,6 +106,15 @@ def invoice(**changes: Any) -> DocumentRows:
             {"number": None, "issue_date": None, "balance": "0.00"},
         ),
         ({"run_id": OTHER}, {"run": str(OTHER)}),
+        ({}, {"tax_in_base": None, "base_rate": None}),
+        (
+            {"currency": "USD", "tax_in_base": 1748, "details": {"base_rate": RATE}},
+            {"tax_in_base": "17.48", "base_rate": RATE},
+        ),
+        (
+            {"currency": "USD", "tax_in_base": 748, "details": {"base_rate": RATE | {"currency": "JPY"}}},
+            {"tax_in_base": "748"},
+        ),
     ],
 )
 def test_an_invoice_has_its_state_and_amounts_of_the_day(changes: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -1,10 +1,13 @@
 """Exchange rates: set, imported and removed; and the tax in the base currency that documents freeze."""
 
+import csv
+import io
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,6 +21,7 @@ from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import exchange_rates
 from billing_admin.operations.master_data.exchange_rates import RatesSet
 from billing_admin.queries.doctor import run_checks
+from tests.api.conftest import Script, make_token  # noqa: F401 - a fixture
 from tests.books import contents
 from tests.making import NOW, all_invoices, bill, credit, make_customer, make_service, make_spec, make_tax_rate, post
 
@@ -172,3 +176,23 @@ def test_credits_have_the_rate_of_their_invoice_and_add_up_to_its_tax(session: S
     assert sum(note.tax for note in notes) == invoice.tax == 1900
     assert sum(note.tax_in_base or 0 for note in notes) == invoice.tax_in_base == 1754
     assert [result.check.name for result in run_checks(session) if result.count] == []
+
+
+@pytest.mark.both_databases
+def test_tax_in_the_base_currency_is_in_the_api_and_the_file(app: Flask, session: Session, make_token: Any) -> None:  # noqa: F811
+    make_tax_rate()
+    set_rates(rate("1.0832"), rate("150", currency="JPY"))
+    make_invoices("100", currency="USD")
+    make_invoices("10000", currency="JPY")
+    make_invoices("100", currency="EUR")
+    script = Script(app.test_client(), make_token(["read"]))
+    shown = {row["currency"]: row for row in script.get("/invoices").json["data"]}  # type: ignore[index]
+    base_rate = {"currency": "EUR", "day": TODAY.isoformat(), "source": "ECB"}
+    assert (shown["USD"]["tax_in_base"], shown["USD"]["base_rate"]) == ("17.54", base_rate | {"rate": "1.0832"})
+    assert (shown["JPY"]["tax_in_base"], shown["JPY"]["base_rate"]) == ("12.67", base_rate | {"rate": "150"})
+    assert (shown["EUR"]["tax_in_base"], shown["EUR"]["base_rate"]) == (None, None)
+    rows = {row["currency"]: row for row in csv.DictReader(io.StringIO(script.get("/invoices.csv").text))}
+    names = ("tax_in_base", "base_currency", "base_rate", "base_rate_day", "base_rate_source")
+    assert [rows["USD"][name] for name in names] == ["17.54", "EUR", "1.0832", TODAY.isoformat(), "ECB"]
+    assert [rows["JPY"][name] for name in names] == ["12.67", "EUR", "150", TODAY.isoformat(), "ECB"]
+    assert [rows["EUR"][name] for name in names] == [""] * 5

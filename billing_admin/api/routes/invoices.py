@@ -30,6 +30,7 @@ from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.messages import STATES, was_sent
 from billing_admin.domain.money import Money, currency_code
+from billing_admin.domain.webhook_payloads import base_currency_members
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.billing.preview import prepare_current_document
@@ -87,11 +88,24 @@ class TaxOut(ResponseModel):
     vatex: str
 
 
+class BaseRateOut(ResponseModel):
+    """The exchange rate of a document.
+
+    One unit of `currency`, the base currency, costs `rate` units of the document's currency.
+    """
+
+    currency: str
+    rate: Exact
+    day: date
+    source: str
+
+
 class InvoiceOut(ResponseModel):
     """An invoice or a credit note with its lines and taxes.
 
     `reason` is that of a void or a credit note. `message_state` is the state of the last message that sends it to the
-    customer. It was `sent` if one was sent, may have been sent or was marked as sent.
+    customer. It was `sent` if one was sent, may have been sent or was marked as sent. `tax_in_base` is the tax in the
+    base currency by `base_rate`; both are null if the document is in the base currency or has no tax, and for drafts.
     """
 
     id: UUID
@@ -124,6 +138,8 @@ class InvoiceOut(ResponseModel):
     message_state: Annotated[str, enumeration(*STATES)] | None
     lines: list[LineOut]
     taxes: list[TaxOut]
+    tax_in_base: str | None
+    base_rate: BaseRateOut | None
 
 
 class DocumentOut(ResponseModel):
@@ -264,6 +280,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
             )
             for tax in row.taxes
         ],
+        **base_currency_members(row.details, row.tax_in_base),
     )
 
 

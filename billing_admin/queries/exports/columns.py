@@ -22,7 +22,7 @@ class Kind(Enum):
     WHOLE = auto()
     EXACT = auto()
     MONEY = auto()
-    """Minor units of the row's currency."""
+    """Minor units of the row's currency, or of the column's."""
     DAY = auto()
     MOMENT = auto()
     FLAG = auto()
@@ -30,16 +30,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named column of a file."""
+    """A named column of a file.
+
+    `currency` is that of its money, if it is not the row's.
+    """
 
     name: str
     kind: Kind
     value: ColumnElement[Any]
+    currency: ColumnElement[Any] | None = None
 
 
-def column(name: str, kind: Kind, value: Any) -> Column:
+def column(name: str, kind: Kind, value: Any, currency: ColumnElement[Any] | None = None) -> Column:
     """Return a column of a file for a column or expression of a query."""
-    return Column(name, kind, value.expression if isinstance(value, InstrumentedAttribute) else value)
+    return Column(name, kind, value.expression if isinstance(value, InstrumentedAttribute) else value, currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, cast, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.models import Invoice, InvoiceLine
+from billing_admin.models import ExchangeRate, Invoice, InvoiceLine
 from billing_admin.queries.exports.columns import Column, Export, Kind, column
 from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions
 from billing_admin.queries.invoices.numbers import SeriesFilter, series_documents
@@ -113,7 +113,18 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("purchase_order", Kind.TEXT, Invoice.purchase_order),
         column("period_from", Kind.DAY, Invoice.period_from),
         column("period_to", Kind.DAY, Invoice.period_to),
+        column("tax_in_base", Kind.MONEY, Invoice.tax_in_base, _base_rate("currency")),
+        column("base_currency", Kind.WORD, _base_rate("currency")),
+        column("base_rate", Kind.EXACT, cast(_base_rate("rate"), ExchangeRate.rate.type)),
+        column("base_rate_day", Kind.DAY, _base_rate("day")),
+        column("base_rate_source", Kind.TEXT, _base_rate("source")),
     )
+
+
+def _base_rate(member: str) -> ColumnElement[str]:
+    """Return a member of the exchange rate in the details of a document, or null."""
+    value: ColumnElement[str] = Invoice.details["base_rate"][member].as_string()
+    return value
 
 
 def _payment_status(open_amount: ColumnElement[int], today: date) -> ColumnElement[str | None]:
