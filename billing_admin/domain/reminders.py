@@ -5,10 +5,10 @@ A customer gets one message for each currency, with all its invoices that are du
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.days import check_calendar_day
@@ -21,6 +21,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 LEVELS: Final = (1, 2, 3)
 LAST_LEVEL: Final = LEVELS[-1]
 MAX_LEVEL_DAYS: Final = 365
+_DAILY_RUNS: Final = UUID("6f1f8f0e-9b1e-5a53-9a43-3f0a6c2f7d11")  # never changes: the ids of daily runs derive from it
 
 # Why an invoice that is due for a reminder gets none. The keys are part of the API.
 ARCHIVED: Final = "archived"
@@ -273,6 +274,34 @@ def describe_reason(reason: str, day: date | None, note: str) -> str:
     return f"{text}: {note}" if note else text
 
 
+@dataclass(frozen=True, slots=True)
+class ReminderDocument:
+    """An invoice of a reminder directly before it is sent.
+
+    Amounts are in minor units; `reminded_amount` is the one in the letter, or None if it is not known.
+    """
+
+    number: str
+    open_amount: int
+    reminded_amount: int | None
+    pause: Pause | None
+
+
+def stop_reason(documents: Iterable[ReminderDocument], customer_pause: Pause | None, day: date) -> str | None:
+    """Return why a waiting reminder is not sent after all, or None if it is.
+
+    If one of its amounts has changed, the letter and its sum are wrong, and the next run makes a true one.
+    """
+    if customer_pause is not None and is_paused(customer_pause, day):
+        return f"Reminders of the customer were paused through {format_day(customer_pause.through)}."
+    for document in documents:
+        if document.pause is not None and is_paused(document.pause, day):
+            return f"Reminders of {document.number} were paused through {format_day(document.pause.through)}."
+        if document.reminded_amount not in {None, document.open_amount}:
+            return f"The open amount of {document.number} has changed."
+    return None
+
+
 @dataclass(slots=True)
 class _Decisions:
     """The decisions on the invoices of an account."""
@@ -282,21 +311,17 @@ class _Decisions:
 
 
 def plan_reminders(
-    accounts: Iterable[RemindedAccount],
-    levels: Sequence[ReminderLevel],
-    day: date,
-    skipped: Collection[UUID] = (),
-    most: int | None = None,
+    accounts: Iterable[RemindedAccount], levels: Sequence[ReminderLevel], day: date, most: int | None = None
 ) -> ReminderPlan:
     """Return the reminders of a day, by customer reference and currency.
 
-    Invoices that are not due for their next level are in neither list. `skipped` are invoices that a person left out. After
-    `most` reminders, the others are left for the next run.
+    Invoices that are not due for their next level are in neither list. After `most` reminders, the others are left for
+    the next run.
     """
     reminders: list[PlannedReminder] = []
     left_out: list[LeftOutInvoice] = []
     for account in sorted(accounts, key=lambda account: (account.reference, account.currency)):
-        decisions = _decide(account, levels, day, frozenset(skipped))
+        decisions = _decide(account, levels, day)
         left_out += decisions.left_out
         if not decisions.items:
             continue
@@ -307,9 +332,7 @@ def plan_reminders(
     return ReminderPlan(day, tuple(reminders), tuple(left_out))
 
 
-def _decide(
-    account: RemindedAccount, levels: Sequence[ReminderLevel], day: date, skipped: Collection[UUID]
-) -> _Decisions:
+def _decide(account: RemindedAccount, levels: Sequence[ReminderLevel], day: date) -> _Decisions:
     decisions = _Decisions()
     for invoice, is_covered in _with_coverage(account):
         if invoice.level >= LAST_LEVEL:
@@ -318,8 +341,6 @@ def _decide(
         if days_overdue < level.days_after_due:
             continue
         reason = _reason(account, invoice, level, day, is_covered=is_covered)
-        if reason is None and invoice.id in skipped:
-            reason = (SKIPPED, None, "")
         if reason is None:
             decisions.items.append(ReminderItem(invoice, invoice.level + 1, days_overdue))
         else:
@@ -353,6 +374,27 @@ def _reason(
         (not account.recipients, NO_RECIPIENT, None),
     )
     return next(((reason, reason_day, "") for applies, reason, reason_day in reasons if applies), None)
+
+
+def skip_invoices(plan: ReminderPlan, skipped: Collection[UUID]) -> ReminderPlan:
+    """Return a plan without the invoices that a person left out; they are named."""
+    reminders: list[PlannedReminder] = []
+    left_out = list(plan.left_out)
+    for reminder in plan.reminders:
+        items = tuple(item for item in reminder.items if item.invoice.id not in skipped)
+        if items:
+            reminders.append(replace(reminder, items=items))
+        left_out += [
+            LeftOutInvoice(reminder.account, item.invoice, item.level, SKIPPED)
+            for item in reminder.items
+            if item.invoice.id in skipped
+        ]
+    return replace(plan, reminders=tuple(reminders), left_out=tuple(left_out))
+
+
+def daily_run_id(day: date, part: int) -> UUID:
+    """Return the id of the daily run of a day; a full run is followed by another part."""
+    return uuid5(_DAILY_RUNS, f"{day.isoformat()}:{part}")
 
 
 def count_by_level(plan: ReminderPlan) -> dict[tuple[str, int], tuple[int, int]]:

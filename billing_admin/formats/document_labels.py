@@ -135,6 +135,7 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "days_overdue": ("{days} days overdue", "{days} Tage überfällig", "Échu de {days} jours", "{days} días de retraso"),
     "unallocated": ("Credit", "Guthaben", "Crédit", "Saldo a favor"),
     "statement_period": ("Period", "Zeitraum", "Période", "Período"),
+    "reminder_level": ("Reminder no.", "Mahnstufe", "Relance n°", "Aviso n.º"),
     "overdue_days": ("Days overdue", "Tage überfällig", "Jours de retard", "Días de retraso"),
     "open_amount": ("Open amount", "Offener Betrag", "Montant dû", "Importe pendiente"),
     "total_due": ("Total due", "Fälliger Gesamtbetrag", "Total dû", "Total pendiente"),

@@ -57,13 +57,17 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class OverdueDocument:
-    """An invoice after its due date; `open_amount` is in minor units."""
+    """An invoice after its due date; `open_amount` is in minor units.
+
+    `level` is that of its reminder, or 0 if the letter does not show it.
+    """
 
     number: str
     issue_date: date
     due_date: date
     days_overdue: int
     open_amount: int
+    level: int = 0
 
 
 def statement_contents(
@@ -112,20 +116,30 @@ def first_day(statement: Statement, first: date | None, last: date) -> date:
 def reminder_contents(letter: Letter, level: int, documents: Sequence[OverdueDocument], text: str = "") -> Contents:
     """Return the texts of a reminder about all overdue documents in one currency.
 
-    `level` is from 1 to 3. `text` replaces the usual one of the level.
+    `level` is from 1 to 3. `text` replaces the usual one of the level. Documents show their levels if these differ.
     """
     with use_number_format(NumberFormat(letter.number_format)):
         locale = DocumentLocale(letter.details.language)
         label, total = locale.label, sum(document.open_amount for document in documents)
+        shows_levels = len({document.level for document in documents}) > 1
         rows = [
             [
                 document.number,
                 locale.day(document.issue_date),
                 locale.day(document.due_date),
+                *([format_whole(document.level)] if shows_levels else []),
                 format_whole(document.days_overdue),
                 format_money(document.open_amount, letter.currency),
             ]
             for document in documents
+        ]
+        names = [
+            "number",
+            "issued",
+            "due",
+            *(["reminder_level"] if shows_levels else []),
+            "overdue_days",
+            "open_amount",
         ]
         numbers = ", ".join(document.number for document in documents)
         return _head(letter, label(f"reminder_{level}"), locale) | {
@@ -134,9 +148,7 @@ def reminder_contents(letter: Letter, level: int, documents: Sequence[OverdueDoc
                 (label("customer"), letter.customer_reference),
             ],
             "paragraphs": [[line] for line in text_lines(text or label(f"reminder_text_{level}"))],
-            "table": _table(
-                [label(name) for name in ("number", "issued", "due", "overdue_days", "open_amount")], rows, 3, 0
-            ),
+            "table": _table([label(name) for name in names], rows, 3, 0),
             "sums": [(label("total_due"), format_money(total, letter.currency), True)],
             "payment": payment_contents(
                 total,

@@ -22,11 +22,13 @@ from billing_admin.domain.reminders import (
     check_levels,
     check_pause,
     count_by_level,
+    daily_run_id,
     describe_reason,
     levels_from_json,
     levels_to_json,
     next_reminder,
     plan_reminders,
+    skip_invoices,
 )
 
 DUE = date(2026, 3, 1)
@@ -150,11 +152,13 @@ def test_credit_covers_the_oldest_invoices_in_full() -> None:
 
 def test_a_person_leaves_invoices_out() -> None:
     first, second = make_invoice(number="A", level=1), make_invoice(number="B")
-    planned = plan(make_account(first, second), days=14, skipped=[first.id])
-    assert levels_of(planned) == [("B", 1)]
-    assert [reminder.level for reminder in planned.reminders] == [1]
-    assert reasons_of(planned) == ["skipped"]
-    assert plan(make_account(first, second), days=14, skipped=[first.id, second.id]).reminders == ()
+    planned = plan(make_account(first, second), days=14)
+    skipped = skip_invoices(planned, [first.id])
+    assert levels_of(skipped) == [("B", 1)]
+    assert [reminder.level for reminder in skipped.reminders] == [1]
+    assert reasons_of(skipped) == ["skipped"]
+    assert skip_invoices(planned, [first.id, second.id]).reminders == ()
+    assert skip_invoices(planned, []) == planned
 
 
 def test_a_full_run_leaves_the_others_for_the_next() -> None:
@@ -180,6 +184,11 @@ def test_the_digest_changes_with_all_that_is_confirmed() -> None:
     assert digest not in {plan(account, days=14).digest() for account in changed}
     attaching = [replace(level, attaches_documents=False) for level in DEFAULT_LEVELS]
     assert plan_reminders([account], attaching, DUE + 3 * DAY).digest() != digest
+
+
+def test_the_ids_of_daily_runs_never_change() -> None:
+    assert str(daily_run_id(DUE, 0)) == "f16a05b3-7b81-5e0b-a010-d0bc5a437350"
+    assert daily_run_id(DUE, 1) != daily_run_id(DUE, 0) != daily_run_id(DUE + DAY, 0)
 
 
 @pytest.mark.parametrize(

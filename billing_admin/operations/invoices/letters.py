@@ -80,22 +80,11 @@ def print_statement(statement: StatementLetter, glyphs: Glyphs, now: datetime) -
     return print_contents(contents, glyphs, int(now.timestamp()))
 
 
-def reminder_pdf(
-    session: Session,
-    customer: Customer,
-    currency: str,
-    level: int,
-    documents: Sequence[OverdueDocument],
-    glyphs: Glyphs,
-    now: datetime,
-    text: str = "",
+def print_reminder(
+    letter: Letter, level: int, documents: Sequence[OverdueDocument], glyphs: Glyphs, now: datetime
 ) -> bytes:
-    """Return a reminder of a level from 1 to 3 about a customer's overdue documents.
-
-    `text` replaces the usual one of the level.
-    """
-    letter = load_letter(session, customer, currency, now)
-    return print_contents(reminder_contents(letter, level, documents, text), glyphs, int(now.timestamp()))
+    """Return a reminder of a level from 1 to 3 about a customer's overdue documents."""
+    return print_contents(reminder_contents(letter, level, documents), glyphs, int(now.timestamp()))
 
 
 def load_letter(session: Session, customer: Customer, currency: str, now: datetime) -> Letter:

@@ -15,12 +15,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.messages import DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
+from billing_admin.domain.messages import REMINDER, DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageRecipient
 from billing_admin.operations.audit import record
 from billing_admin.operations.messages.messages import finish
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.outbox import load_message_recipients
+from billing_admin.queries.messages.reminders import find_stop_reason
 
 LEASE: Final = timedelta(minutes=10)  # longer than an attempt can take
 RATE_LOCK: Final = 7_245_004  # the key of PostgreSQL's advisory lock
@@ -70,6 +71,8 @@ def claim_message(
         return None
     customer = session.get_one(Customer, row.customer_id, populate_existing=True)
     reason = drop_reason(row.purpose, customer.name, customer.archived_at is not None, documents)
+    if reason is None and row.purpose == REMINDER:
+        reason = find_stop_reason(session, row, now)
     if reason is not None:
         _drop(session, row, reason, actor, now)
         return None

@@ -1,0 +1,311 @@
+"""Reminder runs: plan the reminders that are due, and enqueue their messages.
+
+Letters are printed outside of the transaction, which would hold the lock of SQLite meanwhile. The transaction locks the
+invoices and plans again: messages are enqueued only if their plan is still the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing_admin.db.bulk import insert_many
+from billing_admin.db.ids import new_id
+from billing_admin.domain.access import Actor
+from billing_admin.domain.document_hash import Row as Values
+from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.master_data import refuse_differences
+from billing_admin.domain.message_texts import render_text
+from billing_admin.domain.messages import REMINDER, mail_off
+from billing_admin.domain.money import currency_code
+from billing_admin.domain.reminders import PlannedReminder, ReminderPlan, daily_run_id, plan_reminders, skip_invoices
+from billing_admin.domain.text import file_name_part, file_stem
+from billing_admin.formats.glyphs import Glyphs
+from billing_admin.formats.letter_contents import OverdueDocument
+from billing_admin.formats.message_fields import reminder_fields
+from billing_admin.models import Customer, ReminderRun, ReminderRunItem
+from billing_admin.operations.audit import record
+from billing_admin.operations.invoices.letters import load_letter, load_statement, print_reminder, print_statement
+from billing_admin.operations.invoices.renditions import pdf_form
+from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, enqueue_messages, lock_documents
+from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.master_data.organisation import organisation, today
+from billing_admin.queries.messages.reminders import invoices_of_reminder, load_levels, load_reminded_accounts
+from billing_admin.queries.messages.texts import load_template
+from billing_admin.queries.object_ids import invoice_id
+
+MAX_REMINDERS: Final = 500  # of a run; the others are left for the next one
+MAX_ATTACHED: Final = 20  # documents; a letter about more lists them, and attaches none
+PLAN_CHANGED: Final = "The reminders have changed since this preview. Review the new preview first."
+_ATTEMPTS: Final = 3
+_PDF: Final = "application/pdf"
+# Runs a function in a transaction: `db.transactions.transaction`, or a function that calls it.
+Transact: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderRunSpec:
+    """The request of a run.
+
+    `customers` are the only ones to remind. `without_customers` and `without_invoices` are left out. `confirmed` is the
+    digest of the preview that was shown, which had all of them; a different preview refuses the run.
+    """
+
+    customers: tuple[str, ...] | None = None
+    currency: str | None = None
+    without_customers: tuple[str, ...] = ()
+    without_invoices: tuple[str, ...] = ()
+    confirmed: str | None = None
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderPreview:
+    """The reminders that a run would send.
+
+    `digest` is that of the plan before a person left anything out.
+    """
+
+    plan: ReminderPlan
+    digest: str
+
+
+def preview_reminders(session: Session, spec: ReminderRunSpec, now: datetime) -> ReminderPreview:
+    """Return the reminders that a run would send, and why it leaves others out.
+
+    Raises:
+        Invalid: The currency, a customer or an invoice is unknown.
+    """
+    if spec.currency is not None:
+        currency_code(spec.currency)
+    customer_ids = None if spec.customers is None else _customer_ids(session, spec.customers, "customers")
+    without = set(_customer_ids(session, spec.without_customers, "without_customers"))
+    skipped = set(_ids(session, spec.without_invoices, "without_invoices", invoice_id))
+    day = today(session, now)
+    accounts = load_reminded_accounts(session, day, customer_ids, spec.currency)
+    plan = plan_reminders(accounts, load_levels(session), day, MAX_REMINDERS)
+    skipped |= {
+        item.invoice.id
+        for reminder in plan.reminders
+        if reminder.account.customer_id in without
+        for item in reminder.items
+    }
+    return ReminderPreview(skip_invoices(plan, skipped), plan.digest())
+
+
+def _customer_ids(session: Session, names: Sequence[str], field: str) -> list[UUID]:
+    return _ids(session, names, field, lambda session, name: customer(session, name).id)
+
+
+def _ids(session: Session, names: Sequence[str], field: str, find: Callable[[Session, str], UUID]) -> list[UUID]:
+    ids = []
+    for index, name in enumerate(names):
+        try:
+            ids.append(find(session, name))
+        except NotFound as error:
+            raise Invalid(error.code, error.message, field, index) from error
+    return ids
+
+
+def run_reminders(
+    transact: Transact,
+    session: Session,
+    spec: ReminderRunSpec,
+    mail_on: bool,
+    glyphs: Glyphs,
+    actor: Actor,
+    now: datetime,
+) -> tuple[UUID, bool]:
+    """Enqueue the reminders that are due, or return the run that has the same id.
+
+    Returns its id, and whether it is new. `mail_on` tells whether a mail server is set up.
+
+    Raises:
+        Conflict: The preview has changed since it was confirmed, the id belongs to another run, or no mail server is set
+            up.
+        Invalid: The currency, a customer or an invoice is unknown.
+    """
+    for attempt in count(1):
+        stored = session.get(ReminderRun, spec.id, populate_existing=True) if spec.id else None
+        if stored is not None:
+            _check_same(stored, spec)
+            return stored.id, False
+        if not mail_on:
+            raise mail_off()
+        preview = preview_reminders(session, spec, now)
+        _check_confirmed(preview, spec)
+        messages = [_message(session, reminder, glyphs, now) for reminder in preview.plan.reminders]
+        run = transact(_store, spec, preview.plan, messages, actor, now)
+        if run is not None:
+            return run  # type: ignore[no-any-return]
+        if attempt == _ATTEMPTS:
+            raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
+    raise AssertionError
+
+
+def _check_confirmed(preview: ReminderPreview, spec: ReminderRunSpec) -> None:
+    if spec.confirmed is not None and spec.confirmed != preview.digest:
+        raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
+
+
+def _check_same(stored: ReminderRun, spec: ReminderRunSpec) -> None:
+    requested = {
+        "customers": None if spec.customers is None else list(spec.customers),
+        "currency": spec.currency,
+        "without_customers": list(spec.without_customers) or None,
+        "without_invoices": list(spec.without_invoices) or None,
+    }
+    differs = [name for name, value in requested.items() if value is not None and value != getattr(stored, name)]
+    refuse_differences(f"Reminder run {stored.id}", differs, "id")
+
+
+def _store(
+    session: Session,
+    spec: ReminderRunSpec,
+    plan: ReminderPlan,
+    messages: Sequence[NewMessage],
+    actor: Actor,
+    now: datetime,
+) -> tuple[UUID, bool] | None:
+    """Store a run with its messages, or return None if its plan is no longer true."""
+    existing = session.get(ReminderRun, spec.id, with_for_update=True) if spec.id else None
+    if existing is not None:
+        _check_same(existing, spec)
+        return existing.id, False
+    lock_documents(session, {id for message in messages for id, _ in message.documents})
+    preview = preview_reminders(session, spec, now)
+    _check_confirmed(preview, spec)
+    if preview.plan.digest() != plan.digest():
+        return None
+    run = ReminderRun(
+        id=spec.id or new_id(now),
+        day=plan.day,
+        customers=None if spec.customers is None else list(spec.customers),
+        currency=spec.currency,
+        without_customers=list(spec.without_customers),
+        without_invoices=list(spec.without_invoices),
+        confirmed=spec.confirmed,
+        reminders=len(messages),
+        created_at=now,
+        created_by=actor.name,
+    )
+    session.add(run)
+    session.flush()
+    message_ids = enqueue_messages(session, messages, actor, now)
+    rows = [*_reminded_rows(plan, message_ids), *_left_out_rows(preview.plan)]
+    insert_many(
+        session,
+        ReminderRunItem,
+        [{"run_id": run.id, "position": position} | row for position, row in enumerate(rows, 1)],
+    )
+    details = {"day": plan.day.isoformat(), "reminders": len(messages)}
+    record(session, actor, now, "reminder_run.created", "reminder_run", run.id, details)
+    return run.id, True
+
+
+def _reminded_rows(plan: ReminderPlan, message_ids: Sequence[UUID]) -> Iterator[Values]:
+    for reminder, message_id in zip(plan.reminders, message_ids, strict=True):
+        for item in reminder.items:
+            yield {
+                "customer_id": reminder.account.customer_id,
+                "invoice_id": item.invoice.id,
+                "currency": reminder.account.currency,
+                "level": item.level,
+                "open_amount": item.invoice.open_amount,
+                "message_id": message_id,
+                "reason": "",
+                "day": None,
+                "note": "",
+            }
+
+
+def _left_out_rows(plan: ReminderPlan) -> Iterator[Values]:
+    for row in plan.left_out:
+        yield {
+            "customer_id": row.account.customer_id,
+            "invoice_id": row.invoice.id,
+            "currency": row.account.currency,
+            "level": row.level,
+            "open_amount": row.invoice.open_amount,
+            "message_id": None,
+            "reason": row.reason,
+            "day": row.day,
+            "note": row.note,
+        }
+
+
+def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage:
+    """Return the message of a reminder, with its letter and attachments."""
+    account, level = reminder.account, reminder.level
+    row = session.get_one(Customer, account.customer_id)
+    letter = load_letter(session, row, account.currency, now)
+    documents = [
+        OverdueDocument(
+            number=item.invoice.number,
+            issue_date=item.invoice.issue_date,
+            due_date=item.invoice.due_date,
+            days_overdue=item.days_overdue,
+            open_amount=item.invoice.open_amount,
+            level=item.level,
+        )
+        for item in reminder.items
+    ]
+    template = load_template(session, f"reminder-{level}", letter.details.language)
+    text = render_text(template, reminder_fields(letter, documents, account.recipients[0].name))
+    name = f"reminder-{file_name_part(account.reference)}-{account.currency}-{letter.day.isoformat()}.pdf"
+    files = [NewFile(name, _PDF, print_reminder(letter, level, documents, glyphs, now))]
+    if reminder.settings.attaches_statement:
+        first = min(document.issue_date for document in documents)
+        statement = load_statement(session, row, account.currency, first, None, now)
+        files.append(NewFile(statement.file_name, _PDF, print_statement(statement, glyphs, now)))
+    return NewMessage(
+        customer_id=account.customer_id,
+        purpose=REMINDER,
+        currency=account.currency,
+        language=letter.details.language,
+        recipients=account.recipients,
+        subject=text.subject,
+        text=text.body,
+        documents=[(item.invoice.id, item.level) for item in reminder.items],
+        attachments=list(_attachments(session, reminder)),
+        files=files,
+    )
+
+
+def _attachments(session: Session, reminder: PlannedReminder) -> Iterator[Attachment]:
+    """Yield the PDFs of the documents.
+
+    An e-invoice is not attached again: programs would book it twice.
+    """
+    if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
+        for row in invoices_of_reminder(session, reminder):
+            yield Attachment(row.id, pdf_form(row), f"{file_stem(str(row.number))}.pdf")
+
+
+def send_daily_reminders(
+    transact: Transact, session: Session, mail_on: bool, glyphs: Glyphs, actor: Actor, now: datetime
+) -> int:
+    """Send the reminders that are due today if the organisation wants it.
+
+    Returns their number. A day has one run, which is followed by another part if it is full; repeating the call sends
+    nothing twice.
+    """
+    if not mail_on or not organisation(session).daily_reminders:
+        return 0
+    total = 0
+    for part in count():
+        id = daily_run_id(today(session, now), part)
+        run = session.get(ReminderRun, id, populate_existing=True)
+        if run is None:
+            if not preview_reminders(session, ReminderRunSpec(), now).plan.reminders:
+                return total
+            run_reminders(transact, session, ReminderRunSpec(id=id), mail_on, glyphs, actor, now)
+            run = session.get_one(ReminderRun, id, populate_existing=True)
+            total += run.reminders
+        if run.reminders < MAX_REMINDERS:
+            return total
+    raise AssertionError

@@ -1,0 +1,244 @@
+"""Overdue invoices with their reminders, and reminder runs."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.charges import AccountKey
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.messages import REMINDER, UNFINISHED
+from billing_admin.domain.reminders import (
+    NextReminder,
+    OverdueInvoice,
+    PlannedReminder,
+    RemindedAccount,
+    ReminderDocument,
+    ReminderLevel,
+    levels_from_json,
+    next_reminder,
+    stop_reason,
+)
+from billing_admin.models import Customer, Invoice, Message, MessageDocument, ReminderRun, ReminderRunItem
+from billing_admin.queries.master_data.organisation import day_of, organisation, today
+from billing_admin.queries.messages.recipients import load_recipients
+from billing_admin.queries.messages.reminder_pauses import current_pauses
+from billing_admin.queries.payments.receivables import counted_through, invoice_amounts, positions
+
+# A reminder counts if the customer has it, or may have it.
+COUNTED = frozenset({"sent", "uncertain"})
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceReminder:
+    """A reminder of an invoice, by a message."""
+
+    message_id: UUID
+    level: int
+    state: str
+    at: datetime
+
+
+class _AccountHistory(NamedTuple):
+    """The day of the last reminder to an account, and whether one is in the outbox."""
+
+    reminded_on: date | None = None
+    has_unfinished: bool = False
+
+
+def load_levels(session: Session) -> tuple[ReminderLevel, ...]:
+    """Return the levels of reminders."""
+    return levels_from_json(organisation(session).reminder_levels)
+
+
+def load_reminded_accounts(
+    session: Session, day: date, customer_ids: Sequence[UUID] | None = None, currency: str | None = None
+) -> list[RemindedAccount]:
+    """Return the customers that have invoices overdue on a day, per currency."""
+    invoices = _overdue_invoices(session, day, customer_ids, currency)
+    ids = {customer_id for customer_id, _ in invoices}
+    customers = {row.id: row for row in session.scalars(select(Customer).where(is_any_of(Customer.id, ids)))}
+    pauses, recipients = current_pauses(session, ids), load_recipients(session, ids, REMINDER)
+    histories, balances = _account_histories(session, ids), positions(session, day, sorted(ids))
+    levels = _reached_levels(session, [row.id for rows in invoices.values() for row in rows])
+    return [
+        RemindedAccount(
+            customer_id=key[0],
+            reference=customers[key[0]].reference,
+            name=customers[key[0]].name,
+            currency=key[1],
+            invoices=[_overdue_invoice(row, levels[row.id], pauses.invoices.get(row.id)) for row in rows],
+            recipients=recipients.get(key[0], ()),
+            credit=balances[key].unallocated if key in balances else 0,
+            reminded_on=histories[key].reminded_on,
+            has_unfinished=histories[key].has_unfinished,
+            is_archived=customers[key[0]].archived_at is not None,
+            pause=pauses.customers.get(key[0]),
+        )
+        for key, rows in invoices.items()
+    ]
+
+
+def _overdue_invoices(
+    session: Session, day: date, customer_ids: Sequence[UUID] | None, currency: str | None
+) -> dict[AccountKey, list[Any]]:
+    """Return the open invoices due before a day, by account."""
+    items = invoice_amounts(counted_through(session, day), customer_ids, only_open=True).c
+    open_amount = cast(items.invoiced - items.credited - items.allocated, BigInteger).label("open_amount")
+    columns = (items.id, items.customer_id, items.currency, items.number, items.issue_date, items.due_date, open_amount)
+    query = select(*columns).where(open_amount > 0, items.due_date < day, items.issue_date <= day)
+    if currency is not None:
+        query = query.where(items.currency == currency)
+    invoices: dict[AccountKey, list[Any]] = defaultdict(list)
+    for row in session.execute(query.order_by(items.due_date, items.number)):
+        invoices[row.customer_id, row.currency].append(row)
+    return invoices
+
+
+def _overdue_invoice(row: Any, reminders: Iterable[InvoiceReminder], pause: Any) -> OverdueInvoice:
+    rows = list(reminders)
+    level = max((reminder.level for reminder in rows if reminder.state in COUNTED), default=0)
+    return OverdueInvoice(
+        id=row.id,
+        number=row.number,
+        issue_date=row.issue_date,
+        due_date=row.due_date,
+        open_amount=int(row.open_amount),
+        level=level,
+        is_failed=any(reminder.state == "failed" and reminder.level > level for reminder in rows),
+        pause=pause,
+    )
+
+
+def _reached_levels(session: Session, invoice_ids: Collection[UUID]) -> dict[UUID, list[InvoiceReminder]]:
+    """Return the reminders of invoices, the oldest first."""
+    reminders: dict[UUID, list[InvoiceReminder]] = defaultdict(list)
+    at = func.coalesce(Message.finished_at, Message.created_at)
+    query = (
+        select(MessageDocument.invoice_id, MessageDocument.level, Message.id, Message.state, at.label("at"))
+        .join(Message, Message.id == MessageDocument.message_id)
+        .where(is_any_of(MessageDocument.invoice_id, invoice_ids), MessageDocument.purpose == REMINDER)
+    )
+    for row in session.execute(query.order_by(Message.created_at, Message.id)):
+        reminders[row.invoice_id].append(InvoiceReminder(row.id, row.level, row.state, row.at))
+    return reminders
+
+
+def _account_histories(session: Session, customer_ids: Collection[UUID]) -> dict[AccountKey, _AccountHistory]:
+    time_zone = organisation(session).time_zone
+    query = select(
+        Message.customer_id,
+        Message.currency,
+        func.max(Message.finished_at).filter(Message.state.in_(COUNTED)).label("last"),
+        func.count().filter(Message.state.in_(UNFINISHED)).label("unfinished"),
+    ).where(is_any_of(Message.customer_id, customer_ids), Message.purpose == REMINDER)
+    histories: dict[AccountKey, _AccountHistory] = defaultdict(_AccountHistory)
+    for row in session.execute(query.group_by(Message.customer_id, Message.currency)):
+        day = day_of(row.last, time_zone) if row.last else None
+        histories[row.customer_id, row.currency] = _AccountHistory(day, row.unfinished > 0)
+    return histories
+
+
+def find_stop_reason(session: Session, message: Message, now: datetime) -> str | None:
+    """Return why a waiting reminder is not sent after all, or None if it is.
+
+    A message that repeats another one has the letter of that one.
+    """
+    pauses = current_pauses(session, [message.customer_id])
+    first_id = message.again_of or message.id
+    amounts = select(ReminderRunItem.invoice_id, ReminderRunItem.open_amount).where(
+        ReminderRunItem.message_id == first_id
+    )
+    reminded = {row.invoice_id: row.open_amount for row in session.execute(amounts)}
+    query = (
+        select(Invoice)
+        .join(MessageDocument, MessageDocument.invoice_id == Invoice.id)
+        .where(MessageDocument.message_id == message.id)
+        .order_by(Invoice.number)
+    )
+    documents = [
+        ReminderDocument(
+            number=str(row.number),
+            open_amount=row.total - row.paid - row.credited,
+            reminded_amount=reminded.get(row.id),
+            pause=pauses.invoices.get(row.id),
+        )
+        for row in session.scalars(query)
+    ]
+    return stop_reason(documents, pauses.customers.get(message.customer_id), today(session, now))
+
+
+def invoices_of_reminder(session: Session, reminder: PlannedReminder) -> Sequence[Invoice]:
+    """Return the documents of a planned reminder, in its order."""
+    ids = [item.invoice.id for item in reminder.items]
+    rows = {row.id: row for row in session.scalars(select(Invoice).where(is_any_of(Invoice.id, ids)))}
+    return [rows[id] for id in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceReminders:
+    """The reminders of an invoice, and its next one if it is overdue or open."""
+
+    sent: Sequence[InvoiceReminder]
+    next: NextReminder | None
+
+
+def reminders_of_invoice(session: Session, invoice: Invoice) -> InvoiceReminders:
+    """Return the reminders of an invoice, and the next one while it is open."""
+    reminders = _reached_levels(session, [invoice.id])[invoice.id]
+    open_amount = invoice.total - invoice.paid - invoice.credited
+    if invoice.kind != "invoice" or invoice.status != "issued" or not open_amount:
+        return InvoiceReminders(reminders, None)
+    key = invoice.customer_id, invoice.currency
+    reminded_on = _account_histories(session, [invoice.customer_id])[key].reminded_on
+    levels = [reminder.level for reminder in reminders if reminder.state in COUNTED]
+    overdue = OverdueInvoice(
+        id=invoice.id,
+        number=str(invoice.number),
+        issue_date=invoice.issue_date,  # type: ignore[arg-type]  # issued invoices have both days
+        due_date=invoice.due_date,  # type: ignore[arg-type]
+        open_amount=open_amount,
+        level=max(levels, default=0),
+    )
+    return InvoiceReminders(reminders, next_reminder(overdue, reminded_on, load_levels(session)))
+
+
+def reminder_runs() -> Select[ReminderRun]:
+    """Select the reminder runs, newest first; for `paging.page`."""
+    return select(ReminderRun).order_by(ReminderRun.created_at.desc(), ReminderRun.id.desc())
+
+
+def reminder_run(session: Session, id: UUID) -> ReminderRun:
+    """Return one reminder run.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    row = session.get(ReminderRun, id, populate_existing=True)
+    if row is None:
+        raise NotFound("unknown_run", f"There is no reminder run {id}.", "id")
+    return row
+
+
+def run_items(session: Session, run_id: UUID) -> list[Any]:
+    """Return the invoices of a run in its order, with the state of their messages now."""
+    query = (
+        select(
+            *ReminderRunItem.__table__.c,
+            Customer.reference.label("customer_reference"),
+            Customer.name.label("customer_name"),
+            Invoice.number.label("invoice_number"),
+            Message.state.label("message_state"),
+        )
+        .join(Customer, Customer.id == ReminderRunItem.customer_id)
+        .join(Invoice, Invoice.id == ReminderRunItem.invoice_id)
+        .outerjoin(Message, Message.id == ReminderRunItem.message_id)
+        .where(ReminderRunItem.run_id == run_id)
+    )
+    return list(session.execute(query.order_by(ReminderRunItem.position)))
