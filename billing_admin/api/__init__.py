@@ -43,6 +43,7 @@ SUBJECTS: Final = (
     "audit_events",
     "files",
     "pdf",
+    "statements",
 )
 
 blueprint.register_error_handler(Exception, problems.error_response)

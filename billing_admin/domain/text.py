@@ -58,14 +58,6 @@ def check_text(
     return value
 
 
-def file_name_part(value: str, longest: int = 60) -> str:
-    """Return a text as a part of a file name.
-
-    It has letters, digits, hyphens, dots and underscores; every other character is a hyphen.
-    """
-    return re.sub(r"[^\w.-]+", "-", value).strip(".-_")[:longest] or "file"
-
-
 def strip_controls(value: str) -> str:
     """Return one line of text without its control characters."""
     return _NEVER_STORED.sub("", value).translate(_WHITE_CONTROLS)

@@ -42,6 +42,7 @@ from billing_admin.web.messages import (
     messages,
     reminder_levels,
     reminder_pauses,
+    statements,
     texts as message_texts,
 )
 from billing_admin.web.payments import payments, receivables
@@ -86,6 +87,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exchange_rates,
     mail_settings,
     message_texts,
+    statements,
     reminder_levels,
     users,
     periods,

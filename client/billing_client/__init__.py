@@ -36,8 +36,10 @@ from billing_client.asking import (
     NewCustomer,
     NewPayment,
     NewPrice,
+    NewRecipient,
     NewRecurringCharge,
     NewService,
+    NewStatement,
 )
 from billing_client.client import Client
 from billing_client.errors import (
@@ -101,8 +103,10 @@ __all__ = [
     "NewCustomer",
     "NewPayment",
     "NewPrice",
+    "NewRecipient",
     "NewRecurringCharge",
     "NewService",
+    "NewStatement",
     "NotConfigured",
     "NotFound",
     "Organisation",

@@ -383,6 +383,32 @@ class BankAccountChanges(TypedDict, total=False):
     archived: bool
 
 
+class _RecipientNeeds(TypedDict):
+    address: str
+
+
+class NewRecipient(_RecipientNeeds, total=False):
+    """A recipient of a message; `kind` is `to`, by default, or `cc`."""
+
+    name: str
+    kind: str
+
+
+class NewStatement(TypedDict, total=False):
+    """A statement to send.
+
+    By default it is from the first entry to today, and goes to the contacts that get statements.
+    """
+
+    id: Key
+    currency: str
+    period_from: Day
+    period_to: Day
+    recipients: Sequence[NewRecipient]
+    subject: str
+    text: str
+
+
 class MessageTextChanges(TypedDict, total=False):
     """Changes to the text of a message, with fields such as `{number}`."""
 

@@ -53,6 +53,7 @@ CUSTOMER_GET: Final = Call("GET", "/customers/{ref}", Repeat.READS)
 CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # a repeat would be refused as stale
 CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
 CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
+CUSTOMER_STATEMENT_SEND: Final = Call("POST", "/customers/{ref}/statements", Repeat.NAMED)
 CUSTOMER_STATEMENT_PDF: Final = Call("GET", "/customers/{ref}/statement.pdf", Repeat.READS)
 CONTACT_CREATE: Final = Call("POST", "/customers/{ref}/contacts", Repeat.NAMED)
 CONTACT_LIST: Final = Call("GET", "/customers/{ref}/contacts", Repeat.READS)

@@ -237,6 +237,8 @@ def _payments(api: Recorder) -> None:
     api.get("/customers/ACME/balance?as_of=2026-11-22")
     api.get("/customers/ACME/statement?from=2026-11-01&to=2026-11-30")
     api.get("/customers/ACME/statement.pdf?currency=EUR")
+    sent = {"currency": "EUR", "period_from": "2026-11-01", "period_to": "2026-11-22"}
+    api.twice("/customers/ACME/statements", {"id": id_of("5", 1), **sent})
     api.get("/open-items?as_of=2026-11-30&customer=ACME")
     _reminders(api)
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})

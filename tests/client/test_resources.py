@@ -17,6 +17,7 @@ from billing_client import (
     Conflict,
     FieldError,
     Invalid,
+    NewRecipient,
     NotFound,
     Refused,
     RunFailed,
@@ -339,6 +340,9 @@ def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client,
     [statement] = billing.customers.statement("ACME", from_=LONG_AGO, currency="EUR").statements
     assert [statement.opening, statement.closing] == [0, balance.balance]
     assert len(statement.entries) >= 2
+    people: list[NewRecipient] = [{"address": "maria@acme.example", "name": "Maria Huber"}]
+    message = billing.customers.send_statement("ACME", currency="EUR", recipients=people)
+    assert (message.purpose, message.state, message.recipients[0].name) == ("statement", "waiting", "Maria Huber")
     assert billing.payments.reverse(payment.id, "Bounced").status == "reversed"
     assert billing.payments.get(payment.id).reversal_reason == "Bounced"
     assert billing.payments.download(tmp_path / "payments.csv").sha256 == billing.payments.totals().sha256

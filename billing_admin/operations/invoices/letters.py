@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.document_details import details_to_json
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.receivables import ZERO_POSITION, Position, Statement, ageing_day, make_statement
-from billing_admin.domain.text import file_name_part
+from billing_admin.domain.text import file_stem
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import Letter, OverdueDocument, reminder_contents, statement_contents
 from billing_admin.formats.pdf import print_contents
@@ -47,7 +47,7 @@ class StatementLetter:
     @property
     def file_name(self) -> str:
         """The name of the file, with customer, currency and last day."""
-        reference = file_name_part(self.letter.customer_reference)
+        reference = file_stem(self.letter.customer_reference)
         return f"statement-{reference}-{self.letter.currency}-{self.last.isoformat()}.pdf"
 
 

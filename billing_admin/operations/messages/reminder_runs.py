@@ -23,7 +23,7 @@ from billing_admin.domain.message_texts import render_text
 from billing_admin.domain.messages import REMINDER, mail_off
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.reminders import PlannedReminder, ReminderPlan, daily_run_id, plan_reminders, skip_invoices
-from billing_admin.domain.text import file_name_part, file_stem
+from billing_admin.domain.text import file_stem
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import OverdueDocument
 from billing_admin.formats.message_fields import reminder_fields
@@ -256,7 +256,7 @@ def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: d
     ]
     template = load_template(session, f"reminder-{level}", letter.details.language)
     text = render_text(template, reminder_fields(letter, documents, account.recipients[0].name))
-    name = f"reminder-{file_name_part(account.reference)}-{account.currency}-{letter.day.isoformat()}.pdf"
+    name = f"reminder-{file_stem(account.reference)}-{account.currency}-{letter.day.isoformat()}.pdf"
     files = [NewFile(name, _PDF, print_reminder(letter, level, documents, glyphs, now))]
     if reminder.settings.attaches_statement:
         first = min(document.issue_date for document in documents)

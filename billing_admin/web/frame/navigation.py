@@ -54,6 +54,7 @@ PARENT_BLUEPRINT = {
     "mail": "settings",
     "journal_accounts": "settings",
     "message_texts": "settings",
+    "statements": "customers",
     "reminder_levels": "settings",
 }
 

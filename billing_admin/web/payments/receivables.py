@@ -12,7 +12,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_day
-from billing_admin.domain.text import file_name_part
+from billing_admin.domain.text import file_stem
 from billing_admin.formats import csv_tables
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.glyphs import load_glyphs
@@ -189,6 +189,11 @@ def statement(id: UUID) -> ResponseReturnValue:
         ],
         csv_url=filtered_url("customers.statement_file", id=id),
         pdf_urls={code: filtered_url("customers.statement_pdf", id=id, currency=code) for code in statements},
+        send_urls={
+            code: filtered_url("statements.send", id=id, currency=code)
+            for code in statements
+            if has_permission("messages:write") and aged_on == (last or today()) and customer.archived_at is None
+        },
         may_write=has_permission("customers:write"),
         may_charge=has_permission("charges:write"),
         may_pay=has_permission(WRITE),
@@ -237,7 +242,7 @@ def statement_file(id: UUID) -> ResponseReturnValue:
     rows = sum(len(statement.rows) for statement in statements.values())
     details = {"kind": "statement", "customer": customer.reference, "rows": rows}
     return _send_csv(
-        f"statement-{file_name_part(customer.reference)}",
+        f"statement-{file_stem(customer.reference)}",
         last,
         csv_tables.write_csv(columns, lines, numbers),
         details,

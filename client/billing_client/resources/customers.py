@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Balances, Contact, Customer, Document, Download, FileTotals, Statements
-from billing_client.asking import ContactChanges, CustomerChanges, CustomerFilter, Day, Key, NewContact, NewCustomer
+from billing_client.answers import Balances, Contact, Customer, Document, Download, FileTotals, Message, Statements
+from billing_client.asking import (
+    ContactChanges,
+    CustomerChanges,
+    CustomerFilter,
+    Day,
+    Key,
+    NewContact,
+    NewCustomer,
+    NewStatement,
+)
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -92,6 +101,10 @@ class Customers(Resource):
         """
         query = {"from_": from_, "to": to, "currency": currency}
         return self.file(calls.CUSTOMER_STATEMENT_PDF, customer, path=path, query=query)
+
+    def send_statement(self, customer: str, **statement: Unpack[NewStatement]) -> Message:
+        """Send the statement of a customer in one currency, and return the message."""
+        return self.ask(Message, calls.CUSTOMER_STATEMENT_SEND, customer, body=statement)
 
     def current_invoice(self, customer: str, through: Day | None = None, currency: str | None = None) -> Document:
         """Return the invoice that a customer's pending charges would make today."""

@@ -1,0 +1,86 @@
+"""Statements of account by e-mail."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from flask import current_app
+
+from billing_admin.api.frame.fields import (
+    OMITTED,
+    Body,
+    CurrencyCode,
+    FigureDay,
+    Key,
+    Name,
+    ShortText,
+    many_lines,
+    one_line,
+)
+from billing_admin.api.frame.routing import Reply, created_reply, route
+from billing_admin.api.routes.messages import MessageOut, message_out
+from billing_admin.clock import now
+from billing_admin.config import Settings
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, Recipient
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.operations.messages.statements import StatementSpec, send_statement
+from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.messages.messages import message
+
+
+class StatementRecipient(Body):
+    """A recipient; `kind` defaults to `to`."""
+
+    name: ShortText = OMITTED
+    address: Name
+    kind: Literal["to", "cc"] = "to"
+
+
+class StatementIn(Body):
+    """A statement to send, as PDF.
+
+    The period is from the first movement to today by default. `currency` is required if the customer has entries in
+    several. It goes to the contacts that get statements unless `recipients` are given; `subject` and `text` replace those
+    of the message text `statement`.
+    """
+
+    id: Key = OMITTED
+    currency: CurrencyCode = OMITTED
+    period_from: FigureDay = OMITTED
+    period_to: FigureDay = OMITTED
+    recipients: list[StatementRecipient] = OMITTED
+    subject: Annotated[str, one_line(MAX_SUBJECT_LENGTH, named=True)] = OMITTED
+    text: Annotated[str, many_lines(MAX_MESSAGE_LENGTH)] = OMITTED
+
+    def to_spec(self) -> StatementSpec:
+        """Return the specification for the operation."""
+        recipients = None
+        if self.recipients is not None:
+            recipients = [Recipient(person.name or "", person.address, person.kind) for person in self.recipients]
+        return StatementSpec(
+            self.currency or "", self.period_from, self.period_to, recipients, self.subject, self.text, self.id
+        )
+
+
+@route(
+    "POST",
+    "/customers/{ref}/statements",
+    scope="messages:write",
+    body=StatementIn,
+    response=MessageOut,
+    statuses=(201, 200),
+)
+def post_statement(actor: Actor, ref: str, body: StatementIn) -> Reply:
+    """Send a customer's statement by e-mail.
+
+    A currency and period are sent once; `POST /messages/{id}/again` sends them again.
+    """
+    return created_reply(*transaction(_send, ref, body.to_spec(), actor, now()))
+
+
+def _send(session: Session, ref: str, spec: StatementSpec, actor: Actor, at: datetime) -> tuple[MessageOut, bool]:
+    settings: Settings = current_app.extensions["billing_settings"]
+    glyphs = load_glyphs(settings.fonts)
+    id, is_new = send_statement(session, customer(session, ref).id, spec, glyphs, settings.mail_on, actor, at)
+    return message_out(message(session, id)), is_new

@@ -1,0 +1,178 @@
+"""Send statements of account to customers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.days import check_day_range
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.master_data import differing_fields, refuse_differences
+from billing_admin.domain.message_texts import MessageText, render_text
+from billing_admin.domain.messages import (
+    MAX_MESSAGE_LENGTH,
+    MAX_SUBJECT_LENGTH,
+    STATEMENT,
+    Recipient,
+    archived_problem,
+    check_recipients,
+    mail_off,
+)
+from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.formats.glyphs import Glyphs
+from billing_admin.formats.letter_contents import first_day
+from billing_admin.formats.message_fields import statement_fields
+from billing_admin.models import Customer, Message
+from billing_admin.operations.invoices.letters import StatementLetter, load_statement, print_statement
+from billing_admin.operations.messages.outbox import NewFile, NewMessage, check_addresses, enqueue_messages
+from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.messages.outbox import load_message_recipients
+from billing_admin.queries.messages.recipients import load_recipients
+from billing_admin.queries.messages.texts import load_template
+
+PDF = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSpec:
+    """A request to send a statement.
+
+    Without days it is from the first movement to today; without a currency, in the customer's only one. Without
+    `recipients` it goes to the contacts that get statements; `subject` and `text` replace those of the message text.
+    """
+
+    currency: str = ""
+    first: date | None = None
+    last: date | None = None
+    recipients: Sequence[Recipient] | None = None
+    subject: str | None = None
+    text: str | None = None
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedStatement:
+    """A statement as it would be sent: its letter, recipients, subject and text."""
+
+    letter: StatementLetter
+    recipients: Sequence[Recipient]
+    text: MessageText
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """The first and the last day."""
+        return first_day(self.letter.statement, self.letter.first, self.letter.last), self.letter.last
+
+
+def propose_statement(session: Session, customer: Customer, spec: StatementSpec, now: datetime) -> ProposedStatement:
+    """Return a statement as it is proposed to people.
+
+    Its recipients are those of `spec`, or the contacts that get statements, which may be none.
+
+    Raises:
+        Invalid: The last day is in the future, the first day is after the last, or the customer has several currencies.
+    """
+    if spec.last is not None and spec.last > today(session, now):
+        raise Invalid("in_future", "Choose a last day that is not in the future.", "period_to")
+    check_day_range(spec.first, spec.last, "period_from")
+    letter = load_statement(session, customer, spec.currency, spec.first, spec.last, now)
+    recipients = spec.recipients
+    if recipients is None:
+        recipients = load_recipients(session, [customer.id], STATEMENT).get(customer.id, [])
+    name = recipients[0].name if recipients else ""
+    values = statement_fields(letter.letter, letter.statement, letter.position, letter.first, letter.last, name)
+    template = load_template(session, "statement", letter.letter.details.language)
+    return ProposedStatement(letter, recipients, render_text(template, values))
+
+
+def send_statement(
+    session: Session, customer_id: UUID, spec: StatementSpec, glyphs: Glyphs, mail_on: bool, actor: Actor, now: datetime
+) -> tuple[UUID, bool]:
+    """Enqueue a message with a statement, or return the one that has the same id.
+
+    Returns its id, and whether it is new. `mail_on` tells whether a mail server is set up.
+
+    Raises:
+        Conflict: The statement of the currency and period was sent before, the customer is archived, the id belongs to
+            another message, or no mail server is set up.
+        Invalid: There is no recipient, or a recipient, the period, the currency, the subject or the text is wrong.
+    """
+    customer = session.get_one(Customer, customer_id)
+    recipients = None if spec.recipients is None else check_recipients(check_addresses(spec.recipients))
+    stored = session.get(Message, spec.id) if spec.id else None
+    if stored is not None:
+        _check_same(session, stored, customer_id, spec, recipients)
+        return stored.id, False
+    if not mail_on:
+        raise mail_off()
+    if customer.archived_at is not None:
+        raise Conflict("customer_archived", archived_problem(customer.name), "customer")
+    proposed = propose_statement(session, customer, spec, now)
+    if recipients is None and not proposed.recipients:
+        message = (
+            f"No contact of {customer.name} gets statements. Choose To for a contact on the customer's page, or enter a"
+            " recipient."
+        )
+        raise Invalid("no_recipient", message, "recipients")
+    message_with_letter = _message(
+        customer_id, proposed, spec, recipients, print_statement(proposed.letter, glyphs, now)
+    )
+    return enqueue_messages(session, [message_with_letter], actor, now)[0], True
+
+
+def _message(
+    customer_id: UUID,
+    proposed: ProposedStatement,
+    spec: StatementSpec,
+    recipients: Sequence[Recipient] | None,
+    pdf: bytes,
+) -> NewMessage:
+    letter = proposed.letter
+    return NewMessage(
+        id=spec.id,
+        customer_id=customer_id,
+        purpose=STATEMENT,
+        currency=letter.letter.currency,
+        language=letter.letter.details.language,
+        recipients=proposed.recipients if recipients is None else recipients,
+        subject=proposed.text.subject
+        if spec.subject is None
+        else check_not_blank(spec.subject, "subject", longest=MAX_SUBJECT_LENGTH),
+        text=proposed.text.body
+        if spec.text is None
+        else check_text(spec.text, "text", longest=MAX_MESSAGE_LENGTH, lines=True),
+        files=[NewFile(letter.file_name, PDF, pdf)],
+        period=proposed.period,
+    )
+
+
+def _check_same(
+    session: Session, stored: Message, customer_id: UUID, spec: StatementSpec, recipients: Sequence[Recipient] | None
+) -> None:
+    """Raise Conflict if a message is not the one that a repeated request asks for.
+
+    Values that were not given are not compared.
+    """
+    requested = {
+        "currency": spec.currency or None,
+        "period_from": spec.first,
+        "period_to": spec.last,
+        "recipients": recipients,
+        "subject": spec.subject,
+        "text": spec.text,
+    }
+    columns = {
+        "currency": stored.currency,
+        "period_from": stored.period_from,
+        "period_to": stored.period_to,
+        "recipients": load_message_recipients(session, stored.id),
+        "subject": stored.subject,
+        "text": stored.text,
+    }
+    differs = differing_fields({name: value for name, value in requested.items() if value is not None}, columns)
+    if (stored.customer_id, stored.purpose, stored.again_of) != (customer_id, STATEMENT, None):
+        differs = ["customer", *differs]
+    refuse_differences(f"Message {stored.id}", differs, "id")

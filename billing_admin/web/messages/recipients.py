@@ -1,0 +1,40 @@
+"""The fields by which a person chooses the recipients of a message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wtforms import SelectMultipleField
+from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
+
+from billing_admin.domain.messages import CC, TO, Recipient
+from billing_admin.models import CustomerContact
+from billing_admin.web.frame.forms import Form, TextField
+
+# The fields of problems with recipients; a wrong address can only be the typed one.
+RECIPIENT_FIELDS = {"recipients": TO}
+
+
+def _contacts_field(label: str) -> Any:
+    return SelectMultipleField(label, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput())
+
+
+class RecipientsForm(Form):
+    """The contacts of a customer as To and Cc, and one more address."""
+
+    to = _contacts_field("To")
+    cc = _contacts_field("Cc")
+    address = TextField("Another address", widget=EmailInput())
+
+    def __init__(self, contacts: Sequence[CustomerContact], chosen: Sequence[Recipient], **kwargs: Any) -> None:
+        ticked = {kind: [recipient.address for recipient in chosen if recipient.kind == kind] for kind in (TO, CC)}
+        values = {"to": ticked[TO], "cc": ticked[CC]}
+        super().__init__(data=values | kwargs.pop("data", {}), **kwargs)
+        self._names = {contact.email: contact.name for contact in contacts}
+        labels = [(address, f"{name} — {address}" if name else address) for address, name in self._names.items()]
+        self.to.choices = self.cc.choices = labels
+
+    def recipients(self) -> list[Recipient]:
+        """Return the chosen recipients, those of kind `to` first."""
+        typed = [Recipient("", self.address.data)] if self.address.data else []
+        chosen = {kind: [Recipient(self._names[email], email, kind) for email in self[kind].data] for kind in (TO, CC)}
+        return [*chosen[TO], *typed, *chosen[CC]]

@@ -1,0 +1,79 @@
+"""Send a statement from the customer's statement page."""
+
+from uuid import UUID
+
+from flask import current_app, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.config import Settings
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, WITHDRAWN
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.operations.messages.statements import StatementSpec, propose_statement, send_statement
+from billing_admin.queries.master_data.contacts import contacts
+from billing_admin.queries.master_data.customers import customer as load_customer
+from billing_admin.queries.messages.statements import first_statements
+from billing_admin.web.frame.forms import MultilineField, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import currency_param, day_range_params, filtered_url, strict_day_param
+from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.messages.recipients import RECIPIENT_FIELDS, RecipientsForm
+
+WRITE = "messages:write"
+
+pages = page_blueprint("statements", __name__, "/customers", write=WRITE)
+
+
+class SendStatementForm(RecipientsForm):
+    """The recipients, subject and text of a statement.
+
+    `id` prevents a second message on a double click.
+    """
+
+    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH, blank_message="Enter the subject.")
+    text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
+    id = NewIdField()
+
+
+@pages.route("/<uuid:id>/statement/send", methods=["GET", "POST"])
+def send(id: UUID) -> ResponseReturnValue:
+    """Send a customer's statement of the period and the currency in the URL."""
+    session, settings = db.session(), _settings()
+    customer = load_customer(session, str(id))
+    first, last = day_range_params("from", "to", strict_day_param)
+    spec = StatementSpec(currency_param(), first, last)
+    proposed = propose_statement(session, customer, spec, now())
+    form = SendStatementForm(
+        contacts(session, id),
+        proposed.recipients,
+        data={"subject": proposed.text.subject, "text": proposed.text.body},
+    )
+    currency = proposed.letter.letter.currency
+    if form.validate_on_submit():
+        with errors_on(form, RECIPIENT_FIELDS):
+            chosen = StatementSpec(
+                currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
+            )
+            glyphs = load_glyphs(settings.fonts)
+            message_id, _ = transaction(send_statement, id, chosen, glyphs, settings.mail_on, actor(), now())
+            flash("The statement is in the outbox.", "success")
+            return redirect(url_for("messages.show", id=message_id), 303)
+    earlier = first_statements(session, id, proposed.period).get(currency)
+    return render_form(
+        "statements/send.html",
+        form,
+        customer=load_customer(session, str(id)),
+        currency=currency,
+        period=proposed.period,
+        file_name=proposed.letter.file_name,
+        pdf_url=filtered_url("customers.statement_pdf", id=id, currency=currency),
+        statement_url=filtered_url("customers.statement", id=id, currency=None),
+        earlier=None if earlier is None or earlier.state in WITHDRAWN else earlier,
+        mail_on=settings.mail_on,
+    )
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings

@@ -1,0 +1,138 @@
+"""Statements by mail: to whom, once in a period and currency, with the PDF as evidence."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session, undefer
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.messages import Recipient
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.models import AuditEvent, Customer, Message, MessageFile
+from billing_admin.operations.master_data import contacts, customers
+from billing_admin.operations.messages.messages import cancel_message
+from billing_admin.operations.messages.statements import StatementSpec, send_statement
+from tests.formats.printing import read_pages
+from tests.making import NOW, bill, make_customer, make_invoice, make_spec, post
+from tests.prepared import prepared
+from tests.web.reading import fresh
+
+GLYPHS = load_glyphs()
+APRIL: Any = {"first": date(2026, 4, 1), "last": date(2026, 4, 2)}
+
+
+@pytest.fixture
+@prepared
+def acme(session: Session) -> Customer:
+    """ACME owes 100.00 USD; Maria gets statements as To, and Ann as Cc."""
+    acme = make_customer(reference="ACME", name="ACME Inc.", language="de")
+    make_invoice(acme, "100")
+    for name, role in (("Maria Huber", "to"), ("Ann Lee", "cc")):
+        email = f"{name.split()[0].lower()}@acme.example"
+        fields: Any = {"name": name, "email": email, "invoices": "none", "statements": role}
+        transaction(contacts.create, acme.id, fields, None, SYSTEM, NOW)
+    return acme
+
+
+def send(customer: Customer | UUID, mail_on: bool = True, **spec: Any) -> tuple[UUID, bool]:
+    id = customer if isinstance(customer, UUID) else customer.id
+    return transaction(send_statement, id, StatementSpec(**spec), GLYPHS, mail_on, SYSTEM, NOW)
+
+
+def stored(session: Session) -> list[Message]:
+    return fresh(session, select(Message).order_by(Message.created_at, Message.id))
+
+
+@pytest.mark.both_databases
+def test_a_statement_goes_to_the_contacts_that_get_statements(session: Session, acme: Customer) -> None:
+    id, is_new = send(acme, **APRIL)
+    assert is_new
+    (message,) = stored(session)
+    assert (message.id, message.purpose, message.state, message.language) == (id, "statement", "waiting", "de")
+    assert (message.currency, message.period_from, message.period_to) == ("USD", *APRIL.values())
+    assert [(person.name, person.address, person.kind) for person in message.recipients] == [
+        ("Maria Huber", "maria@acme.example", "to"),
+        ("Ann Lee", "ann@acme.example", "cc"),
+    ]
+    assert message.subject == "Kontoauszug von Example Ltd, 1.–2. Apr. 2026"
+    assert "Saldo am 2. April 2026: 100,00 USD" in message.text
+    assert message.attachments == [{"file": "statement-ACME-USD-2026-04-02.pdf"}]
+    (file,) = fresh(session, select(MessageFile).options(undefer(MessageFile.data)))
+    assert "Endsaldo 100,00 USD" in " ".join(read_pages(file.data))
+    (event,) = fresh(session, select(AuditEvent).where(AuditEvent.action == "message.enqueued"))
+    assert event.details["period"] == "2026-04-01 to 2026-04-02"
+
+
+@pytest.mark.both_databases
+def test_a_period_is_sent_once_in_a_currency(session: Session, acme: Customer) -> None:
+    first, _ = send(acme, **APRIL)
+    with pytest.raises(Conflict, match="already waiting in the outbox") as refused:
+        send(acme, **APRIL)
+    assert refused.value.extra["message_id"] == str(first)
+    send(acme, first=date(2026, 4, 1), last=date(2026, 4, 1))
+    transaction(cancel_message, first, "Too early", SYSTEM, NOW)
+    assert send(acme, **APRIL)[1]
+    assert len(stored(session)) == 3
+
+
+def test_without_days_the_period_begins_with_the_first_movement(session: Session, acme: Customer) -> None:
+    send(acme)
+    (message,) = stored(session)
+    assert (message.period_from, message.period_to) == (date(2026, 4, 2), date(2026, 4, 2))
+
+
+def test_a_repeated_request_returns_the_message(session: Session, acme: Customer) -> None:
+    id = UUID(int=7)
+    assert send(acme, id=id, **APRIL) == (id, True)
+    assert send(acme, id=id, **APRIL) == (id, False)
+    assert send(acme, id=id, mail_on=False) == (id, False)
+    with pytest.raises(Conflict) as refused:
+        send(acme, id=id, last=date(2026, 4, 1), subject="Other")
+    assert refused.value.extra["differs"] == ["period_to", "subject"]
+    other = make_customer(reference="OTHER")
+    with pytest.raises(Conflict) as refused:
+        send(other, id=id)
+    assert refused.value.extra["differs"] == ["customer"]
+    assert len(stored(session)) == 1
+
+
+def test_recipients_and_texts_can_be_chosen(session: Session, acme: Customer) -> None:
+    people = [Recipient("", "new@acme.example"), Recipient("Ann", "ann@acme.example", "cc")]
+    send(acme, recipients=people, subject="Your balance", text="{name}: see attachment", **APRIL)
+    (message,) = stored(session)
+    assert [person.address for person in message.recipients] == ["new@acme.example", "ann@acme.example"]
+    assert (message.subject, message.text) == ("Your balance", "{name}: see attachment")
+
+
+def test_wrong_requests_are_refused_with_the_way_out(session: Session, acme: Customer) -> None:
+    lonely = make_customer(reference="LONELY", name="Lonely Ltd")
+    with pytest.raises(Invalid, match=r"No contact of Lonely Ltd gets statements\. Choose To"):
+        send(lonely)
+    for spec, field in (
+        ({"last": date(2026, 4, 3)}, ("period_to",)),
+        ({"first": date(2026, 4, 2), "last": date(2026, 4, 1)}, ("period_from",)),
+        ({"recipients": [Recipient("", "nobody")]}, ("recipients", 0, "address")),
+        ({"recipients": [Recipient("", "a@b.example", "cc")]}, ("recipients",)),
+        ({"subject": " "}, ("subject",)),
+        ({"subject": "a\nb"}, ("subject",)),
+    ):
+        with pytest.raises(Invalid) as refused:
+            send(acme, **spec)
+        assert refused.value.field == field
+    with pytest.raises(Conflict) as off:
+        send(acme, mail_on=False)
+    assert off.value.code == "mail_off"
+    post(make_spec(acme, "20", currency="EUR"))
+    bill()
+    with pytest.raises(Invalid, match="Choose a currency: EUR, USD"):
+        send(acme)
+    transaction(customers.archive, acme.id, SYSTEM, NOW)
+    with pytest.raises(Conflict) as archived:
+        send(acme, currency="USD")
+    assert archived.value.code == "customer_archived"
+    assert stored(session) == []
