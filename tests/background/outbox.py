@@ -66,8 +66,7 @@ def enqueue(invoice: Invoice, *recipients: Recipient) -> UUID:
     return transaction(documents.send_document, invoice.id, spec, True, SYSTEM, datetime.now(NOW.tzinfo))[0]
 
 
-def remind(*invoices: Invoice) -> UUID:
-    letter = NewFile("Reminder.pdf", "application/pdf", b"%PDF-letter")
+def remind(*invoices: Invoice, letter: bytes = b"%PDF-letter") -> UUID:
     message = NewMessage(
         customer_id=invoices[0].customer_id,
         purpose="reminder",
@@ -77,7 +76,7 @@ def remind(*invoices: Invoice) -> UUID:
         subject="Reminder",
         text="Please pay.",
         documents=[(invoice.id, 1) for invoice in invoices],
-        files=[letter],
+        files=[NewFile("Reminder.pdf", "application/pdf", letter)],
     )
     return transaction(enqueue_messages, [message], SYSTEM, datetime.now(NOW.tzinfo))[0]
 

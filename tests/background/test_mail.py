@@ -20,10 +20,11 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import RETRY_DELAYS, Recipient
+from billing_admin.domain.reminders import Pause
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Rendition
 from billing_admin.operations.master_data import customers
-from billing_admin.operations.messages import deliveries, messages
+from billing_admin.operations.messages import deliveries, messages, reminder_pauses
 from billing_admin.operations.messages.content import Sender, make_content
 from tests.background.hooks import make_endpoint, summary
 from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, payer, remind, retry, stored
@@ -198,6 +199,31 @@ def test_a_credit_note_drops_the_reminder(app: Flask, session: Session) -> None:
     credit(invoice, "10")
     send_due(app, Server())
     assert state(id) == ("dropped", "INV-2026-00001 was credited in full.")
+
+
+@pytest.mark.parametrize(("days", "became"), [(0, "dropped"), (1, "sent")])
+def test_a_pause_drops_reminders_through_its_last_day(app: Flask, session: Session, days: int, became: str) -> None:
+    acme = payer()
+    id = remind(make_invoice(acme))
+    pause = Pause(NOW.date(), "They dispute it")
+    transaction(reminder_pauses.pause_customer, acme.id, pause, None, SYSTEM, NOW)
+    with time_machine.travel(NOW + timedelta(days=days), tick=False):
+        send_due(app, Server())
+    assert state(id) == (
+        became,
+        "Reminders of the customer were paused through 2 Apr 2026." if became == "dropped" else "",
+    )
+
+
+def test_a_pause_of_one_invoice_drops_the_reminder_and_not_the_invoice(app: Flask, session: Session) -> None:
+    acme = payer()
+    first, second = make_invoice(acme), make_invoice(acme)
+    reminder, sending = remind(first, second), enqueue(second)
+    pause = Pause(NOW.date(), "They dispute it")
+    transaction(reminder_pauses.pause_invoice, second.id, pause, None, SYSTEM, NOW)
+    send_due(app, Server())
+    assert state(reminder) == ("dropped", f"Reminders of {second.number} were paused through 2 Apr 2026.")
+    assert stored(sending).state == "sent"
 
 
 def test_a_paid_invoice_is_sent(app: Flask, session: Session) -> None:

@@ -49,13 +49,13 @@ def worker(app: Flask, tmp_path: Path) -> Iterator[Worker]:
                 "BILLING_WEBHOOK_ALLOW_HTTP": "true",
             }
             command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
-            return stack.enter_context(_gone(subprocess.Popen(command, cwd=ROOT, env=environment)))
+            return stack.enter_context(gone(subprocess.Popen(command, cwd=ROOT, env=environment)))
 
         yield start
 
 
 @contextmanager
-def _gone(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def gone(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:

@@ -4,18 +4,24 @@ A fork server has imported everything once, so that a process is there in millis
 """
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from threading import BrokenBarrierError
 from typing import Any
 from uuid import UUID
 
-from flask import Flask
+import time_machine
+from flask import Flask, current_app
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, configure_mappers
 
+from billing_admin.background import mail
+from billing_admin.background.mail import send_due
+from billing_admin.background.mail_transport import send_mail
 from billing_admin.config import Settings
 from billing_admin.db.engine import db, init_database
 from billing_admin.db.transactions import transaction
@@ -239,3 +245,33 @@ def cross(first: UUID, second: UUID, meeting: Any) -> int:
 
     transaction(change)
     return attempts
+
+
+def send_messages(port: int, per_minute: int = 10_000, killed_at: str = "") -> None:
+    """Send due messages to a server on this machine, and die by SIGKILL in the middle if told so.
+
+    `killed_at` names a step: `before` or `after` a call that the worker makes, such as `after claim_message`.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    values = {"mail_url": f"smtp://127.0.0.1:{port}?tls=off", "mail_from": "a@b.example", "mail_per_minute": per_minute}
+    app.extensions["billing_settings"] = app.extensions["billing_settings"].model_copy(update=values)
+    mail.transaction = _killing(mail.transaction, killed_at)  # type: ignore[attr-defined]
+    send = _killing(lambda send, *args: send(*args), killed_at)
+    with time_machine.travel(NOW + timedelta(minutes=1), tick=True):
+        send_due(app, lambda *args: send(send_mail, *args))
+
+
+def _killing(call: Callable[..., Any], killed_at: str) -> Callable[..., Any]:
+    """Return a function that dies before or after it calls a step."""
+    moment, _, step = killed_at.partition(" ")
+
+    def call_or_die(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        is_step = getattr(work, "__name__", "") == step
+        if is_step and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = call(work, *args, **kwargs)
+        if is_step and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return call_or_die
