@@ -8,14 +8,15 @@ from uuid import UUID
 
 from billing_admin.domain.bounces import MAX_RESPONSE_LENGTH, DeliveryReport, FailedRecipient
 from billing_admin.domain.mail_servers import bounced_message_id
-from billing_admin.formats.mail_reader import decode_header_value, message_parts, parse_message, part_text
+from billing_admin.formats.mail_reader import child_parts, decode_header_value, message_parts, parse_message, part_text
 
 MAX_REPORT_BYTES: Final = 1024 * 1024  # the report stands before the returned message, which may be large
 MAX_FAILURES: Final = 100
 # The headers in which servers write the envelope's recipient, the most certain first.
 _ENVELOPE_HEADERS: Final = ("X-Original-To", "Envelope-To", "X-Envelope-To", "Delivered-To", "To")
-_MESSAGE_ID = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^<>\s]+>", re.ASCII | re.IGNORECASE)
-_RETURNED_ID = re.compile(rf"^message-id:\s*{_MESSAGE_ID.pattern}", re.ASCII | re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID = re.compile(
+    r"^message-id:\s*<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^<>\s]+>", re.ASCII | re.IGNORECASE | re.MULTILINE
+)
 
 
 def read_report(content: bytes) -> DeliveryReport | None:
@@ -38,21 +39,17 @@ def _returned_id(parts: list[Message]) -> UUID | None:
     """Return the id of the message that the report returns, whole or its headers."""
     returned = [part for part in parts if part.get_content_type() in {"message/rfc822", "text/rfc822-headers"}]
     for part in returned:
-        payload = part.get_payload()
-        child = payload[0] if isinstance(payload, list) and payload else None
-        if isinstance(child, Message):
-            match = _MESSAGE_ID.search(str(child["Message-ID"] or ""))
-        else:
-            match = _RETURNED_ID.search(part_text(part))
+        children = child_parts(part)
+        text = f"Message-ID: {children[0]['Message-ID']}" if children else part_text(part)
+        match = _MESSAGE_ID.search(text)
         if match:
             return UUID(match[1])
     return None
 
 
 def _failures(status: Message) -> Iterator[FailedRecipient]:
-    blocks = status.get_payload()
-    for block in blocks[:MAX_FAILURES] if isinstance(blocks, list) else ():
-        if isinstance(block, Message) and _field(block, "Action").lower() == "failed":
+    for block in child_parts(status)[:MAX_FAILURES]:
+        if _field(block, "Action").lower() == "failed":
             addresses = [_address(_field(block, name)) for name in ("Original-Recipient", "Final-Recipient")]
             yield FailedRecipient(tuple(filter(None, addresses)), _response(block))
 

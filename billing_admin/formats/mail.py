@@ -31,7 +31,7 @@ _ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?: [\w!#$%&'*+/=?^`{|}~-]+)*", re.
 _WORDS = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.ASCII | re.IGNORECASE)
-_MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9.+-]{0,60})/([a-z0-9][a-z0-9.+-]{0,60})", re.ASCII)
+MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9.+-]{0,60})/([a-z0-9][a-z0-9.+-]{0,60})", re.ASCII)
 _HTML = """<!doctype html>
 <html lang="{language}">
 <head><meta charset="utf-8"><title>{subject}</title></head>
@@ -143,7 +143,7 @@ def _check(mail: Mail, domain: str) -> None:
     _require(_DOMAIN, domain, "domain", "Use a domain such as example.com.")
     for attachment in mail.attachments:
         check_text(attachment.name, "attachments", stored=True)
-        _require(_MEDIA_TYPE, attachment.media_type, "attachments", "Use a media type such as application/pdf.")
+        _require(MEDIA_TYPE, attachment.media_type, "attachments", "Use a media type such as application/pdf.")
 
 
 def _check_address(address: str, field: str) -> None:

@@ -11,10 +11,15 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
+from typing import Final
 
-from billing_admin.formats.mail import MailAttachment
+from billing_admin.formats.mail import MEDIA_TYPE, MailAttachment
+
+# The errors of Python's package for parameters and charsets that are malformed.
+_BROKEN: Final = (ValueError, LookupError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,21 @@ def read_mail(content: bytes) -> ReceivedMail:
         "\n\n".join(map(part_text, texts)),
         "\n\n".join(map(part_text, htmls)),
         [
-            MailAttachment(_file_name(part, position), part.get_content_type(), part_bytes(part))
+            MailAttachment(_file_name(part, position), _media_type(part), part_bytes(part))
             for position, part in enumerate((part for part in parts if part not in [*texts, *htmls]), 1)
         ],
     )
 
 
 def parse_message(content: bytes) -> Message:
-    """Return a message; one whose parts are nested too deeply has no parts."""
+    """Return a message.
+
+    It has no parts if they are nested too deeply, or if the parser cannot find where they begin.
+    """
     try:
         return message_from_bytes(content, policy=compat32)
-    except RecursionError:
-        return message_from_bytes(content.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n\n", policy=compat32)
+    except (RecursionError, *_BROKEN):
+        return BytesHeaderParser(policy=compat32).parsebytes(content)
 
 
 def message_parts(message: Message) -> Iterator[Message]:
@@ -64,16 +72,20 @@ def message_parts(message: Message) -> Iterator[Message]:
     while waiting:
         part = waiting.pop()
         yield part
-        payload = part.get_payload()
-        if isinstance(payload, list):
-            waiting += [child for child in reversed(payload) if isinstance(child, Message)]
+        waiting += reversed(child_parts(part))
+
+
+def child_parts(part: Message) -> list[Message]:
+    """Return the parts of a part; a part that is no container has none."""
+    payload = part.get_payload() if part.is_multipart() else []
+    return [child for child in payload if isinstance(child, Message)]
 
 
 def part_bytes(part: Message) -> bytes:
     """Return the content of a part."""
     try:
         payload = part.get_payload(decode=True)
-    except (ValueError, LookupError):
+    except _BROKEN:
         payload = None
     return payload if isinstance(payload, bytes) else b""
 
@@ -86,7 +98,7 @@ def part_text(part: Message) -> str:
     content = part_bytes(part)
     try:
         text = content.decode(part.get_content_charset("utf-8"), errors="replace")
-    except (LookupError, ValueError):
+    except _BROKEN:
         text = content.decode(errors="replace")
     return text.replace("\r\n", "\n")
 
@@ -94,7 +106,7 @@ def part_text(part: Message) -> str:
 def decode_header_value(value: object) -> str:
     """Return the text of a header in one line."""
     text = str(value)
-    with suppress(MessageError, ValueError, LookupError):
+    with suppress(MessageError, *_BROKEN):
         text = str(make_header(decode_header(text)))
     return " ".join(text.split())
 
@@ -107,9 +119,14 @@ def _date(message: Message) -> datetime | None:
     return at if at.tzinfo else None
 
 
+def _media_type(part: Message) -> str:
+    media_type = part.get_content_type()
+    return media_type if MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
+
+
 def _file_name(part: Message, position: int) -> str:
     try:
         name = decode_header_value(part.get_filename() or "")
-    except (ValueError, LookupError, TypeError):
+    except _BROKEN:
         name = ""
     return name or f"part-{position}"

@@ -29,3 +29,21 @@ def test_every_message_can_be_read(content: bytes) -> None:
 def test_parts_that_are_nested_deeply() -> None:
     nested = b"".join(b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (n, n) for n in range(3000))
     assert read_mail(b"Subject: Deep\n" + nested).header("Subject") == "Deep"
+
+
+def test_parts_with_broken_types() -> None:
+    """Cases that a fuzzer found."""
+    folded = (
+        b'Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: application/x\n y; name="b"\n\nB\n--a--\n'
+    )
+    (attachment,) = read_mail(folded).attachments
+    assert (attachment.media_type, attachment.name) == ("application/octet-stream", "b")
+    for parameters in (
+        b"charset*=a'b'c",
+        b"charset*=''utf-7",
+        b"charset*x*=1; charset*0=2",
+        b"name*=; name*0*=; name*=x",
+    ):
+        assert read_mail(b"Content-Type: text/plain; " + parameters + b"\n\nHello").text == "Hello"
+    for boundary in (b"boundary*x*=1; boundary*0=2", b"boundary*0*=''%ff; boundary*=2", b"boundary"):
+        read_mail(b"Subject: x\nContent-Type: multipart/mixed; " + boundary + b"\n\n--a\n\nHello")

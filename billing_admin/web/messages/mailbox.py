@@ -55,7 +55,9 @@ def attachment(name: str, position: int) -> ResponseReturnValue:
     if not 1 <= position <= len(attachments):
         raise NotFound("unknown_attachment", "The message has no such attachment.")
     file = attachments[position - 1]
-    return send_file(BytesIO(file.content), file.media_type, as_attachment=True, download_name=file.name)
+    response = send_file(BytesIO(file.content), file.media_type, as_attachment=True, download_name=file.name)
+    response.headers.update(SANDBOX)
+    return response
 
 
 def _mail(name: str) -> ReceivedMail:
