@@ -5,6 +5,7 @@ from typing import Protocol
 
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.formatting import format_money
 
 
 class Receivable(Protocol):
@@ -137,11 +138,13 @@ def check_editable(status: str, number: str | None, action: str) -> None:
         )
 
 
-def needs_void(invoice: Row) -> bool:
+def needs_void(invoice: Row, *, sent: bool = False) -> bool:
     """Return True for an issued invoice and False for a void one.
 
+    `sent` says whether the customer has it, or may have it: then it is a tax document that only a credit note corrects.
+
     Raises:
-        Conflict: It is a draft or a credit note, or has payments or credits.
+        Conflict: It is a draft or a credit note, has payments or credits, or was sent.
     """
     if invoice["status"] == "void":
         return False
@@ -158,6 +161,12 @@ def needs_void(invoice: Row) -> bool:
             f"{invoice['number']} is {state} in part or in full and cannot be voided. Credit the remaining amount."
         )
         raise Conflict("has_payments_or_credits", message, "status")
+    if sent:
+        total = format_money(invoice["total"], invoice["currency"])
+        message = (
+            f"{invoice['number']} was sent to the customer and cannot be voided. Credit it in full instead: {total}."
+        )
+        raise Conflict("was_sent", message, "status")
     return True
 
 

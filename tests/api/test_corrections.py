@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.master_data import periods
+from billing_admin.queries.invoices.invoices import invoice as stored_invoice
 from tests.api.conftest import Script, code, pointers
+from tests.messages import make_message
 from tests.prepared import prepared
 
 
@@ -129,6 +132,16 @@ def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None
     assert len(now_owed["credit_notes"]) == 2
     void = script.post(f"/invoices/{invoice['number']}/void", {"reason": "x"})
     assert (void.status_code, code(void)) == (409, "has_payments_or_credits")
+
+
+def test_what_was_sent_is_not_voided_and_says_what_to_credit(script: Script, invoice: Any) -> None:
+    with script.client.application.app_context():
+        make_message(stored_invoice(db.session(), invoice["id"]), state="sent")
+    at = f"/invoices/{invoice['number']}"
+    refused = script.post(f"{at}/void", {"reason": "x"})
+    assert (refused.status_code, code(refused)) == (409, "was_sent")
+    assert f"Credit it in full instead: {invoice['total']} EUR." in (refused.json or {})["detail"]
+    assert script.post(f"{at}/credit", {"reason": "x", "amount": invoice["total"]}).status_code == 201
 
 
 def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:

@@ -107,7 +107,15 @@ def test_only_a_draft_is_issued(status: str, needed: bool) -> None:
 
 
 def row(**columns: Any) -> dict[str, Any]:
-    return {"number": "INV-1", "kind": "invoice", "status": "issued", "paid": 0, "credited": 0} | columns
+    return {
+        "number": "INV-1",
+        "kind": "invoice",
+        "status": "issued",
+        "paid": 0,
+        "credited": 0,
+        "total": 1190,
+        "currency": "EUR",
+    } | columns
 
 
 def test_an_open_invoice_is_voided_once() -> None:
@@ -119,6 +127,17 @@ def test_an_open_invoice_is_voided_once() -> None:
 def test_an_issued_invoice_can_be_credited_and_a_draft_changed() -> None:
     check_creditable(row(paid=1, credited=1))
     check_editable("draft", None, "changed")
+
+
+def test_what_was_sent_is_credited_instead() -> None:
+    with pytest.raises(Conflict, match=r"INV-1 was sent .* Credit it in full instead: 11\.90 EUR\.") as refused:
+        needs_void(row(), sent=True)
+    assert refused.value.code == "was_sent"
+    assert not needs_void(row(status="void"), sent=True)
+    for columns, code in (({"paid": 1}, "has_payments_or_credits"), ({"status": "draft"}, "is_draft")):
+        with pytest.raises(Conflict) as refused:
+            needs_void(row(**columns), sent=True)
+        assert refused.value.code == code
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.invoices import credit_notes, invoices, voids
 from billing_admin.operations.master_data import contacts
+from billing_admin.operations.messages import deliveries
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.making import NOW
@@ -214,6 +215,12 @@ def remove_contact(id: UUID) -> str:
     except DomainError as refusal:
         return refusal.code
     return "removed"
+
+
+def claim_message(id: UUID) -> str:
+    """Claim a message for sending; returns `claimed` or `not claimed`."""
+    claimed = transaction(deliveries.claim_message, id, "worker", 1000, SYSTEM, NOW)
+    return "claimed" if claimed else "not claimed"
 
 
 def rename_contact(id: UUID, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -12,8 +12,9 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.models import AuditEvent, Charge, Invoice, VoidedCharge
-from billing_admin.operations.invoices import voids
+from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.operations.master_data import periods
+from billing_admin.operations.messages import documents
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,
@@ -30,6 +31,7 @@ from tests.making import (
     post,
     void,
 )
+from tests.messages import make_message
 from tests.prepared import prepared
 
 
@@ -133,6 +135,56 @@ def test_what_is_paid_or_credited_is_not_voided(session: Session, invoice: Invoi
         void(invoice)
     assert refused.value.code == "has_payments_or_credits"
     assert contents(session) == before
+
+
+@pytest.mark.parametrize("state", ["sending", "sent", "uncertain"])
+def test_what_was_sent_is_not_voided(session: Session, invoice: Invoice, state: str) -> None:
+    make_message(invoice, state=state)
+    before = contents(session)
+    with pytest.raises(Conflict) as refused:
+        void(invoice)
+    assert refused.value.code == "was_sent"
+    assert contents(session) == before
+
+
+def test_what_was_marked_as_sent_or_reminded_of_is_not_voided(session: Session, invoice: Invoice) -> None:
+    other = make_invoice()
+    transaction(documents.mark_document_sent, invoice.id, "By letter post", None, SYSTEM, NOW)
+    make_message(other, state="sent", level=1)
+    for sent in (invoice, other):
+        with pytest.raises(Conflict, match="was sent to the customer"):
+            void(sent)
+
+
+@pytest.mark.parametrize("state", ["waiting", "failed", "cancelled", "dropped"])
+def test_what_was_not_sent_is_voided(session: Session, invoice: Invoice, state: str) -> None:
+    make_message(invoice, state=state)
+    void(invoice)
+    assert all_invoices()[0].status == "void"
+
+
+def test_a_void_that_is_repeated_after_a_message_changes_nothing(session: Session, invoice: Invoice) -> None:
+    void(invoice)
+    make_message(invoice, state="sent")
+    assert transaction(voids.void_invoice, invoice.id, "Wrong", "pending", SYSTEM, NOW) == (False, None)
+
+
+def test_an_invoice_is_credited_in_full_once(session: Session, invoice: Invoice) -> None:
+    make_message(invoice, state="sent")
+    credit(invoice, "1")
+    id = uuid4()
+    assert transaction(credit_notes.credit_in_full, invoice.id, "Wrong", id, SYSTEM, NOW) == (id, True)
+    before = contents(session)
+    assert transaction(credit_notes.credit_in_full, invoice.id, "Wrong", id, SYSTEM, NOW) == (id, False)
+    with pytest.raises(Conflict, match="different reason"):
+        transaction(credit_notes.credit_in_full, invoice.id, "Other", id, SYSTEM, NOW)
+    assert contents(session) == before
+    [credited] = [document for document in all_invoices() if document.id == invoice.id]
+    assert (credited.status, credited.credited) == ("issued", credited.total)
+    with pytest.raises(DomainError) as refused:
+        transaction(credit_notes.credit_in_full, invoice.id, "Wrong", uuid4(), SYSTEM, NOW)
+    assert refused.value.code == "nothing_left"
+    assert_books_balance(session)
 
 
 def test_a_draft_a_credit_note_and_nothing_are_not_voided(session: Session, invoice: Invoice) -> None:

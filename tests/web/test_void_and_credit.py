@@ -27,9 +27,10 @@ from tests.making import (
     post,
     void,
 )
+from tests.messages import make_message
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, fields, has_link, link, words
+from tests.web.pages import action, field, fields, has_link, link, words
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +131,36 @@ def test_what_is_paid_offers_no_void(browser: FlaskClient, invoice: Invoice) -> 
     refused = send(browser, f"{at}/void", charges="pending", reason="Wrong")
     assert refused.status_code == 422
     assert "is paid in part or in full and cannot be voided. Credit the remaining amount." in words(refused)
+
+
+def test_what_was_sent_is_credited_in_full_in_one_step(
+    browser: FlaskClient, invoice: Invoice, session: Session
+) -> None:
+    make_message(invoice, state="sent")
+    page = browser.get(link(browser.get(f"/invoices/{invoice.id}"), "Void"))
+    assert "This invoice was sent, so it cannot be voided" in words(page)
+    at = action(page, "/credit-in-full")
+    empty = send(browser, at, id=field(page, "id"), reason="")
+    assert (empty.status_code, field(empty, "id")) == (422, field(page, "id"))
+    assert "Enter a reason." in words(empty)
+    done = send(browser, at, id=field(page, "id"), reason="Wrong address")
+    assert done.status_code == 303
+    text = words(browser.get(done.location))
+    assert f"CN-2026-00001 was issued and credits {invoice.number}." in text
+    assert "Wrong address" in text
+    again = send(browser, at, id=field(page, "id"), reason="Wrong address")
+    assert again.location == done.location
+    assert len(all_invoices()) == 2
+
+
+def test_what_was_sent_meanwhile_keeps_the_reason(browser: FlaskClient, invoice: Invoice) -> None:
+    page = browser.get(f"/invoices/{invoice.id}/void")
+    assert "Charges after voiding" in words(page)
+    make_message(invoice, state="sending")
+    refused = send(browser, f"/invoices/{invoice.id}/void", reason="Wrong address", charges="pending")
+    assert field(refused, "reason") == "Wrong address"
+    assert "Credit in full" in words(refused)
+    assert [document.status for document in all_invoices()] == ["issued"]
 
 
 def test_a_draft_is_neither_voided_nor_credited(browser: FlaskClient) -> None:

@@ -79,6 +79,20 @@ def credit_invoice(
     return note["id"], True
 
 
+def credit_in_full(
+    session: Session, invoice_id: UUID, reason: str, id: UUID, actor: Actor, now: datetime
+) -> tuple[UUID, bool]:
+    """Issue a credit note over all that is left of an invoice, dated today.
+
+    Returns its id and whether it is new. Raises as `credit_invoice` does.
+    """
+    row = lock_invoice(session, invoice_id)
+    amount = None
+    if _find_existing(session, id) is None:
+        amount = Money(creditable(session, invoice_id).left, row["currency"]).decimal
+    return credit_invoice(session, invoice_id, CreditSpec(reason, amount, id=id), actor, now)
+
+
 def resolve_credit_note_date(
     session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime
 ) -> date:

@@ -23,6 +23,7 @@ from billing_admin.operations.master_data.accounts import StatusChange, lock_acc
 from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoice_voided
 from billing_admin.queries.master_data.organisation import day_of
+from billing_admin.queries.messages.documents import was_sent
 
 # The charges of a void invoice become pending, are cancelled, or are billed again on a draft that replaces it.
 CHARGE_OUTCOMES: Final = ("pending", "cancelled", "billed_again")
@@ -34,13 +35,14 @@ def void_invoice(
     """Void an issued invoice as of today, or as of its issue date if that is later.
 
     `charges` is one of CHARGE_OUTCOMES. Returns whether it was not void before, and the id of the draft that bills its charges
-    again, if any. Raises NotFound, Conflict for a draft, a credit note and a partly paid or credited invoice, and Invalid
-    without a reason and for a day in a locked period.
+    again, if any. Raises NotFound, Conflict for a draft, a credit note, a partly paid or credited invoice and one that was
+    sent, and Invalid without a reason and for a day in a locked period.
     """
     if charges not in CHARGE_OUTCOMES:
         raise Invalid("not_a_choice", f"Use one of {', '.join(CHARGE_OUTCOMES)}.", "charges")
+    # The worker locks the document before it sends it, and drops the message if the document is void then.
     row = lock_invoice(session, invoice_id)
-    if not needs_void(row):
+    if not needs_void(row, sent=was_sent(session, invoice_id)):
         return False, None
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     lock_accounts(session, [(row["customer_id"], row["currency"])])

@@ -24,6 +24,7 @@ from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.queries.invoices.numbers import next_number
+from billing_admin.queries.messages.documents import was_sent
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
@@ -46,6 +47,18 @@ class VoidForm(Form):
 
     reason = TextField("Reason", blank_message="Enter a reason for voiding the invoice.", max_length=MAX_REASON_LENGTH)
     charges = RadioField("Charges after voiding", choices=CHARGE_OUTCOMES, default="pending")
+
+
+class CreditInFullForm(Form):
+    """The reason for crediting an invoice in full that cannot be voided.
+
+    `id` prevents a second credit note on a double click.
+    """
+
+    id = NewIdField()
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
+    )
 
 
 class CreditLineForm(Form):
@@ -116,12 +129,40 @@ def void(id: UUID) -> ResponseReturnValue:
     invoice = _load_invoice(id)
     if invoice.status != "issued" and not form.errors:
         return _redirect_uncorrectable(invoice)
+    corrected = invoice.paid or invoice.credited or invoice.kind != "invoice"
+    if invoice.status == "issued" and not corrected and was_sent(db.session(), id):
+        return _credit_in_full_page(CreditInFullForm(formdata=None, reason=form.reason.data), invoice)
     return render_form(
         "corrections/void.html",
         form,
         invoice=invoice,
         charges=pluralise(queries.charge_count(invoice), "charge"),
-        corrected=invoice.paid or invoice.credited or invoice.kind != "invoice",
+        corrected=corrected,
+    )
+
+
+@pages.post("/<uuid:id>/credit-in-full")
+def credit_in_full(id: UUID) -> ResponseReturnValue:
+    """Credit an invoice in full that was sent and therefore cannot be voided."""
+    form = CreditInFullForm()
+    if form.validate_on_submit():
+        with errors_on(form):
+            note_id, _ = transaction(credit_notes.credit_in_full, id, form.reason.data, form.id.data, actor(), now())
+            flash(f"{_load_invoice(note_id).number} was issued and credits {_load_invoice(id).number}.", "success")
+            return redirect(url_for("invoices.show", id=note_id), 303)
+    invoice = _load_invoice(id)
+    if invoice.status != "issued" or invoice.kind != "invoice":
+        return _redirect_uncorrectable(invoice)
+    return _credit_in_full_page(form, invoice)
+
+
+def _credit_in_full_page(form: CreditInFullForm, invoice: Invoice) -> ResponseReturnValue:
+    return render_form(
+        "corrections/credit_in_full.html",
+        form,
+        invoice=invoice,
+        left=credit_note_queries.creditable(db.session(), invoice.id).left,
+        number=next_number(db.session(), today(), "credit_note"),
     )
 
 
