@@ -139,10 +139,10 @@ def fill_catalogue(place: Place, customers: int) -> None:
             VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
         f"""INSERT INTO customers
                 (id, reference, name, address, tax_treatment, currency, search, sort_key, e_invoice, custom_lines,
-                created_at, version, {", ".join(blank)})
+                monthly_statements, created_at, version, {", ".join(blank)})
             SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, 'Street 1', 'standard', 'EUR', '',
                    'customer ' || n, 'none', '[]',
-                   {now}, 1, {", ".join("''" for _ in blank)}
+                   {no}, {now}, 1, {", ".join("''" for _ in blank)}
             FROM {place.series(1, customers)}""",
         f"""INSERT INTO customer_texts (id, customer_id, text)
             SELECT {place.id("0a01", "n")}, {place.id("0a00", "n")}, 'c' || {reference} || ' customer ' || n || ' street 1'

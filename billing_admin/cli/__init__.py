@@ -19,6 +19,7 @@ from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
+from billing_admin.cli.statements import send_statement
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
 from billing_admin.cli.worker import worker
 from billing_admin.config import ROOT
@@ -43,6 +44,7 @@ COMMANDS = (
     readiness,
     render,
     seal_audit,
+    send_statement,
     set_password,
     start,
     worker,

@@ -3,17 +3,21 @@
 from datetime import date
 
 import click
+from flask import current_app
 
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, DayType, command, print_message
 from billing_admin.cli.output import print_json, print_table
+from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
+from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
+from billing_admin.operations.messages.statements import send_all_monthly_statements
 from billing_admin.operations.webhooks.deliveries import delete_all_expired
 from billing_admin.queries.charges.recurring_charges import due_charges
 from billing_admin.queries.master_data.organisation import today
@@ -51,7 +55,7 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 def daily(ctx: click.Context) -> None:
     """Run the daily work.
 
-    It posts recurring charges, deletes old deliveries and files, and seals the audit log.
+    It posts recurring charges, sends monthly statements, deletes old deliveries and files, and seals the audit log.
 
     \b
     Example, in a crontab:
@@ -60,11 +64,17 @@ def daily(ctx: click.Context) -> None:
     last = today(db.session(), clock.now())
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _print_outcome(last, outcome, wants_json=False)
+    settings: Settings = current_app.extensions["billing_settings"]
+    glyphs = load_glyphs(settings.fonts)
+    monthly = send_all_monthly_statements(transaction, db.session(), glyphs, settings.mail_on, SYSTEM, clock.now())
+    print_message(f"Monthly statements in the outbox: {monthly.sent:,}.")
+    for customer, reason in monthly.refused:
+        print_message(f"  Not sent: {customer}: {reason}")
     print_message(f"Old webhook deliveries deleted: {delete_all_expired(transaction, clock.now()):,}.")
     deleted = transaction(files.delete_created_before, clock.now() - files.RETENTION)
     print_message(f"Files older than {files.RETENTION.days} days deleted: {deleted:,}.")
     print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
-    if outcome.refused:
+    if outcome.refused or monthly.refused:
         ctx.exit(REJECTED)
 
 

@@ -96,6 +96,7 @@ class CustomerFields(PartyFields, total=False):
     delivery_city: str
     delivery_region: str
     delivery_country: str
+    monthly_statements: bool
 
 
 class ContactFields(TypedDict, total=False):
@@ -366,6 +367,7 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "custom_lines": _custom_lines,
     "delivery_name": _line,
     **{f"delivery_{part}": rule for part, rule in _ADDRESS_RULES.items()},
+    "monthly_statements": _unchecked,
 }
 # The values of optional fields in a new customer; `reference` defaults to the next free one.
 CUSTOMER_DEFAULTS: Mapping[str, Any] = {
@@ -385,6 +387,7 @@ CUSTOMER_DEFAULTS: Mapping[str, Any] = {
     "custom_lines": [],
     "delivery_name": "",
     **dict.fromkeys((f"delivery_{part}" for part in _ADDRESS_RULES), ""),
+    "monthly_statements": False,
 }
 CONTACT_RULES: Mapping[str, Rule] = {
     "name": _line,

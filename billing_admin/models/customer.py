@@ -47,7 +47,8 @@ class Customer(Base):
     `search` holds the reference, name and e-mail address, folded, for searches. Lists are sorted by `sort_key`, which
     `domain.text.sort_key` makes of the name. `address` is printed while the parts of the address are empty. Without
     `language` or `paper` the organisation's apply. `custom_lines` are printed on documents, each with a `label` and a
-    `value`. `email` is read from the contacts.
+    `value`. `email` is read from the contacts. With `monthly_statements`, the contacts that get statements are sent one
+    after each month.
     """
 
     __tablename__ = "customers"
@@ -98,6 +99,7 @@ class Customer(Base):
     delivery_city: Mapped[str]
     delivery_region: Mapped[str]
     delivery_country: Mapped[str]
+    monthly_statements: Mapped[bool]
     # The address of the first contact that gets invoices as To, empty without one.
     email: Mapped[str] = column_property(
         func.coalesce(

@@ -197,6 +197,7 @@ class Customer:
     delivery_city: str = ""
     delivery_region: str = ""
     delivery_country: str = ""
+    monthly_statements: bool = False
     etag: Optional[str] = None
     replayed: bool = False
 

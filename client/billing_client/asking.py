@@ -189,6 +189,7 @@ class _CustomerFields(_PartyFields, total=False):
     delivery_city: str
     delivery_region: str
     delivery_country: str
+    monthly_statements: bool
 
 
 class CustomerChanges(_CustomerFields, total=False):

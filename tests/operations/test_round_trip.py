@@ -60,6 +60,7 @@ def fill() -> None:
         delivery_name="Gate 3",
         delivery_city="Basel",
         delivery_country="CH",
+        monthly_statements=True,
     )
     make_customer(reference="country", name="Country alone", currency="EUR", address="1\n2\n3", country="FR")
     gone = make_customer(reference="gone", name="'quoted'", currency="USD")

@@ -1,6 +1,6 @@
 """Statements by mail: to whom, once in a period and currency, with the PDF as evidence."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,12 @@ from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Customer, Message, MessageFile
 from billing_admin.operations.master_data import contacts, customers
 from billing_admin.operations.messages.messages import cancel_message
-from billing_admin.operations.messages.statements import StatementSpec, send_statement
+from billing_admin.operations.messages.statements import (
+    MonthlyOutcome,
+    StatementSpec,
+    send_all_monthly_statements,
+    send_statement,
+)
 from tests.formats.printing import read_pages
 from tests.making import NOW, bill, make_customer, make_invoice, make_spec, post
 from tests.prepared import prepared
@@ -136,3 +141,63 @@ def test_wrong_requests_are_refused_with_the_way_out(session: Session, acme: Cus
         send(acme, currency="USD")
     assert archived.value.code == "customer_archived"
     assert stored(session) == []
+
+
+def send_monthly(session: Session, now: datetime, mail_on: bool = True) -> MonthlyOutcome:
+    session.rollback()
+    return send_all_monthly_statements(transaction, session, GLYPHS, mail_on, SYSTEM, now)
+
+
+def want_monthly(customer: Customer) -> None:
+    transaction(customers.update, customer.id, {"monthly_statements": True}, None, SYSTEM, NOW)
+
+
+@pytest.mark.both_databases
+def test_monthly_statements_are_sent_once_in_each_month(session: Session, acme: Customer) -> None:
+    post(make_spec(acme, "20", currency="EUR"))
+    bill()
+    may = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    assert send_monthly(session, may).sent == 0  # the customer does not want them
+    want_monthly(acme)
+    assert send_monthly(session, may, mail_on=False).sent == 0
+    sent = [send_monthly(session, datetime(2026, 5, day, 9, tzinfo=UTC)).sent for day in (1, 1, 2, 31)]
+    assert sent == [2, 0, 0, 0]
+    assert [(message.currency, message.period_from, message.period_to) for message in stored(session)] == [
+        ("EUR", date(2026, 4, 1), date(2026, 4, 30)),
+        ("USD", date(2026, 4, 1), date(2026, 4, 30)),
+    ]
+    # Only the month before is sent, however long nobody looked.
+    assert send_monthly(session, datetime(2026, 8, 15, 9, tzinfo=UTC)).sent == 2
+    assert {message.period_from for message in stored(session)} == {date(2026, 4, 1), date(2026, 7, 1)}
+
+
+def test_a_month_without_movements_and_balance_is_skipped(session: Session, acme: Customer) -> None:
+    want_monthly(acme)
+    assert send_monthly(session, NOW).sent == 0  # the invoice is of April
+    assert stored(session) == []
+
+
+def test_a_cancelled_monthly_statement_does_not_come_back(session: Session, acme: Customer) -> None:
+    want_monthly(acme)
+    may = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    assert send_monthly(session, may).sent == 1
+    (message,) = stored(session)
+    transaction(cancel_message, message.id, "Disputed", SYSTEM, may)
+    assert send_monthly(session, may).sent == 0
+
+
+def test_a_statement_sent_by_hand_is_not_sent_again(session: Session, acme: Customer) -> None:
+    want_monthly(acme)
+    may = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    spec = StatementSpec("USD", date(2026, 4, 1), date(2026, 4, 30))
+    transaction(send_statement, acme.id, spec, GLYPHS, True, SYSTEM, may)
+    assert send_monthly(session, may).sent == 0
+
+
+def test_archived_customers_and_those_without_recipients_get_none(session: Session, acme: Customer) -> None:
+    may = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    lonely = make_customer(reference="LONELY", monthly_statements=True)
+    make_invoice(lonely, "5")
+    want_monthly(acme)
+    transaction(customers.archive, acme.id, SYSTEM, NOW)
+    assert send_monthly(session, may) == MonthlyOutcome(0, [])

@@ -110,6 +110,7 @@ class CustomerBody(Body):
     delivery_city: City = OMITTED
     delivery_region: City = OMITTED
     delivery_country: CountryCode = OMITTED
+    monthly_statements: bool = OMITTED
 
 
 class CustomerChanges(CustomerBody):
@@ -173,6 +174,7 @@ class CustomerOut(ResponseModel):
     delivery_city: str
     delivery_region: str
     delivery_country: str
+    monthly_statements: bool
 
 
 class CustomerFilters(Parameters):

@@ -197,6 +197,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "delivery_name", "Delivery: name", CellType.TEXT, ("shipping_name", "ship_to_name"), clearable=True
             ),
             *_address_fields("delivery_", "Delivery", ("delivery_", "shipping_", "ship_to_")),
+            ImportField("monthly_statements", "Send a statement each month", CellType.FLAG, example="false"),
             _ARCHIVED,
             _ID,
         ),

@@ -1,15 +1,16 @@
 """Send statements of account to customers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_day_range
-from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import differing_fields, refuse_differences
 from billing_admin.domain.message_texts import MessageText, render_text
 from billing_admin.domain.messages import (
@@ -31,9 +32,12 @@ from billing_admin.operations.messages.outbox import NewFile, NewMessage, check_
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.messages.outbox import load_message_recipients
 from billing_admin.queries.messages.recipients import load_recipients
+from billing_admin.queries.messages.statements import first_statements, monthly_customers
 from billing_admin.queries.messages.texts import load_template
+from billing_admin.queries.payments.receivables import statements
 
 PDF = "application/pdf"
+Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,17 @@ class ProposedStatement:
     def period(self) -> tuple[date, date]:
         """The first and the last day."""
         return first_day(self.letter.statement, self.letter.first, self.letter.last), self.letter.last
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyOutcome:
+    """The number of monthly statements, and the customers that got none.
+
+    `refused` has their references, each with the reason.
+    """
+
+    sent: int
+    refused: Sequence[tuple[str, str]]
 
 
 def propose_statement(session: Session, customer: Customer, spec: StatementSpec, now: datetime) -> ProposedStatement:
@@ -121,6 +136,43 @@ def send_statement(
         customer_id, proposed, spec, recipients, print_statement(proposed.letter, glyphs, now)
     )
     return enqueue_messages(session, [message_with_letter], actor, now)[0], True
+
+
+def send_all_monthly_statements(
+    transact: Transact, session: Session, glyphs: Glyphs, mail_on: bool, actor: Actor, now: datetime
+) -> MonthlyOutcome:
+    """Enqueue the statements for the month before, to the customers that want them.
+
+    Repeating it sends nothing twice, and several processes may run it. Nothing is sent while no mail server is set up:
+    the statements follow once there is one, for the last month.
+    """
+    sent, refused = 0, []
+    for id, reference in monthly_customers(session) if mail_on else ():
+        try:
+            sent += transact(send_monthly_statements, id, glyphs, actor, now)
+        except DomainError as error:
+            refused.append((reference, error.message))
+    return MonthlyOutcome(sent, refused)
+
+
+def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs, actor: Actor, now: datetime) -> int:
+    """Enqueue a customer's statements for the month before, one in each currency.
+
+    Returns their number. A currency without movements and balance has no statement, and one whose statement was cancelled
+    or dropped gets no other.
+    """
+    last = today(session, now).replace(day=1) - timedelta(1)
+    period = last.replace(day=1), last
+    stored = first_statements(session, customer_id, period)
+    due = [
+        currency
+        for currency, statement in statements(session, customer_id, last, *period).items()
+        if currency not in stored and (statement.rows or statement.closing)
+    ]
+    for currency in due:
+        spec = StatementSpec(currency, *period)
+        send_statement(session, customer_id, spec, glyphs, mail_on=True, actor=actor, now=now)
+    return len(due)
 
 
 def _message(

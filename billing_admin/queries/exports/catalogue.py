@@ -104,6 +104,7 @@ CUSTOMERS = (
     column("delivery_city", Kind.TEXT, Customer.delivery_city),
     column("delivery_region", Kind.TEXT, Customer.delivery_region),
     column("delivery_country", Kind.TEXT, Customer.delivery_country),
+    column("monthly_statements", Kind.FLAG, Customer.monthly_statements),
 )
 CONTACTS = (
     column("customer", Kind.TEXT, Customer.reference),

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.messages import STATEMENT
-from billing_admin.models import Message
+from billing_admin.domain.messages import STATEMENT, TO
+from billing_admin.models import Customer, CustomerContact, Message
 
 
 def first_statements(session: Session, customer_id: UUID, period: tuple[date, date]) -> dict[str, Message]:
@@ -23,3 +23,17 @@ def first_statements(session: Session, customer_id: UUID, period: tuple[date, da
         Message.again_of.is_(None),
     )
     return {row.currency: row for row in session.scalars(query.order_by(Message.created_at, Message.id))}
+
+
+def monthly_customers(session: Session) -> list[tuple[UUID, str]]:
+    """Return the customers that get monthly statements: their ids and references.
+
+    They are in use, and have a contact that gets statements.
+    """
+    recipient = select(CustomerContact.id).where(
+        CustomerContact.customer_id == Customer.id, CustomerContact.statements == TO
+    )
+    query = select(Customer.id, Customer.reference).where(
+        Customer.monthly_statements, Customer.archived_at.is_(None), recipient.correlate(Customer).exists()
+    )
+    return [(row.id, row.reference) for row in session.execute(query.order_by(Customer.reference))]

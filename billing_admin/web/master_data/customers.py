@@ -8,7 +8,7 @@ from uuid import UUID
 import wtforms
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import FieldList, FormField, SelectField, ValidationError
+from wtforms import BooleanField, FieldList, FormField, SelectField, ValidationError
 from wtforms.widgets import EmailInput
 
 from billing_admin.db import paging
@@ -179,6 +179,7 @@ class CustomerForm(Form):
     delivery_city = TextField("Delivery city", max_length=MAX_CITY_LENGTH)
     delivery_region = TextField("Delivery region or state", max_length=MAX_CITY_LENGTH)
     delivery_country = SelectField("Delivery country", choices=country_choices, default="")
+    monthly_statements = BooleanField("Send a statement each month")
     notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
