@@ -26,9 +26,8 @@ def message(session: Session, id: UUID, lock: bool = False) -> Message:
 
 def next_due_id(session: Session, now: datetime) -> UUID | None:
     """Return the message that has been due for the longest time."""
-    query = select(Message.id).where(
-        Message.finished_at.is_(None), Message.state == "waiting", Message.next_attempt_at <= now
-    )
+    # Only waiting messages have a next attempt. With a condition on the state, SQLite would take another index and sort.
+    query = select(Message.id).where(Message.finished_at.is_(None), Message.next_attempt_at <= now)
     return session.scalar(query.order_by(Message.next_attempt_at, Message.created_at, Message.id).limit(1))
 
 
