@@ -164,6 +164,7 @@ class OrganisationFields(PartyFields, total=False):
     export_note: str
     hold_likely_duplicates: bool
     requires_complete_details: bool
+    attach_pdf: bool
     default_tax_rate: str
     number_format: str
     date_order: str
@@ -434,6 +435,7 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "export_note": _name,
     "hold_likely_duplicates": _unchecked,
     "requires_complete_details": _unchecked,
+    "attach_pdf": _unchecked,
     "default_tax_rate": _unchecked,
     "number_format": _choice([*NumberFormat]),
     "date_order": _choice([*DateOrder]),

@@ -145,6 +145,7 @@ class Organisation(Base):
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
     requires_complete_details: Mapped[bool]
+    attach_pdf: Mapped[bool]
     number_format: Mapped[str]
     date_order: Mapped[str]
     is_demo: Mapped[bool]

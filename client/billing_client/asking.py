@@ -348,6 +348,7 @@ class OrganisationChanges(_PartyFields, total=False):
     export_note: str
     hold_likely_duplicates: bool
     requires_complete_details: bool
+    attach_pdf: bool
     default_tax_rate: str
     number_format: str
     date_order: str

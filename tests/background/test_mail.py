@@ -31,6 +31,7 @@ from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, pa
 from tests.mailing import MailHandler, mail_server
 from tests.making import NOW, change_settings, credit, make_invoice, make_payment_spec, pay, void
 from tests.messages import make_message
+from tests.operations.test_e_invoices import make_buyer, make_seller
 
 OK = RecipientResult(ANNA.address, True, 250, "OK")
 
@@ -89,6 +90,32 @@ def test_a_document_with_missing_characters_is_stored_as_it_was_sent(app: Flask,
     enqueue(invoice)
     send_due(app, Server())
     assert session.scalars(select(Rendition.form)).all() == ["pdf"]
+
+
+@pytest.mark.parametrize(
+    ("e_invoice", "attach_pdf", "files"),
+    [
+        ("factur-x", True, {"INV-2026-00001.pdf": "factur-x"}),
+        ("xrechnung-ubl", True, {"INV-2026-00001.xml": "xrechnung-ubl", "INV-2026-00001.pdf": "pdf"}),
+        ("xrechnung-cii", False, {"INV-2026-00001.xml": "xrechnung-cii"}),
+    ],
+)
+def test_an_e_invoice_is_sent_as_it_is_stored(
+    app: Flask, session: Session, e_invoice: str, attach_pdf: bool, files: dict[str, str]
+) -> None:
+    make_seller()
+    change_settings(attach_pdf=attach_pdf)
+    invoice, server = make_invoice(make_buyer(e_invoice=e_invoice, email=ANNA.address)), Server()
+    id = enqueue(invoice)
+    send_due(app, server)
+    assert state(id) == ("sent", "")
+    (content,) = server.taken
+    received = {file.get_filename(): file for file in message_from_bytes(content, policy=SMTP).iter_attachments()}
+    assert list(received) == list(files)
+    data = {row.form: row.data for row in session.scalars(select(Rendition))}
+    for name, form in files.items():
+        assert received[name].get_payload(decode=True) == data[form]
+        assert received[name].get_content_type() == ("application/xml" if name.endswith("xml") else "application/pdf")
 
 
 def test_while_mail_is_off_messages_wait(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

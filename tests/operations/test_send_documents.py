@@ -80,15 +80,18 @@ def test_a_document_goes_to_the_contacts_with_the_text_of_its_language(session: 
 
 
 @pytest.mark.parametrize(
-    ("e_invoice", "forms"),
+    ("e_invoice", "attach_pdf", "forms"),
     [
-        ("none", [("pdf", "INV-2026-00001.pdf")]),
-        ("ubl", [("ubl", "INV-2026-00001.xml"), ("pdf", "INV-2026-00001.pdf")]),
+        ("none", False, [("pdf", "INV-2026-00001.pdf")]),
+        ("ubl", True, [("ubl", "INV-2026-00001.xml"), ("pdf", "INV-2026-00001.pdf")]),
+        ("xrechnung-cii", False, [("xrechnung-cii", "INV-2026-00001.xml")]),
     ],
 )
-def test_the_file_of_the_customers_format_is_attached(session: Session, e_invoice: str, forms: Any) -> None:
+def test_the_file_of_the_customers_format_is_attached(
+    session: Session, e_invoice: str, attach_pdf: bool, forms: Any
+) -> None:
     invoice = make_invoice(make_payer())
-    assert [(file.form, file.name) for file in attachments_of(invoice, e_invoice)] == forms
+    assert [(file.form, file.name) for file in attachments_of(invoice, e_invoice, attach_pdf)] == forms
 
 
 def test_recipients_subject_and_text_can_be_chosen(session: Session) -> None:

@@ -102,6 +102,7 @@ class OrganisationChanges(Body):
     export_note: Name = OMITTED
     hold_likely_duplicates: bool = OMITTED
     requires_complete_details: bool = OMITTED
+    attach_pdf: bool = OMITTED
     default_tax_rate: Name = OMITTED
     number_format: Annotated[str, enumeration(*NumberFormat)] = OMITTED
     date_order: Annotated[str, enumeration(*DateOrder)] = OMITTED
@@ -149,6 +150,7 @@ class OrganisationOut(ResponseModel):
     export_note: str
     hold_likely_duplicates: bool
     requires_complete_details: bool
+    attach_pdf: bool
     default_tax_rate: str
     number_format: Annotated[str, enumeration(*NumberFormat)]
     date_order: Annotated[str, enumeration(*DateOrder)]

@@ -43,6 +43,7 @@ FIELDS = [
     "export_note",
     "hold_likely_duplicates",
     "requires_complete_details",
+    "attach_pdf",
     "number_format",
     "date_order",
     "street",

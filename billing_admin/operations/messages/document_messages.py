@@ -16,6 +16,7 @@ from billing_admin.models import Invoice
 from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
 from billing_admin.operations.messages.outbox import Attachment, NewMessage
 from billing_admin.queries.listing import load_document_parts
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.texts import load_template
 
 PDF_FORMS = frozenset({"pdf", FACTUR_X})  # the others are XML
@@ -25,6 +26,7 @@ def document_messages(session: Session, documents: Sequence[SendingFacts]) -> li
     """Return the messages that send documents, with the texts of their templates."""
     query = load_document_parts(select(Invoice)).where(is_any_of(Invoice.id, [facts.invoice_id for facts in documents]))
     invoices = {invoice.id: invoice for invoice in session.scalars(query.execution_options(populate_existing=True))}
+    attach_pdf = organisation(session).attach_pdf
     templates: dict[tuple[str, str], MessageText] = {}
     messages = []
     for facts in documents:
@@ -44,17 +46,18 @@ def document_messages(session: Session, documents: Sequence[SendingFacts]) -> li
                 subject=text.subject,
                 text=text.body,
                 documents=[(facts.invoice_id, 0)],
-                attachments=attachments_of(invoice, details.e_invoice),
+                attachments=attachments_of(invoice, details.e_invoice, attach_pdf),
             )
         )
     return messages
 
 
-def attachments_of(invoice: Invoice, e_invoice: str) -> list[Attachment]:
+def attachments_of(invoice: Invoice, e_invoice: str, attach_pdf: bool) -> list[Attachment]:
     """Return the files of a document that its customer gets.
 
-    It is exactly one in the customer's format. An XML file has the PDF beside it, for people.
+    It is exactly one in the customer's format. An XML file has the PDF beside it, for people, if `attach_pdf`.
     """
-    forms = [pdf_form(invoice)] if e_invoice in {NO_E_INVOICE, FACTUR_X} else [e_invoice, "pdf"]
+    is_xml = e_invoice not in {NO_E_INVOICE, FACTUR_X}
+    forms = [e_invoice, *(["pdf"] if attach_pdf else [])] if is_xml else [pdf_form(invoice)]
     stem = file_stem(str(invoice.number))
     return [Attachment(invoice.id, form, f"{stem}.{'pdf' if form in PDF_FORMS else 'xml'}") for form in forms]

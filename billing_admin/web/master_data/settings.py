@@ -111,6 +111,7 @@ class DocumentsForm(SectionForm):
     language = SelectField("Language", choices=dict(LANGUAGES))
     paper = SelectField("Paper", choices=dict(PAPERS))
     accent = TextField("Accent colour")
+    attach_pdf = BooleanField("Attach the PDF to messages with an XML e-invoice")
     requires_complete_details = BooleanField("Require complete details")
 
 
