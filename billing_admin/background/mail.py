@@ -89,7 +89,7 @@ def _due_ids() -> Iterator[UUID]:
     """
     last = None
     while not shutting_down.is_set():
-        db.session.rollback()  # a new snapshot
+        db.session.close()  # a new snapshot
         id = next_due_id(db.session(), clock.now())
         if id is None or id == last:
             return
@@ -117,7 +117,7 @@ def _prepare_and_claim(settings: Settings, id: UUID, worker: str) -> ClaimedMess
 
 def _attempt(settings: Settings, claimed: ClaimedMessage, send: Transport) -> None:
     """Make one attempt to send a claimed message, and record its result."""
-    db.session.rollback()  # no snapshot and no connection while the server is slow
+    db.session.close()  # no snapshot and no connection while the server is slow
 
     def before_data() -> None:
         transaction(deliveries.record_handover, claimed, clock.now())
