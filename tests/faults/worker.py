@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection, wait
 from threading import BrokenBarrierError
 from typing import Any
@@ -30,19 +30,22 @@ from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
+from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import Account, Invoice, Organisation
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.invoices import credit_notes, invoices, voids
 from billing_admin.operations.master_data import contacts
-from billing_admin.operations.messages import deliveries
+from billing_admin.operations.messages import deliveries, statements
+from billing_admin.operations.messages.statements import StatementSpec
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.making import NOW
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__, "pytest"])  # a process imports what runs the tests, too
+MAY = datetime(2026, 5, 2, 9, tzinfo=UTC)
 SECONDS = 30
 configure_mappers()
 
@@ -206,6 +209,23 @@ def allocate(payment_id: UUID, parts: AllocationRequest) -> str:
     except Conflict as refusal:
         return refusal.code
     return "allocated"
+
+
+def send_statement(customer_id: UUID, id: UUID) -> str:
+    """Send the statement of April 2026; returns whether the message is new, or the code of the error."""
+    spec = StatementSpec("USD", date(2026, 4, 1), date(2026, 4, 30), id=id)
+    try:
+        _, is_new = transaction(statements.send_statement, customer_id, spec, load_glyphs(), True, SYSTEM, MAY)
+    except DomainError as error:
+        return error.code
+    return "sent" if is_new else "replayed"
+
+
+def send_monthly_statements() -> int:
+    """Send the monthly statements of April 2026; returns their number."""
+    outcome = statements.send_all_monthly_statements(transaction, db.session(), load_glyphs(), True, SYSTEM, MAY)
+    assert outcome.refused == []
+    return outcome.sent
 
 
 def remove_contact(id: UUID) -> str:

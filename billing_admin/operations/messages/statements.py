@@ -115,7 +115,7 @@ def send_statement(
             another message, or no mail server is set up.
         Invalid: There is no recipient, or a recipient, the period, the currency, the subject or the text is wrong.
     """
-    customer = session.get_one(Customer, customer_id)
+    customer = _lock_customer(session, customer_id)
     recipients = None if spec.recipients is None else check_recipients(check_addresses(spec.recipients))
     stored = session.get(Message, spec.id) if spec.id else None
     if stored is not None:
@@ -161,6 +161,7 @@ def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs,
     Returns their number. A currency without movements and balance has no statement, and one whose statement was cancelled
     or dropped gets no other.
     """
+    _lock_customer(session, customer_id)
     last = today(session, now).replace(day=1) - timedelta(1)
     period = last.replace(day=1), last
     stored = first_statements(session, customer_id, period)
@@ -173,6 +174,15 @@ def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs,
         spec = StatementSpec(currency, *period)
         send_statement(session, customer_id, spec, glyphs, mail_on=True, actor=actor, now=now)
     return len(due)
+
+
+def _lock_customer(session: Session, customer_id: UUID) -> Customer:
+    """Lock a customer, so that requests for the same statement follow one another.
+
+    The lock does not delay transactions that only refer to the customer.
+    """
+    lock_mode: Any = {"key_share": True}
+    return session.get_one(Customer, customer_id, with_for_update=lock_mode, populate_existing=True)
 
 
 def _message(

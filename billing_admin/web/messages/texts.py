@@ -50,8 +50,14 @@ class TestResult(NamedTuple):
 class MessageTextForm(EditForm):
     """The subject and text of a message."""
 
-    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH)
-    body = MultilineField("Text", max_length=MAX_BODY_LENGTH, description=_BODY_HINT, render_kw={"rows": 18})
+    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH, blank_message="Enter the subject.")
+    body = MultilineField(
+        "Text",
+        max_length=MAX_BODY_LENGTH,
+        blank_message="Enter the text.",
+        description=_BODY_HINT,
+        render_kw={"rows": 18},
+    )
 
     def fields(self) -> MessageTextFields:
         """Return the values entered."""
