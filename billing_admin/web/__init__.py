@@ -42,6 +42,7 @@ from billing_admin.web.messages import (
     messages,
     reminder_levels,
     reminder_pauses,
+    reminders,
     statements,
     texts as message_texts,
 )
@@ -72,6 +73,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     receivables,
     messages,
     reminder_pauses,
+    reminders,
     numbers,
     exports,
     imports,

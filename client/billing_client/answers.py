@@ -734,6 +734,61 @@ class ReminderPause:
 
 
 @dataclass(frozen=True)
+class RemindedInvoice:
+    """An invoice of a reminder, with the level and the amount to pay."""
+
+    invoice: str
+    level: int
+    open_amount: Decimal
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """One message to a customer about its overdue invoices in one currency.
+
+    `message` and `state` are None in a preview.
+    """
+
+    customer: str
+    currency: str
+    level: int
+    open_amount: Decimal
+    recipients: tuple[str, ...]
+    invoices: tuple[RemindedInvoice, ...]
+    message: Optional[UUID] = None
+    state: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LeftOutInvoice:
+    """An invoice that was due for a level and gets no reminder, with the reason."""
+
+    customer: str
+    currency: str
+    invoice: str
+    level: int
+    open_amount: Decimal
+    reason: str
+    day: Optional[date]
+    note: str
+
+
+@dataclass(frozen=True)
+class ReminderRun:
+    """A reminder run, or the preview of one, which has a `digest`."""
+
+    id: Optional[UUID]
+    state: str
+    day: date
+    reminders: tuple[Reminder, ...]
+    left_out: tuple[LeftOutInvoice, ...]
+    digest: Optional[str] = None
+    created_at: Optional[datetime] = None
+    created_by: Optional[str] = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Allocation:
     """An amount that is allocated to one invoice, and the day of the allocation."""
 

@@ -508,6 +508,25 @@ class NewReminderPause(_PauseNeeds, total=False):
     invoice: str
 
 
+class ReminderScope(TypedDict, total=False):
+    """The customers to remind, and customers and invoices to leave out."""
+
+    customers: Sequence[str]
+    currency: str
+    without_customers: Sequence[str]
+    without_invoices: Sequence[str]
+
+
+class NewReminderRun(ReminderScope, total=False):
+    """A new reminder run.
+
+    `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since.
+    """
+
+    id: Key
+    confirmed: str
+
+
 class InvoiceFilter(TypedDict, total=False):
     """Filters of invoices.
 

@@ -127,6 +127,10 @@ REMINDER_SETTINGS_UPDATE: Final = Call(
 REMINDER_PAUSE_CREATE: Final = Call("POST", "/reminder-pauses", Repeat.NAMED)
 REMINDER_PAUSE_LIST: Final = Call("GET", "/reminder-pauses", Repeat.READS)
 REMINDER_PAUSE_END: Final = Call("POST", "/reminder-pauses/{id}/end", Repeat.STATE)
+REMINDER_RUN_CREATE: Final = Call("POST", "/reminder-runs", Repeat.NAMED)
+REMINDER_RUN_PREVIEW: Final = Call("POST", "/reminder-runs", Repeat.READS)  # with `dry_run`
+REMINDER_RUN_LIST: Final = Call("GET", "/reminder-runs", Repeat.READS)
+REMINDER_RUN_GET: Final = Call("GET", "/reminder-runs/{id}", Repeat.READS)
 
 PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
 PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)

@@ -261,6 +261,10 @@ def _reminders(api: Recorder) -> None:
     api.twice("/reminder-pauses", pause)
     api.get("/reminder-pauses")
     api.post(f"/reminder-pauses/{id_of('8', 1)}/end", {})
+    api.post("/reminder-runs", {"dry_run": True})
+    api.twice("/reminder-runs", {"id": id_of("8", 2)})
+    api.get("/reminder-runs")
+    api.get(f"/reminder-runs/{id_of('8', 2)}")
 
 
 def _corrections(api: Recorder) -> None:

@@ -47,7 +47,7 @@ def test_every_route_is_offered_and_every_call_is_a_route() -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_what_may_be_sent_again(name: str) -> None:
     call = CALLS[name]
-    if call.method == "GET" or call is calls.RUN_PREVIEW:
+    if call.method == "GET" or call in {calls.RUN_PREVIEW, calls.REMINDER_RUN_PREVIEW}:
         assert call.repeat is Repeat.READS
     elif call.method == "PATCH":
         assert call.repeat is Repeat.NEVER

@@ -355,7 +355,7 @@ def test_each_list_is_known() -> None:
         for path, operations in paths.items()
         if "{" not in path and any(parameter.get("name") == "after" for parameter in _parameters(operations))
     }
-    assert lists == LISTS.keys() | {"/billing-runs", "/reminder-pauses"}  # which have no filters
+    assert lists == LISTS.keys() | {"/billing-runs", "/reminder-pauses", "/reminder-runs"}  # which have no filters
 
 
 def _parameters(operations: Mapping[str, Any]) -> list[dict[str, Any]]:

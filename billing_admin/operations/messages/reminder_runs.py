@@ -134,10 +134,10 @@ def run_reminders(
         if stored is not None:
             _check_same(stored, spec)
             return stored.id, False
-        if not mail_on:
-            raise mail_off()
         preview = preview_reminders(session, spec, now)
         _check_confirmed(preview, spec)
+        if preview.plan.reminders and not mail_on:
+            raise mail_off()
         messages = [_message(session, reminder, glyphs, now) for reminder in preview.plan.reminders]
         run = transact(_store, spec, preview.plan, messages, actor, now)
         if run is not None:

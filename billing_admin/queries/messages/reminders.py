@@ -25,7 +25,15 @@ from billing_admin.domain.reminders import (
     next_reminder,
     stop_reason,
 )
-from billing_admin.models import Customer, Invoice, Message, MessageDocument, ReminderRun, ReminderRunItem
+from billing_admin.models import (
+    Customer,
+    Invoice,
+    Message,
+    MessageDocument,
+    MessageRecipient,
+    ReminderRun,
+    ReminderRunItem,
+)
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 from billing_admin.queries.messages.recipients import load_recipients
 from billing_admin.queries.messages.reminder_pauses import current_pauses
@@ -242,3 +250,13 @@ def run_items(session: Session, run_id: UUID) -> list[Any]:
         .where(ReminderRunItem.run_id == run_id)
     )
     return list(session.execute(query.order_by(ReminderRunItem.position)))
+
+
+def recipients_of_run(session: Session, run_id: UUID) -> dict[UUID, list[str]]:
+    """Return the addresses of a run's messages."""
+    addresses: dict[UUID, list[str]] = defaultdict(list)
+    messages = select(ReminderRunItem.message_id).where(ReminderRunItem.run_id == run_id)
+    query = select(MessageRecipient).where(MessageRecipient.message_id.in_(messages))
+    for row in session.scalars(query.order_by(MessageRecipient.message_id, MessageRecipient.position)):
+        addresses[row.message_id].append(row.address)
+    return addresses

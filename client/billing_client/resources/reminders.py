@@ -1,4 +1,4 @@
-"""Reminders: their settings, and pauses."""
+"""Reminders: their settings, pauses and runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import ReminderPause, ReminderSettings
-from billing_client.asking import Key, NewReminderPause, ReminderSettingsChanges
+from billing_client.answers import ReminderPause, ReminderRun, ReminderSettings
+from billing_client.asking import Key, NewReminderPause, NewReminderRun, ReminderScope, ReminderSettingsChanges
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -39,3 +39,22 @@ class Reminders(Resource):
     def resume(self, pause: Key) -> ReminderPause:
         """End a pause."""
         return self.ask(ReminderPause, calls.REMINDER_PAUSE_END, pause)
+
+    def run(self, **run: Unpack[NewReminderRun]) -> ReminderRun:
+        """Send the reminders that are due today."""
+        return self.ask(ReminderRun, calls.REMINDER_RUN_CREATE, body=run)
+
+    def preview(self, **scope: Unpack[ReminderScope]) -> ReminderRun:
+        """Return the reminders that a run would send; nothing is stored.
+
+        Pass the `digest` to `run` as `confirmed`.
+        """
+        return self.ask(ReminderRun, calls.REMINDER_RUN_PREVIEW, body={**scope, "dry_run": True})
+
+    def runs(self) -> Iterator[ReminderRun]:
+        """Yield all reminder runs, newest first."""
+        return self.each(ReminderRun, calls.REMINDER_RUN_LIST)
+
+    def get_run(self, id: Key) -> ReminderRun:
+        """Return one reminder run, with the states of its messages now."""
+        return self.ask(ReminderRun, calls.REMINDER_RUN_GET, id)
