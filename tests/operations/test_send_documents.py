@@ -272,6 +272,15 @@ def test_other_messages_are_not_marked(session: Session, state: str) -> None:
     assert refusal(lambda: transaction(messages.mark_message_sent, message.id, "x", SYSTEM, NOW)).code == "wrong_state"
 
 
+def test_a_message_of_a_void_document_is_not_marked(session: Session) -> None:
+    invoice = make_invoice(make_payer())
+    message = make_message(invoice, state="failed")
+    void(invoice)
+    error = refusal(lambda: transaction(messages.mark_message_sent, message.id, "By letter", SYSTEM, NOW))
+    assert (error.code, "INV-2026-00001 is void" in error.message) == ("invoice_void", True)
+    assert not was_sent(db.session(), invoice.id)
+
+
 def test_a_document_sent_by_letter_counts_as_sent(session: Session) -> None:
     invoice, id = make_invoice(make_customer()), uuid4()
     assert not was_sent(session, invoice.id)

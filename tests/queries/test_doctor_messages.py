@@ -49,6 +49,11 @@ BREAKS = {
         f"UPDATE message_recipients SET result = '', at = NULL WHERE message_id = {SENT}",
         "a recipient lacks its result",
     ),
+    "a void document that was sent": (
+        "message_void",
+        f"UPDATE invoices SET status = 'void' WHERE id = {FIRST}",
+        "INV-2026-00001 is void, but was sent",
+    ),
     "a sent message that nobody got": (
         "message_recipients",
         f"UPDATE message_recipients SET result = 'refused' WHERE message_id = {SENT}",

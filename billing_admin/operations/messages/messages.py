@@ -27,7 +27,14 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Customer, Message, MessageDocument
 from billing_admin.operations.audit import record
 from billing_admin.operations.messages.document_messages import document_messages
-from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, check_addresses, enqueue_messages
+from billing_admin.operations.messages.outbox import (
+    Attachment,
+    NewFile,
+    NewMessage,
+    check_addresses,
+    enqueue_messages,
+    lock_documents,
+)
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.documents import document_levels, load_sending_facts
 from billing_admin.queries.messages.outbox import load_files, load_message_recipients, message
@@ -61,15 +68,21 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
     `reason` says how. Returns False if it was marked before.
 
     Raises:
-        Conflict: The message is being sent, or was sent, cancelled or dropped.
+        Conflict: The message is being sent, or was sent, cancelled or dropped, or a document is void.
         Invalid: The reason is blank.
         NotFound: There is no such message.
     """
+    message(session, id)
+    documents = lock_documents(session, [document_id for document_id, _ in document_levels(session, id)])
     row = message(session, id, lock=True)
     if row.by_hand:
         return False
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     _refuse(mark_problem(row.state))
+    for document in documents:
+        if document.status == "void":
+            message_text = f"{document.number} is void, so it cannot be marked as sent. Bill its charges again."
+            raise Conflict("invoice_void", message_text, "state")
     details = {"reason": checked_reason, "was": row.state}
     row.state, row.reason, row.by_hand = "sent", checked_reason, True
     finish(session, row, now)

@@ -11,13 +11,15 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.messages import WITHDRAWN
 from billing_admin.models import Invoice, Message, MessageDocument, MessageFile, MessageRecipient, Rendition
 from billing_admin.queries.doctor.findings import Check, Finding
+from billing_admin.queries.invoices.invoices import is_sent
 
 FETCH_SIZE = 100
 FILE_HASH = Check("message_file_hash", "Letters of messages match their hashes.")
 FILES = Check("message_files", "The files of messages that were sent are stored.")
 CURRENT = Check("message_current", "A document has at most one first message of a purpose and level.")
 RECIPIENTS = Check("message_recipients", "Each recipient of a sent message has a result, and one To was accepted.")
-CHECKS = (FILE_HASH, FILES, CURRENT, RECIPIENTS)
+VOID = Check("message_void", "No void document was sent.")
+CHECKS = (FILE_HASH, FILES, CURRENT, RECIPIENTS, VOID)
 
 
 def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
@@ -31,6 +33,7 @@ def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     yield from _missing_files(session)
     yield from _second_messages(session)
     yield from _missing_results(session)
+    yield from _sent_void_documents(session)
 
 
 def _missing_files(session: Session) -> Iterator[tuple[str, Finding]]:
@@ -91,3 +94,9 @@ def _missing_results(session: Session) -> Iterator[tuple[str, Finding]]:
     )
     for message in session.execute(query.order_by(Message.id)):
         yield RECIPIENTS.name, Finding("messages", str(message.id), f"{message.subject}: a recipient lacks its result")
+
+
+def _sent_void_documents(session: Session) -> Iterator[tuple[str, Finding]]:
+    query = select(Invoice.id, Invoice.number).where(Invoice.status == "void", is_sent(Invoice.id))
+    for document in session.execute(query.order_by(Invoice.id)):
+        yield VOID.name, Finding("invoices", str(document.id), f"{document.number} is void, but was sent")

@@ -39,6 +39,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
     "charge": "charges.show",
     "customer": "customers.show",
     "invoice": "invoices.show",
+    "message": "messages.show",
     "payment": "payments.show",
     "recurring_charge": "recurring_charges.show",
     "service": "services.show",

@@ -32,7 +32,7 @@ from billing_admin.web.frame.signed_in import actor, now
 WRITE = "webhooks:write"
 
 # The page of the object that an event is about, by the first part of the event's name.
-_OBJECT_PAGES = {"invoice": "invoices.show", "charge": "charges.show"}
+_OBJECT_PAGES = {"invoice": "invoices.show", "charge": "charges.show", "message": "messages.show"}
 
 pages = page_blueprint("webhooks", __name__, "/webhooks", write=WRITE)
 
