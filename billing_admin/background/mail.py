@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing_admin import clock
-from billing_admin.background.mail_transport import SendResult, envelope_sender, mail_sender, send_mail
+from billing_admin.background.mail_transport import SendOutcome, SendResult, envelope_sender, mail_sender, send_mail
 from billing_admin.background.runner import WORKER, shutting_down
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
@@ -28,6 +28,7 @@ from billing_admin.operations.messages.deliveries import ClaimedMessage
 from billing_admin.queries.messages.outbox import lost_ids, next_due_id
 
 POLL_SECONDS: Final = 1.0
+REST_SECONDS: Final = 30.0  # after an attempt in which the mail server could not be used
 RECORD_ATTEMPTS: Final = 300  # to store a result while the database is unavailable
 RECORD_SECONDS: Final = 1.0  # between two of them
 _log = structlog.get_logger(__name__)
@@ -47,39 +48,43 @@ class MailSender(Thread):
 
         The result of an attempt in progress is recorded before it ends.
         """
-        while not shutting_down.wait(POLL_SECONDS):
-            send_due(self._app)
+        seconds = POLL_SECONDS
+        while not shutting_down.wait(seconds):
+            seconds = POLL_SECONDS if send_due(self._app) else REST_SECONDS
 
 
-def send_due(app: Flask, send: Transport = send_mail) -> None:
+def send_due(app: Flask, send: Transport = send_mail) -> bool:
     """Send the messages that are due, until none is or the rate is reached.
 
-    Does nothing while mail is off: messages wait. Logs errors.
+    Returns False if the mail server could not be used. The other messages then keep their attempts, and go out as soon as
+    it is back. Does nothing while mail is off: messages wait. Logs errors.
     """
     settings: Settings = app.extensions["billing_settings"]
     if not settings.mail_on:
-        return
+        return True
     with app.app_context():
         try:
             with LogIfUnavailable("messages_not_sent"):
-                _send_all_due(settings, send)
+                return _send_all_due(settings, send)
         except Exception:  # noqa: BLE001 - the thread goes on, and the next search tries again
             _log.exception("messages_not_sent")
+    return True
 
 
-def _send_all_due(settings: Settings, send: Transport) -> None:
+def _send_all_due(settings: Settings, send: Transport) -> bool:
     for id in lost_ids(db.session(), clock.now()):
         transaction(deliveries.release_lost, id, WORKER, clock.now())
-    worker, count = uuid4().hex, 0
-    try:
-        for count, id in enumerate(_due_ids(), 1):  # noqa: B007 - counted for the seals
+    worker, usable = uuid4().hex, True
+    for id in _due_ids():
+        try:
             claimed = _prepare_and_claim(settings, id, worker)
-            if claimed is not None:
-                _attempt(settings, claimed, send)
-    except deliveries.RateReached:
-        pass
-    if count:
+        except deliveries.RateReached:
+            break
+        usable = claimed is None or _attempt(settings, claimed, send)
         transaction(seal_events, clock.now())
+        if not usable:
+            break
+    return usable
 
 
 def _due_ids() -> Iterator[UUID]:
@@ -115,8 +120,11 @@ def _prepare_and_claim(settings: Settings, id: UUID, worker: str) -> ClaimedMess
     return transaction(deliveries.claim_message, id, worker, settings.mail_per_minute, WORKER, clock.now())
 
 
-def _attempt(settings: Settings, claimed: ClaimedMessage, send: Transport) -> None:
-    """Make one attempt to send a claimed message, and record its result."""
+def _attempt(settings: Settings, claimed: ClaimedMessage, send: Transport) -> bool:
+    """Make one attempt to send a claimed message, and record its result.
+
+    Returns False if the mail server could not be used: it took no message and was asked for no recipient.
+    """
     db.session.close()  # no snapshot and no connection while the server is slow
 
     def before_data() -> None:
@@ -127,6 +135,8 @@ def _attempt(settings: Settings, claimed: ClaimedMessage, send: Transport) -> No
         _record(claimed, result)
     except deliveries.LeaseLost:
         _log.warning("message_lost", message=str(claimed.id))
+        return True
+    return result.outcome is not SendOutcome.RETRY or bool(result.recipients)
 
 
 def _record(claimed: ClaimedMessage, result: SendResult) -> None:

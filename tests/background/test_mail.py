@@ -151,6 +151,21 @@ def test_a_message_is_tried_for_a_week_with_the_same_bytes(app: Flask, session: 
     assert server.taken == []
 
 
+def test_messages_keep_their_attempts_while_the_server_is_away(app: Flask, session: Session) -> None:
+    acme = payer()
+    first, second = enqueue(make_invoice(acme)), enqueue(make_invoice(acme))
+    server = Server(retry("Could not connect"))
+    assert not send_due(app, server)
+    assert [stored(id).tries for id in (first, second)] == [1, 0]
+    busy = RecipientResult(ANNA.address, False, 450, "Busy")
+    server.results = [SendResult(SendOutcome.RETRY, (busy,), "450 Busy")]
+    assert send_due(app, server)  # about this recipient, not about the server
+    assert [stored(id).state for id in (first, second)] == ["waiting", "waiting"]
+    with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
+        assert send_due(app, server)
+    assert [stored(id).state for id in (first, second)] == ["sent", "sent"]
+
+
 def test_a_refused_message_has_failed(app: Flask, session: Session) -> None:
     refused = RecipientResult(ANNA.address, False, 550, "No such user")
     server = Server(SendResult(SendOutcome.REFUSED, (refused,), "550 No such user"))
