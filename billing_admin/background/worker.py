@@ -15,6 +15,7 @@ from billing_admin.background.billing_runs import RunJoiner
 from billing_admin.background.mail import MailSender
 from billing_admin.background.queue import Queue
 from billing_admin.background.recurring_charges import RecurringPoster
+from billing_admin.background.reminders import ReminderSender
 from billing_admin.background.statements import StatementSender
 from billing_admin.background.webhooks import WebhookSender
 from billing_admin.db.errors import LogIfUnavailable
@@ -42,13 +43,21 @@ class Worker(Consumer):  # type: ignore[misc]
 def run_worker(threads: int) -> None:
     """Do the background work until SIGINT or SIGTERM.
 
-    It runs jobs, joins billing runs, sends webhooks, messages and monthly statements, and posts recurring charges.
+    It runs jobs, joins billing runs, sends webhooks, messages, monthly statements and daily reminders, and posts
+    recurring charges.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs are recorded in the audit log
     _wait_for_queue(queue)
-    helpers = [RunJoiner(app), WebhookSender(app), MailSender(app), RecurringPoster(app), StatementSender(app)]
+    helpers = [
+        RunJoiner(app),
+        WebhookSender(app),
+        MailSender(app),
+        RecurringPoster(app),
+        StatementSender(app),
+        ReminderSender(app),
+    ]
     for helper in helpers:
         helper.start()
     try:

@@ -18,6 +18,7 @@ from billing_admin.cli.messages import outbox
 from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
+from billing_admin.cli.reminders import remind
 from billing_admin.cli.start import start
 from billing_admin.cli.statements import send_statement
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
@@ -44,6 +45,7 @@ COMMANDS = (
     readiness,
     render,
     seal_audit,
+    remind,
     send_statement,
     set_password,
     start,

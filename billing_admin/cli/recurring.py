@@ -17,6 +17,7 @@ from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
+from billing_admin.operations.messages.reminder_runs import send_daily_reminders
 from billing_admin.operations.messages.statements import send_all_monthly_statements
 from billing_admin.operations.webhooks.deliveries import delete_all_expired
 from billing_admin.queries.charges.recurring_charges import due_charges
@@ -55,7 +56,8 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 def daily(ctx: click.Context) -> None:
     """Run the daily work.
 
-    It posts recurring charges, sends monthly statements, deletes old deliveries and files, and seals the audit log.
+    It posts recurring charges, sends monthly statements and daily reminders, deletes old deliveries and files, and
+    seals the audit log.
 
     \b
     Example, in a crontab:
@@ -70,6 +72,8 @@ def daily(ctx: click.Context) -> None:
     print_message(f"Monthly statements in the outbox: {monthly.sent:,}.")
     for customer, reason in monthly.refused:
         print_message(f"  Not sent: {customer}: {reason}")
+    reminders = send_daily_reminders(transaction, db.session(), settings.mail_on, glyphs, SYSTEM, clock.now())
+    print_message(f"Reminders in the outbox: {reminders:,}.")
     print_message(f"Old webhook deliveries deleted: {delete_all_expired(transaction, clock.now()):,}.")
     deleted = transaction(files.delete_created_before, clock.now() - files.RETENTION)
     print_message(f"Files older than {files.RETENTION.days} days deleted: {deleted:,}.")

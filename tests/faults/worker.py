@@ -31,13 +31,13 @@ from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import Account, Invoice, Organisation
+from billing_admin.models import Account, Invoice, Organisation, ReminderRun
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.invoices import credit_notes, invoices, voids
 from billing_admin.operations.master_data import contacts
-from billing_admin.operations.messages import deliveries, statements
+from billing_admin.operations.messages import deliveries, reminder_runs, statements
 from billing_admin.operations.messages.statements import StatementSpec
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
@@ -235,6 +235,21 @@ def remove_contact(id: UUID) -> str:
     except DomainError as refusal:
         return refusal.code
     return "removed"
+
+
+OVERDUE = NOW + timedelta(33)  # three days after the due date of invoices that were issued at `NOW`
+
+
+def send_daily_reminders() -> int:
+    """Send the reminders of the day; returns the number of this process."""
+    return reminder_runs.send_daily_reminders(transaction, db.session(), True, load_glyphs(), SYSTEM, OVERDUE)
+
+
+def remind() -> int:
+    """Start a reminder run; returns the number of its reminders."""
+    spec = reminder_runs.ReminderRunSpec()
+    run_id, _ = reminder_runs.run_reminders(transaction, db.session(), spec, True, load_glyphs(), SYSTEM, OVERDUE)
+    return db.session().get_one(ReminderRun, run_id).reminders
 
 
 def claim_message(id: UUID) -> str:

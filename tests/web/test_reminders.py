@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import Invoice, Message, ReminderRun
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
+from tests.messages import make_message
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import hidden, link, words
@@ -146,3 +148,15 @@ def test_a_viewer_sees_reminders_and_sends_none(app: Flask, admin: FlaskClient) 
     assert "ACME Inc." in page
     assert "Leave out" not in page
     assert viewer.post(PREVIEW).status_code == 403
+
+
+def test_an_invoice_shows_its_reminders_and_the_next_one(admin: FlaskClient, session: Session) -> None:
+    invoice = fresh(session, select(Invoice).where(Invoice.number == "INV-2026-00001"))[0]
+    page = f"/invoices/{invoice.id}"
+    assert "Next reminder Payment reminder, from 5 May 2026 Paused No" in words(admin.get(page).text)
+    make_message(invoice, state="sent", level=1, now=LATER)
+    text = words(admin.get(page).text)
+    assert "Payment reminder Sent 5 May 2026" in text
+    assert "Next reminder Second reminder, from 16 May 2026" in text
+    send(admin, link(admin.get(page), "Pause reminders"), id=str(UUID(int=7)), through="2026-06-01", reason="Disputed")
+    assert "Paused Through 1 Jun 2026 : Disputed" in words(admin.get(page).text)

@@ -33,11 +33,13 @@ from billing_admin.queries.invoices.readiness import incomplete_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.messages import messages_of_document
+from billing_admin.queries.messages.reminder_pauses import current_pause
+from billing_admin.queries.messages.reminders import reminders_of_invoice
 from billing_admin.queries.payments.payments import allocations_of_invoice
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import invoice_state, pluralise, rounding
+from billing_admin.web.frame.labels import REMINDER_NAMES, invoice_state, pluralise, rounding
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -158,6 +160,11 @@ def show(id: UUID) -> ResponseReturnValue:
         late=late.count_late_by_line(db.session(), id),
         **_permitted_acts(invoice),
         payments=allocations_of_invoice(db.session(), id),
+        reminders=reminders_of_invoice(db.session(), invoice),
+        reminder_pause=current_pause(db.session(), invoice.customer_id, id),
+        reminder_names=REMINDER_NAMES,
+        today=today(),
+        may_remind=has_permission("messages:write"),
         messages=messages_of_document(db.session(), id),
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
