@@ -119,7 +119,7 @@
     return prices.filter(([firstDay]) => firstDay <= day).at(-1);
   };
 
-  /* Customer fields: search while the person types, choose with the arrow keys (the combobox of the ARIA patterns). */
+  /* Customer fields: search while the person types, choose with the arrow keys (the combobox of the ARIA patterns). A text area has a customer on each line. */
   const currencies = new Map(); /* of the customers found so far, by what names them, in lower case */
   const findCustomers = async (parameters) => {
     const answer = await fetch(`${document.body.dataset.customerSearch}?${new URLSearchParams(parameters)}`, { credentials: "same-origin" });
@@ -130,20 +130,30 @@
     return customers;
   };
   const setUpCustomerSearch = () => {
-    const fields = "input[data-customer-search]";
+    const fields = "input[data-customer-search], textarea[data-customer-search]";
     if (!document.querySelector(fields)) return;
     const list = document.createElement("ul");
     Object.assign(list, { id: "customer-options", className: "options", role: "listbox", ariaLabel: "Customers", hidden: true });
     document.body.append(list);
     let field = null, timer = 0;
+    const hasLines = (input) => input.tagName === "TEXTAREA"; /* it stays a text box: ARIA allows it no other role */
+    const expand = (expanded) => { if (!hasLines(field)) field.setAttribute("aria-expanded", String(expanded)); };
     const describe = () => all(fields).forEach((input) => {
-      for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" })) input.setAttribute(name, value);
+      const combobox = hasLines(input) ? {} : { role: "combobox", "aria-expanded": "false" };
+      for (const [name, value] of Object.entries({ ...combobox, "aria-autocomplete": "list", "aria-controls": list.id })) input.setAttribute(name, value);
     });
+    /* Where the name begins and ends in the text: the line with the cursor, or the whole field. */
+    const namePlace = (input) => {
+      if (!hasLines(input)) return [0, input.value.length];
+      const first = input.value.lastIndexOf("\n", input.selectionStart - 1) + 1, end = input.value.indexOf("\n", input.selectionStart);
+      return [first, end < 0 ? input.value.length : end];
+    };
+    const typedName = (input) => input.value.slice(...namePlace(input));
     const active = () => list.querySelector("[aria-selected=true]");
     const close = () => {
       clearTimeout(timer);
       list.hidden = true;
-      if (field) { field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); }
+      if (field) { expand(false); field.removeAttribute("aria-activedescendant"); }
     };
     const activate = (option) => {
       all("[aria-selected=true]", list).forEach((other) => other.setAttribute("aria-selected", "false"));
@@ -152,7 +162,9 @@
       field.setAttribute("aria-activedescendant", option.id);
     };
     const choose = (option) => {
-      field.value = option.dataset.reference;
+      const [first, end] = namePlace(field);
+      const ending = hasLines(field) && end === field.value.length ? "\n" : "";
+      field.setRangeText(option.dataset.reference + ending, first, end, "end");
       close();
       field.dispatchEvent(new CustomEvent("input", { bubbles: true, detail: "chosen" }));
       field.dispatchEvent(new Event("change", { bubbles: true }));
@@ -170,13 +182,14 @@
       const { left, bottom, width } = field.getBoundingClientRect();
       Object.assign(list.style, { left: `${left}px`, top: `${bottom}px`, minWidth: `${width}px`, maxWidth: `calc(100vw - ${left}px - .5rem)` });
       list.hidden = !customers.length;
-      field.setAttribute("aria-expanded", String(!list.hidden));
+      expand(!list.hidden);
     };
     const search = async () => {
-      const typed = field.value, searched = field;
+      const typed = typedName(field), searched = field;
+      if (hasLines(field) && !typed.trim()) return close();
       try {
         const customers = await findCustomers({ q: typed });
-        if (searched === document.activeElement && searched.value === typed) show(customers);
+        if (searched === document.activeElement && typedName(searched) === typed) show(customers);
       } catch { /* the server is away: the field is a plain one */ }
     };
     document.addEventListener("focusin", (event) => { if (event.target.matches(fields)) { describe(); field = event.target; } });
@@ -187,14 +200,14 @@
       timer = setTimeout(search, 150);
     });
     document.addEventListener("change", ({ target }) => {
-      if (target.matches(fields) && target.value.trim() && !currencies.has(target.value.trim().toLowerCase())) findCustomers({ q: target.value }).catch(() => {});
+      if (target.matches(fields) && !hasLines(target) && target.value.trim() && !currencies.has(target.value.trim().toLowerCase())) findCustomers({ q: target.value }).catch(() => {});
     });
     document.addEventListener("keydown", (event) => {
       if (event.target !== field) return;
       const options = Array.from(list.children), index = options.indexOf(active());
       const moves = { ArrowDown: (index + 1) % options.length, ArrowUp: (index <= 0 ? options.length : index) - 1 };
       if (list.hidden) {
-        if (event.key === "ArrowDown") { event.preventDefault(); search(); }
+        if (event.key === "ArrowDown" && !hasLines(field)) { event.preventDefault(); search(); }
       } else if (event.key in moves) {
         event.preventDefault();
         activate(options[moves[event.key]]);
@@ -277,7 +290,7 @@
     return (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => SIGN_VARIANTS[sign] || sign).toLowerCase()) || []).includes(currency);
   };
 
-  /* Payment form: the totals below the invoices follow the amounts. It reads data-totals (the currency) and data-digits. */
+  /* Payment form: the totals below the invoices follow the amounts. It reads data-totals (the currency), data-digits, and data-received where the form has no amount. */
   const setUpTotals = () => all("form[data-totals]").forEach((form) => {
     const currency = form.dataset.totals, isMark = readMarks(form)(currency);
     const read = (input) => parseExact(input.value, 0n, isMark);
@@ -288,7 +301,7 @@
       output.replaceChildren(shown);
     });
     const update = () => {
-      const received = read(form.elements.amount), parts = all("input[name^=part_]", form).map(read);
+      const received = form.dataset.received ? BigInt(form.dataset.received) : read(form.elements.amount), parts = all("input[name^=part_]", form).map(read);
       const allocated = parts.includes(null) ? null : parts.reduce((sum, part) => sum + part, 0n);
       show("received", received);
       show("allocated", allocated);

@@ -40,3 +40,29 @@ def test_a_customer_is_found_while_typing(seeded: Seeded, visit: Visit, path: st
     option.wait_for()
     field.press("Escape")
     assert (field.input_value(), option.is_visible()) == ("Euro", False)
+
+
+def test_a_billing_run_finds_a_customer_on_each_line(seeded: Seeded, visit: Visit) -> None:
+    visitor = visit(seeded.home, 320)
+    visitor.sign_in()
+    visitor.go("/billing-runs/new")
+    field, option = visitor.page.locator("#customers"), visitor.page.locator("#customer-options [role=option]")
+    field.press_sequentially("any 123")
+    option.wait_for()
+    visitor.check()
+    field.press("ArrowDown")
+    field.press("Enter")
+    assert field.input_value() == "M123\n"
+    field.press_sequentially("Dollar")
+    option.wait_for()
+    assert "DOLLAR" in option.inner_text()
+    option.click()
+    assert field.input_value() == "M123\nDOLLAR\n"
+    field.press("ArrowUp")
+    field.press("ArrowUp")
+    field.press("Home")
+    field.press("Shift+End")
+    field.press_sequentially("Euro")
+    option.wait_for()
+    field.press("Escape")
+    assert (field.input_value(), option.is_visible()) == ("Euro\nDOLLAR\n", False)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Seeded, Visit
-from tests.making import make_customer, make_invoice
+from tests.making import make_customer, make_invoice, make_payment_spec, pay
 
 pytestmark = pytest.mark.browser
 
@@ -34,4 +34,11 @@ def test_the_totals_of_a_payment_follow_the_amounts(seeded: Seeded, visit: Visit
     expect_totals("1,300.25 EUR", "1,400.00 EUR", "\u221299.75 EUR")
     part.fill("abc")
     expect_totals("1,300.25 EUR", "\u2013", "\u2013")
+    visitor.check()
+    with seeded.app.app_context():
+        payment = pay(make_payment_spec(customer, "500", {}), datetime.now(UTC))
+    visitor.go(f"/payments/{payment}/allocate")
+    expect_totals("500.00 EUR", "500.00 EUR", "0.00 EUR")
+    page.locator("input[name^=part_]").first.fill("123.45")
+    expect_totals("500.00 EUR", "123.45 EUR", "376.55 EUR")
     visitor.check()

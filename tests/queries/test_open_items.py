@@ -10,6 +10,7 @@ from billing_admin.domain.receivables import BUCKET_NAMES
 from billing_admin.queries.exports import totals
 from billing_admin.queries.payments.open_items import OpenItemFilter, open_items, open_sums
 from billing_admin.queries.payments.receivables import positions, positions_by_currency
+from billing_admin.queries.payments.unallocated import UnallocatedFilter, unallocated_items, unallocated_totals
 from tests.levels import rounds
 from tests.making import NOW, credit, make_customer, make_invoice, make_payment_spec, pay, void
 
@@ -56,6 +57,14 @@ def test_open_items_add_up_to_the_ageing_of_any_day(session: Session, seed: int)
                 filtered = OpenItemFilter(day, currency=currency, bucket=name)
                 assert [row.id for row in session.execute(open_items(session, filtered))] == [row.id for row in items]
         assert {open_sum.currency: open_sum.amounts for open_sum in open_sums(session, OpenItemFilter(day))} == ageing
+        unallocated = {
+            currency: position.unallocated
+            for currency, position in positions_by_currency(positions(session, day).items()).items()
+            if position.unallocated
+        }
+        assert unallocated_totals(session, UnallocatedFilter(day)) == unallocated
+        items = session.execute(unallocated_items(session, UnallocatedFilter(day))).all()
+        assert sum(row.amount for row in items) == sum(unallocated.values())
         assert totals(session, "open-items", OpenItemFilter(day)).rows == len(rows)
         assert all(row.days_overdue == max(0, (day - row.due_date).days) for row in rows)
         assert all(row.as_of == day for row in rows)

@@ -4,16 +4,23 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.models import Customer
-from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.payments import AllocationSpec
+from billing_admin.models import Customer, Payment
+from billing_admin.operations.payments import payments
+from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, links, words
@@ -92,6 +99,26 @@ def test_each_amount_of_a_past_day_leads_to_its_open_items(browser: FlaskClient,
         assert "1 invoice in USD 75.00 USD" in words(items)
     open_items = "/open-items?customer=ACME&currency=USD&bucket=1_30"
     assert ("75.00 USD", open_items) in links(browser.get(f"/customers/{acme.id}"))
+
+
+@pytest.mark.both_databases
+def test_unallocated_money_of_a_past_day_leads_to_the_payments_that_make_it(
+    browser: FlaskClient, acme: Customer
+) -> None:
+    payment, invoice = db.session.scalars(select(Payment)).one(), all_invoices()[0]
+    today = (AllocationSpec(str(invoice.id), Decimal(5)),)
+    transaction(payments.allocate, payment.id, today, SYSTEM, LATE)
+    assert "−5.00 USD" not in words(browser.get("/ageing"))
+    for path in ("/ageing?as_of=2026-05-05", f"/customers/{acme.id}/statement?to=2026-05-05"):
+        page = browser.get(link(browser.get(path), "−5.00 USD"))
+        text = words(page)
+        assert "Payments not allocated in full, as at 5 May 2026" in text
+        assert "=ACME Inc Payment 20 Apr 2026 R-1 5.00 USD" in text
+        assert "Total in USD 5.00 USD" in text
+        assert link(page, "Payment") == f"/payments/{payment.id}"
+    assert "No payments match" in words(browser.get("/unallocated?as_of=2026-04-01"))
+    assert "There is no customer" in words(browser.get("/unallocated?customer=NOBODY"))
+    assert browser.get("/unallocated?as_of=2999-01-01").status_code == 422
 
 
 @pytest.mark.both_databases

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, and_, case, cast, func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
@@ -214,27 +214,30 @@ def aged_accounts(session: Session, day: date, currency: str = "") -> list[AgedA
 
 def unallocated_sums(session: Session, day: date) -> dict[str, tuple[int, int]]:
     """Return number and sum of payments with unallocated money on a day, by currency."""
-    payments = _unallocated(counted_through(session, day)).subquery().c
+    payments = unallocated_payments(counted_through(session, day)).subquery().c
     query: Rows = select(payments.currency, func.count(), func.sum(payments.amount)).group_by(payments.currency)
     rows = session.execute(query.order_by(payments.currency))
     return {currency: (count, int(amount)) for currency, count, amount in rows}
 
 
-def _unallocated(as_of: date | None) -> Rows:
-    """Select the payments with unallocated money, now or on a day."""
+def unallocated_payments(as_of: date | None, customer_ids: Sequence[UUID] | None = None) -> Rows:
+    """Select the payments with unallocated money, now or on a day, with that amount."""
+    columns = (Payment.id, Payment.customer_id, Payment.currency, Payment.received_on, Payment.reference)
+    conditions = _customer_conditions(Payment.customer_id, customer_ids)
     if as_of is None:
-        return select(Payment.currency, unallocated_amount().label("amount")).where(is_in_state("unallocated"))
+        query: Rows = select(*columns, unallocated_amount().label("amount"))
+        return query.where(is_in_state("unallocated"), *conditions)
     allocated = (
         select(Allocation.payment_id, func.sum(Allocation.amount).label("amount"))
-        .where(is_allocated(as_of))
+        .where(is_allocated(as_of), *_customer_conditions(Allocation.customer_id, customer_ids))
         .group_by(Allocation.payment_id)
         .subquery()
     )
     unallocated = Payment.amount - func.coalesce(allocated.c.amount, 0)
     return (
-        select(Payment.currency, unallocated.label("amount"))
+        select(*columns, cast(unallocated, BigInteger).label("amount"))
         .outerjoin(allocated, allocated.c.payment_id == Payment.id)
-        .where(is_received(as_of), unallocated > 0)
+        .where(is_received(as_of), unallocated > 0, *conditions)
     )
 
 

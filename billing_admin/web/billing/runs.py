@@ -26,8 +26,8 @@ from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
 from billing_admin.queries.master_data import customers
-from billing_admin.web.frame.customer_field import find_customer
-from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, TextField, add_errors, render_form
+from billing_admin.web.frame.customer_field import CustomersField
+from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
@@ -60,8 +60,7 @@ class RunForm(Form):
 
     through = DayField("Charges up to", blank_message="Enter the last day to bill, such as 2026-11-30.")
     currency = SelectField("Currency", default="")
-    # One reference a line: a reference may contain commas, but no line break.
-    customers = MultilineField("Customers", max_length=10_000)
+    customers = CustomersField()
     make = RadioField("Documents", choices=MAKE_CHOICES)
     issue_date = DayField("Issue date")
     purchase_order = TextField("Purchase order number")
@@ -128,14 +127,8 @@ def _spec_from_form(form: RunForm) -> RunSpec:
 
 
 def _references(form: RunForm) -> tuple[str, ...]:
-    """Return the reference of the customer on each line.
-
-    Raises Invalid, which names the line that no customer or several match.
-    """
-    names = [name.strip() for name in form.customers.data.split("\n") if name.strip()]
-    known = {customer.reference for customer in customers.customers_of_references(db.session(), names)}
     try:
-        return tuple(name if name in known else find_customer(name).reference for name in names)
+        return form.customers.references()
     except Invalid as error:
         raise Invalid(error.code, error.message, "customers") from error
 

@@ -18,13 +18,22 @@ from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.messages import MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
-from billing_admin.web.frame.forms import TextField
+from billing_admin.queries.payments.unallocated import UnallocatedFilter
+from billing_admin.web.frame.forms import MultilineField, TextField
 
+MAX_CUSTOMERS_LENGTH = 10_000  # characters
 MAX_NAMED = 5  # in an error about several matches
 BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
 ListFilter = TypeVar(
-    "ListFilter", ChargeFilter, InvoiceFilter, MessageFilter, OpenItemFilter, PaymentFilter, RecurringFilter
+    "ListFilter",
+    ChargeFilter,
+    InvoiceFilter,
+    MessageFilter,
+    OpenItemFilter,
+    PaymentFilter,
+    RecurringFilter,
+    UnallocatedFilter,
 )
 
 
@@ -60,6 +69,26 @@ class CustomerField(TextField):
             raise customer
         self.currency = customer.currency
         return str(customer.reference)
+
+
+class CustomersField(MultilineField):
+    """A field for any number of customers, one on each line.
+
+    A reference may contain commas, but no line break.
+    """
+
+    def __init__(self, label: str = "Customers", **kwargs: Any) -> None:
+        super().__init__(label, max_length=MAX_CUSTOMERS_LENGTH, render_kw={"data-customer-search": ""}, **kwargs)
+
+    def references(self) -> tuple[str, ...]:
+        """Return the references of the customers, each once.
+
+        Raises:
+            Invalid: no customer matches a line, or several do.
+        """
+        names = [name.strip() for name in self.data.split("\n") if name.strip()]
+        known = {customer.reference for customer in customers.customers_of_references(db.session(), names)}
+        return tuple(dict.fromkeys(name if name in known else find_customer(name).reference for name in names))
 
 
 def _find_customer(text: str) -> Customer | Invalid:

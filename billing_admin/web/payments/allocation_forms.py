@@ -166,20 +166,29 @@ def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
         field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
 
 
-def compute_split(form: Form, account: PaymentAccount) -> PaymentSplit | None:
+def compute_split(form: Form, account: PaymentAccount, received: Decimal | None = None) -> PaymentSplit | None:
     """Return the amounts received, allocated and left, for the foot of the table.
 
-    Returns None if an amount of the form could not be read.
+    Without `received`, the form has it. Returns None if an amount of the form could not be read.
     """
-    if form.amount.errors or any(form[_field_name(invoice.id)].errors for invoice in account.invoices):
+    if any(form[_field_name(invoice.id)].errors for invoice in account.invoices):
         return None
-    return PaymentSplit(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
+    if received is None:
+        if form.amount.errors:
+            return None
+        received = form.amount.data or ZERO
+    return PaymentSplit(received, exact_sum(entered_allocations(form, account).values()))
 
 
-def totals_data(currency: str) -> dict[str, Any]:
-    """Return the data with which the script computes the foot of the table."""
+def totals_data(currency: str, received: int | None = None) -> dict[str, Any]:
+    """Return the data with which the script computes the foot of the table.
+
+    `received` are the minor units to allocate if the form has no amount. The script gets them with 12 decimal places.
+    """
+    digits = MINOR_DIGITS[currency]
     signs = sorted(sign for sign, currencies in SIGNS.items() if currency in currencies)
-    return {"totals": currency, "digits": str(MINOR_DIGITS[currency]), "signs": {sign: [currency] for sign in signs}}
+    data = {"totals": currency, "digits": str(digits), "signs": {sign: [currency] for sign in signs}}
+    return data if received is None else {**data, "received": str(received * 10 ** (12 - digits))}
 
 
 def check_remainder(form: Form, account: PaymentAccount) -> bool:

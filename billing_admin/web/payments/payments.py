@@ -228,10 +228,17 @@ def allocate(id: UUID) -> ResponseReturnValue:
     form = add_allocation_fields(AllocateForm, account, {"remainder": payment.left})
     if request.method == "GET":
         fill_allocations(form, account, payment.left)
-    if form.validate_on_submit():
+    if form.validate_on_submit() and request.form.get("then") != "totals":
         with errors_on(form):
             return _allocate(form, account, id)
-    return render_form("payments/allocate.html", form, payment=payment, account=account)
+    return render_form(
+        "payments/allocate.html",
+        form,
+        payment=payment,
+        account=account,
+        split=compute_split(form, account, account.major(payment.left)),
+        totals_data=totals_data(account.currency, payment.left),
+    )
 
 
 def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:

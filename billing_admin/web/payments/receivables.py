@@ -23,6 +23,7 @@ from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments import open_items as queries, receivables
 from billing_admin.queries.payments.open_items import OpenItemFilter
+from billing_admin.queries.payments.unallocated import UnallocatedFilter, unallocated_items, unallocated_totals
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
@@ -108,6 +109,31 @@ def filter_chips(filters: OpenItemFilter) -> list[Any]:
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
         ("bucket", "Days overdue", BUCKET_LABELS.get(filters.bucket, "")),
+    )
+
+
+@pages.get("/unallocated")
+def unallocated() -> ResponseReturnValue:
+    """List the unallocated money, now or at the end of a day."""
+    session, as_of = db.session(), strict_day_param("as_of")
+    filters, unknown_customer = match_customer(
+        UnallocatedFilter(as_of or today(), customer=text_param("customer"), currency=currency_param())
+    )
+    return render_template(
+        "receivables/unallocated.html",
+        filters=filters,
+        as_of=as_of,
+        chips=build_chips(
+            ("as_of", "As at", format_day(filters.as_of) if filters.as_of != today() else ""),
+            ("customer", "Customer", filters.customer),
+            ("currency", "Currency", filters.currency),
+        ),
+        clear_url=unfiltered_url(),
+        unknown_customer=unknown_customer,
+        page=None if unknown_customer else load_page(unallocated_items(session, filters)),
+        totals={} if unknown_customer else unallocated_totals(session, filters),
+        currencies=[(code, code) for code in customers.account_currencies(session)],
+        ageing_url=filtered_url("receivables.ageing", customer=None),
     )
 
 
