@@ -10,15 +10,19 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask import has_app_context
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 from billing_admin import clock
+from billing_admin.db.engine import db
 from billing_admin.db.errors import DATABASE_UNAVAILABLE, Unavailable, driver_message, explain_unavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import DomainError, Invalid, NotFound
 from billing_admin.operations.audit import seal_all_events
+from billing_admin.queries.master_data.organisation import organisation
 
 NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
 MAX_PROBLEMS = 20
@@ -42,6 +46,14 @@ def explained_errors() -> Iterator[None]:
 
 class BillingCommand(click.Command):
     """A command whose errors are explained."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments and explain errors.
+
+        Days are read with the help of the database.
+        """
+        with explained_errors():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and explain its errors."""
@@ -134,18 +146,27 @@ def _with_sealing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class DayType(click.ParamType[date]):
-    """A date as in 2026-11-30."""
+    """A date as in 2026-11-30, or in the organisation's order, as forms read it."""
 
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read the day, or fail with a message."""
         try:
-            return check_calendar_day(date.fromisoformat(value))
-        except ValueError:
-            self.fail(f"“{value}” is not a date such as 2026-11-30.", param, ctx)
+            return check_calendar_day(_read_day(value, ctx))
         except Invalid as error:
-            self.fail(f"“{value}” is out of range. {error.message}", param, ctx)
+            reason = "is out of range" if error.code == "out_of_range" else "cannot be read as a date"
+            self.fail(f"“{value}” {reason}. {error.message}", param, ctx)
+
+
+def _read_day(value: str, ctx: click.Context | None) -> date:
+    try:
+        return date.fromisoformat(value)  # without the database
+    except ValueError:
+        pass
+    if ctx is not None and not has_app_context():
+        ctx.with_resource(ctx.ensure_object(ScriptInfo).load_app().app_context())
+    return parse_day(value, DateOrder(organisation(db.session()).date_order))
 
 
 def print_message(message: str) -> None:

@@ -225,6 +225,34 @@ def test_a_dry_run_names_likely_duplicates(flask: Flask_, unbilled: Session) -> 
     assert as_json["possible_duplicates"] == [{"customer": "ACME", "currency": "USD", "charges": 1, "amount": "0.5"}]
 
 
+@pytest.mark.parametrize(
+    ("order", "day", "expected"),
+    [
+        ("day_first", "31.03.2026", "2026-03-31"),
+        ("month_first", "3/31/2026", "2026-03-31"),
+        ("year_first", "31 Mar 2026", "2026-03-31"),
+        ("day_first", "2026-03-31", "2026-03-31"),
+    ],
+)
+def test_days_are_read_in_the_organisations_order(
+    flask: Flask_, session: Session, order: str, day: str, expected: str
+) -> None:
+    change_settings(date_order=order)
+    result = flask("billing-run", "--through", day, "--dry-run", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["through"]) == (0, expected)
+
+
+def test_a_day_with_two_readings_is_refused_with_both(flask: Flask_, session: Session) -> None:
+    result = flask("billing-run", "--through", "3/4/2026", "--dry-run")
+    assert result.exit_code == 2
+    assert "3 Apr 2026" in result.stderr
+    assert "4 Mar 2026" in result.stderr
+    assert (
+        "cannot be read as a date. Enter a date such as 2026-11-22."
+        in flask("export", "charges", "x.csv", "--from", "soon").stderr
+    )
+
+
 def test_due_recurring_charges_are_named_by_a_dry_run_and_billed_by_the_run(flask: Flask_, unbilled: Session) -> None:
     make_service(code="Hosting", prices={"USD": Decimal(31)})
     spec = RecurringChargeSpec("ACME", "Hosting", "monthly", date(2026, 3, 1), description="Plan")
@@ -329,7 +357,7 @@ def test_a_run_that_stops_says_why_and_how_to_go_on(
     [
         ((), 2, "--through"),
         (("--dry-run", "--id", str(uuid4())), 2, "--through"),
-        (("--through", "31.3.2026"), 2, "2026-11-30"),
+        (("--through", "3.4.2026"), 2, "3 Apr 2026"),
         (("--id", str(uuid4())), 4, "There is no billing run"),
         (("--through", "2026-03-31", "--customer", "NOBODY"), 5, "There is no customer “NOBODY”."),
         (("--through", "2026-03-31", "--currency", "XYZ"), 5, "ISO 4217"),

@@ -63,8 +63,8 @@ def test_open_items_add_up_to_the_ageing_of_any_day(session: Session, seed: int)
             if position.unallocated
         }
         assert unallocated_totals(session, UnallocatedFilter(day)) == unallocated
-        items = session.execute(unallocated_items(session, UnallocatedFilter(day))).all()
-        assert sum(row.amount for row in items) == sum(unallocated.values())
+        rows_of_day = session.execute(unallocated_items(session, UnallocatedFilter(day))).all()
+        assert sum(row.amount for row in rows_of_day) == sum(unallocated.values())
         assert totals(session, "open-items", OpenItemFilter(day)).rows == len(rows)
         assert all(row.days_overdue == max(0, (day - row.due_date).days) for row in rows)
         assert all(row.as_of == day for row in rows)

@@ -1,8 +1,8 @@
 """Lists: filters and cursors in the URL, pages of rows, and links.
 
 The links keep the filters. A filter that cannot be read is never dropped, as the rows of other filters would
-seem to match it: it raises Invalid, and `web.frame.errors` shows it with its message. An old cursor
-begins at the first page.
+seem to match it: it raises Invalid, and `web.frame.errors` shows it with its message. An invalid cursor
+begins at the first page, with a message.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from flask import g, request, url_for
+from flask import flash, g, request, url_for
 
 from billing_admin.db import paging
 from billing_admin.db.engine import db
@@ -26,6 +26,7 @@ from billing_admin.web.frame.signed_in import actor, current_organisation
 ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
+BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
 _NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}
 
 
@@ -197,13 +198,14 @@ class ListPage:
 def load_page(query: Any, limit: int = ROWS_PER_PAGE) -> ListPage:
     """Return the page of rows at the cursor in the URL.
 
-    Without a valid cursor, it is the first page.
+    Without a valid cursor, it is the first page, and a message says so.
     """
     session, cursor = db.session(), request.args.get(CURSOR_PARAM)
     try:
         page = paging.page(session, query, limit, cursor)
     except Invalid:
         page = paging.page(session, query, limit)
+        flash(BAD_CURSOR, "warning")
     return ListPage(
         page.rows,
         current_url(),
