@@ -75,6 +75,45 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
     assert_books_balance(session)
 
 
+def test_all_rows_have_the_period_and_order_above_them(browser: FlaskClient, session: Session) -> None:
+    above: dict[str, Any] = {"period_from": "2026-03-01", "period_to": "2026-03-31", "purchase_order": "PO-4711"}
+    assert enter(browser, ",GenericCompute,3", "foo,,2,7.25,2026-03-01,Work", **above).status_code == 303
+    found = {
+        (charge.currency, str(charge.period_from), str(charge.period_to), charge.purchase_order)
+        for charge in stored(session)
+    }
+    assert found == {(currency, "2026-03-01", "2026-03-31", "PO-4711") for currency in ("USD", "EUR")}
+
+
+@pytest.mark.parametrize(
+    ("above", "column", "sentence"),
+    [
+        (
+            {"period_from": "2026-03-01"},
+            "period_to",
+            "Enter the first and the last day of the period, or leave both blank.",
+        ),
+        (
+            {"period_from": "2026-03-31", "period_to": "2026-03-01"},
+            "period_to",
+            "Use 2026-03-31, the first day of the period, or a later day.",
+        ),
+        ({"period_from": "soon", "period_to": "2026-03-01"}, "period_from", "Enter a date such as 2026-11-22."),
+        ({"purchase_order": "x" * 201}, "purchase_order", "Use at most 200 characters."),
+    ],
+)
+def test_a_wrong_period_or_order_is_refused_once_above_the_rows(
+    browser: FlaskClient, session: Session, above: dict[str, Any], column: str, sentence: str
+) -> None:
+    refused = enter(browser, ",GenericCompute,3", ",GenericCompute,4", **above)
+    assert refused.status_code == 422
+    assert f'href="#{column}"' in refused.text
+    assert sentence in words(refused)
+    assert {name: field(refused, name) for name in above} == above
+    assert "Row 1: " not in words(refused)
+    assert stored(session) == []
+
+
 @pytest.mark.parametrize(
     ("line", "column", "sentence"),
     [

@@ -66,6 +66,7 @@ _COLUMNS = {
     "day": "incurred_on",
     "description": "description",
 }
+_FIELDS_OF_ALL_ROWS = ("period_from", "period_to", "purchase_order")
 _KNOWN_HEADINGS = 2  # a line with so many known headings is a header
 
 
@@ -117,10 +118,16 @@ class RowForm(Form):
 
 
 class GridForm(Form):
-    """The rows, and the customer and day of rows that leave them blank."""
+    """The rows, and fields above them.
+
+    Customer and day are for rows that leave them blank, period and purchase order for all rows.
+    """
 
     customer = CustomerField(blank_message=None)
     day = DayField("Day", blank_message="Enter the day of the charges, such as 2026-11-22.")
+    period_from = DayField("First day of the period")
+    period_to = DayField("Last day of the period")
+    purchase_order = TextField("Purchase order number")
     tax_included = BooleanField("Unit prices include tax")
     accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
     rows = FieldList(FormField(RowForm), min_entries=ADDED_ROWS, max_entries=MAX_ROWS)
@@ -265,7 +272,7 @@ def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
         except (Invalid, Conflict, Denied) as error:
             row_indexes = list(specs)
             for problem in error.problems:
-                _add_problem(form.rows[row_indexes[int(problem.field[0])]].form, problem)
+                _add_problem(form, form.rows[row_indexes[int(problem.field[0])]].form, problem)
     _prefix_errors_with_rows(form)
     return None
 
@@ -313,10 +320,13 @@ def _build_spec(form: GridForm, row: RowForm, catalogue: Sequence[Service]) -> C
             tax_included=None if row.unit_price.data is None else form.tax_included.data,
             incurred_on=row.day.data or form.day.data,
             id=row.id.data,
+            period_from=form.period_from.data,
+            period_to=form.period_to.data,
+            purchase_order=form.purchase_order.data or None,
         )
     except Invalid as error:
         for problem in error.problems:
-            _add_problem(row, problem)
+            _add_problem(form, row, problem)
         return None
 
 
@@ -348,14 +358,18 @@ def _find_service(typed: str, catalogue: Sequence[Service]) -> str:
     return matches[0].code
 
 
-def _add_problem(row: RowForm, problem: Problem) -> None:
+def _add_problem(form: GridForm, row: RowForm, problem: Problem) -> None:
     """Add a problem to its field.
 
-    A row whose id belongs to another saved charge gets a new id.
+    A row whose id belongs to another saved charge gets a new id. A problem of a field above the rows is added once.
     """
     fields = {field.short_name: field for field in row.columns}
     name = str(problem.field[-1]) if problem.field else ""
-    field, message = fields.get(FIELD_NAMES.get(name, name), row.service), problem.message
+    name, message = FIELD_NAMES.get(name, name), problem.message
+    if name in _FIELDS_OF_ALL_ROWS:
+        form[name].errors = [*dict.fromkeys([*form[name].errors, message])]
+        return
+    field = fields.get(name, row.service)
     if problem.code == "id_conflict":
         row.id.data = uuid4()
         message = already_saved_message("row", problem.differs)
