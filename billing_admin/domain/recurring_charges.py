@@ -16,7 +16,7 @@ from billing_admin.domain.charges import MAX_PERIOD_YEARS
 from billing_admin.domain.days import check_calendar_day, count_days
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact_decimal
-from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.text import check_not_blank, check_text
 
 DAY = timedelta(days=1)
 # A period has at most ten years, as the period of a charge.
@@ -55,7 +55,7 @@ class RecurringChargeSpec:
     Without a unit price, each charge has the list price of its day. Periods count from
     `anchor_on`, or from `starts_on` without it, and have `interval_count` intervals, by default one. A
     charge is posted on the first day of its period, or on the last one if `timing` is IN_ARREARS.
-    `ends_on` is included.
+    `ends_on` is included. Each charge has the `purchase_order`.
 
     Raises:
         Invalid: A value is out of range, or the values contradict each other.
@@ -74,6 +74,7 @@ class RecurringChargeSpec:
     interval_count: int | None = None
     timing: str | None = None
     id: UUID | None = None
+    purchase_order: str | None = None
 
     def __post_init__(self) -> None:
         if self.interval not in INTERVALS:
@@ -88,6 +89,7 @@ class RecurringChargeSpec:
             raise Invalid("out_of_range", "Use a quantity other than zero.", "quantity")
         if self.unit_price is not None:
             exact_decimal(self.unit_price, "unit_price")
+        check_text(self.purchase_order or "", "purchase_order", stored=True)
         if self.description is not None:
             check_not_blank(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
         if self.currency is not None:

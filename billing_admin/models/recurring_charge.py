@@ -55,6 +55,7 @@ class RecurringCharge(Base):
     created_at: Mapped[datetime]
     interval_count: Mapped[int]
     timing: Mapped[str]
+    purchase_order: Mapped[str]
 
 
 class RecurringPosting(Base):

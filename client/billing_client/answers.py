@@ -128,6 +128,7 @@ class RecurringCharge:
     next: tuple[ComingCharge, ...]
     interval_count: int
     timing: str
+    purchase_order: str
     replayed: bool = False
 
 

@@ -116,6 +116,7 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
     ends_on: Day
     interval_count: int
     timing: Timing
+    purchase_order: str
 
 
 class RecurringChanges(TypedDict, total=False):
@@ -136,6 +137,7 @@ class RecurringChanges(TypedDict, total=False):
     ends_on: Day
     interval_count: int
     timing: Timing
+    purchase_order: str
 
 
 class RecurringFilter(TypedDict, total=False):

@@ -161,3 +161,12 @@ def test_every_interval_is_taken_in_advance_or_in_arrears(script: Script) -> Non
     ):
         refused = script.post(AT, HOSTING | wrong)
         assert (refused.status_code, [error["pointer"] for error in (refused.json or {})["errors"]]) == (422, [pointer])
+
+
+def test_a_purchase_order_is_set_and_changed(script: Script) -> None:
+    created = script.post(AT, HOSTING | {"purchase_order": "PO-1"}).json or {}
+    assert created["purchase_order"] == "PO-1"
+    changed = script.post(f"{AT}/{created['id']}/change", {"from": "2026-07-01", "purchase_order": "PO-2"}).json or {}
+    assert (changed["purchase_order"], changed["description"]) == ("PO-2", created["description"])
+    refused = script.post(AT, HOSTING | {"purchase_order": "x" * 201})
+    assert (refused.status_code, (refused.json or {})["errors"][0]["pointer"]) == (422, "/purchase_order")

@@ -661,3 +661,36 @@ def test_a_repeat_with_another_interval_or_timing_differs(hosting: Session) -> N
     with pytest.raises(Conflict) as refusal:
         create(interval_count=3, timing=IN_ADVANCE)
     assert refusal.value.extra["differs"] == ["interval_count", "timing"]
+
+
+def test_each_charge_gets_the_purchase_order_until_it_changes(hosting: Session) -> None:
+    agreed = create(purchase_order="PO-1")
+    transaction(recurring_posting.post_due_charges, [A], TODAY, SYSTEM, NOW)
+    assert [charge.purchase_order for charge in posted(hosting)] == ["PO-1", "PO-1"]
+    successor, _ = transaction(
+        recurring_charges.change, agreed.id, date(2026, 5, 1), {"purchase_order": "PO-2"}, B, "", SYSTEM, NOW
+    )
+    assert (successor.purchase_order, successor.description, successor.unit_price) == ("PO-2", "Hosting", None)
+    cleared, _ = transaction(
+        recurring_charges.change, B, date(2026, 6, 1), {"purchase_order": ""}, UUID(int=0xC), "", SYSTEM, NOW
+    )
+    assert cleared.purchase_order == ""
+    bill()
+    assert {invoice.purchase_order for invoice in all_invoices()} == {"PO-1"}
+
+
+def test_a_posted_charge_keeps_its_order_when_posting_is_repeated(hosting: Session) -> None:
+    create(purchase_order="PO-1")
+    for _ in range(2):
+        transaction(recurring_posting.post_due_charges, [A], TODAY, SYSTEM, NOW)
+    assert [charge.purchase_order for charge in posted(hosting)] == ["PO-1", "PO-1"]
+    with pytest.raises(Conflict) as refused:
+        create(purchase_order="PO-2")
+    assert refused.value.problems[0].differs == ("purchase_order",)
+
+
+def test_a_wrong_purchase_order_is_refused_at_its_field(hosting: Session) -> None:
+    for order in ("x" * 201, "PO\n1", "PO\x00", "PO\ue000"):
+        with pytest.raises(Invalid) as refused:
+            create(purchase_order=order)
+        assert refused.value.problems[0].field == ("purchase_order",)

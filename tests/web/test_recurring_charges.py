@@ -267,3 +267,22 @@ def test_a_half_yearly_charge_in_arrears_is_added_and_changed(browser: FlaskClie
     changed = send(browser, f"{response.location}/change", **given)
     assert "How often Every 2 weeks" in words(browser.get(changed.location))
     assert len(stored(session)) == 2
+
+
+def test_a_purchase_order_is_entered_shown_and_changed(browser: FlaskClient, session: Session) -> None:
+    response = add(browser, purchase_order="PO-1")
+    assert "Purchase order number PO-1" in words(browser.get(response.location))
+    form = browser.get(f"{response.location}/change")
+    assert field(form, "purchase_order") == "PO-1"
+    given = {
+        "id": field(form, "id"),
+        "from": "2027-07-01",
+        "service": "Hosting",
+        "quantity": "1",
+        "interval": "monthly",
+    }
+    given |= {"interval_count": "1", "timing": "in_advance"}
+    changed = send(browser, f"{response.location}/change", **given, purchase_order="PO-2")
+    assert "Purchase order number PO-2" in words(browser.get(changed.location))
+    refused = add(browser, id=str(uuid4()), purchase_order="x" * 201)
+    assert (refused.status_code, "Use at most 200 characters." in words(refused)) == (422, True)

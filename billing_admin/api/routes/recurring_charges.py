@@ -20,6 +20,7 @@ from billing_admin.api.frame.fields import (
     OptionalReasonText,
     Paging,
     ResponseModel,
+    ShortText,
     enumeration,
     one_line,
 )
@@ -62,7 +63,7 @@ class RecurringIn(Body):
 
     `unit_price` defaults to the list price on the day of each charge; `ends_on` is included. A period has `interval_count`
     intervals, by default one, and at most ten years. Its charge is posted on its first day, or on its last one if
-    `timing` is `in_arrears`.
+    `timing` is `in_arrears`. Each charge gets the `purchase_order`, the customer's order number.
     """
 
     id: Key = OMITTED
@@ -78,6 +79,7 @@ class RecurringIn(Body):
     ends_on: Day = OMITTED
     interval_count: IntervalCount = OMITTED
     timing: Timing = OMITTED
+    purchase_order: ShortText = OMITTED
 
 
 class Ending(Body):
@@ -109,6 +111,7 @@ class Change(Body):
     ends_on: Day = OMITTED
     interval_count: IntervalCount = OMITTED
     timing: Timing = OMITTED
+    purchase_order: ShortText = OMITTED
 
 
 class ComingOut(ResponseModel):
@@ -153,6 +156,7 @@ class RecurringOut(ResponseModel):
     next: list[ComingOut]
     interval_count: int
     timing: Annotated[str, enumeration(*TIMINGS)]
+    purchase_order: str
 
 
 class RecurringQuery(Paging):
@@ -186,6 +190,7 @@ def _out(row: Any, day: date, prices: ListPrices) -> RecurringOut:
         next=[ComingOut.model_validate(charge) for charge in upcoming_charges(row, prices=prices)],
         interval_count=row.interval_count,
         timing=row.timing,
+        purchase_order=row.purchase_order,
     )
 
 

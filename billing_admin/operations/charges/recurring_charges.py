@@ -36,7 +36,7 @@ from billing_admin.queries.master_data.services import service
 # The fields that `change` accepts.
 CHANGEABLE_FIELDS = (
     *("service", "description", "quantity", "unit_price"),
-    *("interval", "interval_count", "timing", "anchor_on", "ends_on"),
+    *("interval", "interval_count", "timing", "anchor_on", "ends_on", "purchase_order"),
 )
 
 
@@ -54,6 +54,7 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
         _check_same(stored, spec, columns)
         return stored, False
     refuse_unprintable(spec.description or "", "description")
+    refuse_unprintable(columns["purchase_order"], "purchase_order")
     row = _insert(session, columns, customer_row, service_row, None, spec.id, actor, now)
     record(session, actor, now, "recurring_charge.created", "recurring_charge", row.id, _audit_fields(row))
     return row, True
@@ -136,6 +137,8 @@ def change(
     refuse_unprintable(reason, "reason")
     if columns["description"] != row.description:
         refuse_unprintable(spec.description or "", "description")
+    if columns["purchase_order"] != row.purchase_order:
+        refuse_unprintable(columns["purchase_order"], "purchase_order")
     _refuse_change(row, from_, columns)
     before, taken_back = _audit_fields(row), _end_on(session, row, from_ - DAY, "from", actor, now)
     successor = _insert(session, columns, customer_row, service_row, id, new_id, actor, now)
@@ -176,6 +179,7 @@ def successor_spec(
             anchor_on=row.anchor_on,
             ends_on=None if row.ends_on is None else max(row.ends_on, from_),
             id=new_id,
+            purchase_order=row.purchase_order,
         ),
         **fields,
     )
@@ -273,6 +277,7 @@ def _resolve_columns(spec: RecurringChargeSpec, customer_row: Customer, service_
         "anchor_on": spec.anchor_on or spec.starts_on,
         "starts_on": spec.starts_on,
         "ends_on": spec.ends_on,
+        "purchase_order": spec.purchase_order or "",
     }
 
 
@@ -355,6 +360,7 @@ def _audit_fields(row: RecurringCharge) -> dict[str, Any]:
         "anchor_on": row.anchor_on.isoformat(),
         "starts_on": row.starts_on.isoformat(),
         "ends_on": _iso_day(row.ends_on),
+        "purchase_order": row.purchase_order,
     }
 
 

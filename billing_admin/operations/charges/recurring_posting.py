@@ -160,7 +160,7 @@ def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
         id=charge_id(row.id, period.owed_from),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        stored_texts=["description"],
+        stored_texts=["description", "purchase_order"],
         currency=row.currency,
         incurred_on=period.incurred_on,
     )
@@ -170,6 +170,7 @@ def _priced_spec(row: RecurringCharge, period: Period, prices: ListPrices) -> Ch
     spec = replace(
         _identifying_spec(row, period),
         description=row.description,
+        purchase_order=row.purchase_order or None,
         period_from=period.owed_from,
         period_to=period.owed_to,
         period_of_days=period.of_days if period.is_partial else None,

@@ -76,6 +76,7 @@ class TermsForm(Form):
     ends_on = DayField(TERM_LABELS["ends_on"])
     description = TextField("Description", max_length=LONGEST_DESCRIPTION)
     anchor_on = DayField(TERM_LABELS["anchor_on"])
+    purchase_order = TextField(TERM_LABELS["purchase_order"])
 
     def terms(self) -> dict[str, Any]:
         """Return the terms under the field names of RecurringChargeSpec.
@@ -92,6 +93,7 @@ class TermsForm(Form):
             "ends_on": self.ends_on.data,
             "description": self.description.data or None,
             "anchor_on": self.anchor_on.data,
+            "purchase_order": self.purchase_order.data,
         }
 
     def next_periods(self, starts_on: DayField, spec: Callable[[], RecurringChargeSpec]) -> list[Period]:
@@ -272,7 +274,7 @@ def change(id: UUID) -> ResponseReturnValue:
 
 
 def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
-    names = ("quantity", "unit_price", "interval", "interval_count", "timing", "ends_on", "anchor_on")
+    names = ("quantity", "unit_price", "interval", "interval_count", "timing", "ends_on", "anchor_on", "purchase_order")
     stored = {name: getattr(row, name) for name in names}
     description = "" if row.description == row.service_name else row.description
     form = ChangeForm(service=row.service_code, description=description, **stored)

@@ -38,6 +38,7 @@ TERM_LABELS = {
     "starts_on": "First day",
     "ends_on": "Last day",
     "anchor_on": "Periods start from",
+    "purchase_order": "Purchase order number",
 }
 # The names of the reminders, by level.
 REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
