@@ -37,6 +37,7 @@ from billing_admin.domain.text import (
     check_number_format,
     check_reference,
     check_text,
+    refuse_separators,
     refuse_unprintable,
 )
 
@@ -467,6 +468,10 @@ def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[s
     return dict(fields)
 
 
+# Scripts name objects by these texts, which are never printed as lines.
+_KEYS: Final = frozenset({"reference", "code"})
+
+
 def check_new_texts(fields: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
     """Raise Invalid with every problem if new texts have unprintable characters.
 
@@ -478,8 +483,12 @@ def check_new_texts(fields: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY
 
 def _check_new_text(field: str, value: str) -> None:
     refuse_unprintable(value, field)
+    if field not in _KEYS:
+        refuse_separators(value, field)
     if field in _MAIL_ADDRESSES and value:
         check_mail_address(value, field)
+        if "." not in value.rpartition("@")[2].strip("."):
+            raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", field)
 
 
 def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> None:

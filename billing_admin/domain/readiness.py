@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Self
 
 from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails
 from billing_admin.domain.errors import FieldPath, Invalid, Problem
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.tax_breakdown import is_tax_recomputable
@@ -176,7 +177,7 @@ def _lacking(facts: IssueFacts, requirements: Iterable[Requirement], severity: s
             message = requirement.message.format(
                 buyer=facts.buyer.name or "the customer",
                 currency=facts.currency,
-                issue_date=facts.issue_date,
+                issue_date="" if facts.issue_date is None else format_day(facts.issue_date),
                 format=FORMAT_NAMES.get(facts.details.e_invoice, facts.details.e_invoice),
                 numbers=facts.numbers,
             )

@@ -18,6 +18,8 @@ _ONLY_STORED = "\x80-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010
 _NEVER_STORED = re.compile(f"[{_CONTROLS}]")
 _UNPRINTABLE = re.compile(f"[{_CONTROLS}{_ONLY_STORED}]")
 _LINE_END = re.compile("[\n\r]")
+# Unicode's line and paragraph separators.
+_SEPARATORS = re.compile("[\u2028\u2029]")
 _WHITE_CONTROLS = str.maketrans("", "", "\t\n\r")
 # A placeholder in a number format: its name and, as in `{number:5}`, the minimum number of digits.
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
@@ -77,6 +79,15 @@ def refuse_unprintable(value: str, *field: str | int) -> None:
     _refuse(_UNPRINTABLE, value, field)
 
 
+def refuse_separators(value: str, *field: str | int) -> None:
+    """Check that a new text has LF for each line break, or none.
+
+    Raises:
+        Invalid: The text has a line or paragraph separator of Unicode, which looks like a space or breaks the line.
+    """
+    _refuse(_SEPARATORS, value, field)
+
+
 def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...]) -> None:
     if match := characters.search(value):
         message = f"Remove the {_kind(match[0])} U+{ord(match[0]):04X} at position {match.start() + 1:,}."
@@ -86,7 +97,13 @@ def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...
 def _kind(character: str) -> str:
     if character in "\n\r":
         return "line break"
-    kinds = {"Cc": "control character", "Co": "private-use character", "Cs": "lone surrogate"}
+    kinds = {
+        "Cc": "control character",
+        "Co": "private-use character",
+        "Cs": "lone surrogate",
+        "Zl": "line separator",
+        "Zp": "paragraph separator",
+    }
     return kinds.get(unicodedata.category(character), "noncharacter")
 
 

@@ -12,7 +12,8 @@ from typing import BinaryIO, Final
 from billing_admin.domain.day_input import parse_day
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.exchange_rates import RateSpec, check_foreign
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.layouts import DELIMITERS
 from billing_admin.domain.money import MINOR_DIGITS, exact_decimal
 from billing_admin.formats.csv_reader import CsvRows, guess_encoding
@@ -39,9 +40,13 @@ def read_rates(file: BinaryIO, base_currency: str) -> list[RateSpec]:
     read_row = _row_reader([name.strip() for name in header], base_currency)
     rates: list[RateSpec] = []
     problems: list[Problem] = []
+    lines: dict[tuple[str, date], tuple[int, Decimal]] = {}
     for line, cells in rows:
         try:
-            rates.extend(read_row(cells))
+            for spec in read_row(cells):
+                check_foreign(spec.currency, base_currency)
+                _refuse_other_rate(spec, line, lines)
+                rates.append(spec)
         except Invalid as error:
             field = next((part for part in reversed(error.field) if isinstance(part, str)), "")
             problems.append(Problem(error.code, f"Line {line}: {error.message}", (field,) if field else ()))
@@ -52,6 +57,15 @@ def read_rates(file: BinaryIO, base_currency: str) -> list[RateSpec]:
     if not rates:
         raise Invalid("no_rows", "The file has no rates.")
     return rates
+
+
+def _refuse_other_rate(spec: RateSpec, line: int, lines: dict[tuple[str, date], tuple[int, Decimal]]) -> None:
+    """Raise Invalid if an earlier line has another rate of the currency and the day."""
+    earlier_line, rate = lines.setdefault((spec.currency, spec.day), (line, spec.rate))
+    if rate != spec.rate:
+        day = format_day(spec.day)
+        message = f"Line {earlier_line} has another rate of {spec.currency} on {day}. Remove one of them."
+        raise Invalid("two_rates", message, "rate")
 
 
 def _guess_delimiter(file: BinaryIO) -> str:

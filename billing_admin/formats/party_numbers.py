@@ -59,7 +59,9 @@ VAT_SHAPES: Final[Mapping[str, str]] = {
     "SK": "SK and 10 digits",
     "XI": "XI and 9 or 12 digits",
 }
-# The characters after the country code of a VAT number: a digit, except in these countries.
+_DIGITS: Final = re.compile("[0-9]+", re.ASCII)
+# The characters after the country code of a VAT number: a digit, except in these countries. Digits alone count as an
+# incomplete VAT number everywhere.
 _BEGINNINGS: Final[Mapping[str, str]] = {
     "AT": "U[0-9]",
     "CH": "E[0-9]",
@@ -79,7 +81,8 @@ def check_vat_number(tax_id: str) -> NumberCheck:
     """
     compact = _compact(tax_id)
     prefix, digits = compact[:2], compact[2:]
-    modules = _vat_modules(prefix) if re.match(_BEGINNINGS.get(prefix, "[0-9]"), digits, re.ASCII) else []
+    begins_like_one = re.match(_BEGINNINGS.get(prefix, "[0-9]"), digits, re.ASCII) or _DIGITS.fullmatch(digits)
+    modules = _vat_modules(prefix) if begins_like_one else []
     errors = [_error_of(module, text) for module in modules for text in (compact, digits)]
     # Some Mexican tax numbers begin like a VAT number: ESA010101AB1.
     if not errors or ("" not in errors and not _error_of(_stdnum("mx.rfc"), compact)):

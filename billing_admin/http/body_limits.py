@@ -20,6 +20,8 @@ FORM_BYTES = 256 * KIB
 MAX_PARAMETERS = 500  # of a query string
 
 View = TypeVar("View", bound=Callable[..., Any])
+# Returns the page for a body that is too large.
+RefusalPage = Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,16 @@ UPLOAD: Final = BodyLimit("MAX_UPLOAD_LENGTH", fields=20)
 JSON: Final = BodyLimit("MAX_CONTENT_LENGTH", fields=0)
 
 
-def body_limit(limit: BodyLimit) -> Callable[[View], View]:
+def body_limit(limit: BodyLimit, refusal_page: RefusalPage | None = None) -> Callable[[View], View]:
     """Declare the body limit of a view.
 
-    Place this decorator below the route's decorator.
+    Place this decorator below the route's decorator. `refusal_page` returns the page for a body that is too large,
+    instead of the general error page.
     """
 
     def declare(view: View) -> View:
         view.body_limit = limit  # type: ignore[attr-defined]
+        view.refusal_page = refusal_page  # type: ignore[attr-defined]
         return view
 
     return declare
@@ -67,6 +71,16 @@ def endpoint_limit(app: Flask, endpoint: str | None) -> BodyLimit:
     """Return the limit that an endpoint's view declares, or FORM."""
     limit: BodyLimit = getattr(app.view_functions.get(endpoint or ""), "body_limit", FORM)
     return limit
+
+
+def refusal_page() -> RefusalPage | None:
+    """Return what makes the page for a body that is too large.
+
+    None if the request's view has no such page.
+    """
+    view = current_app.view_functions.get(request.endpoint or "")
+    page: RefusalPage | None = getattr(view, "refusal_page", None)
+    return page
 
 
 def open_body() -> None:

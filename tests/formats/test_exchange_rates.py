@@ -78,6 +78,16 @@ def test_days_without_a_rate_are_left_out() -> None:
             "EUR",
             "Line 2: “DEM” is not an ISO 4217 currency code such as EUR.",
         ),
+        (
+            "currency,day,rate\nUSD,2026-11-27,1.9\nEUR,2026-11-27,1\n",
+            "EUR",
+            "Line 3: EUR is your base currency. Enter the rate of another currency.",
+        ),
+        (
+            "currency,day,rate\nUSD,2026-11-27,1.9\nUSD,2026-11-27,1.90\nUSD,2026-11-27,1.8\n",
+            "EUR",
+            "Line 4: Line 2 has another rate of USD on 27 Nov 2026. Remove one of them.",
+        ),
         ("currency,day,rate\nUSD,05/06/2026,1.9\n", "EUR", "Line 2: “05/06/2026” is not a date."),
     ],
 )

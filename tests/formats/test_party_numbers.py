@@ -61,6 +61,14 @@ def test_a_right_vat_number_is_accepted(number: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", VAT_NUMBERS)
+@pytest.mark.parametrize("digits", ["1", "13"])
+def test_a_country_with_a_few_digits_is_an_incomplete_vat_number(prefix: str, digits: str) -> None:
+    result = check_vat_number(prefix + digits)
+    assert result.number == ""
+    assert f"leave out {prefix}" in result.problem
+
+
+@pytest.mark.parametrize("prefix", VAT_NUMBERS)
 def test_an_incomplete_vat_number_is_refused(prefix: str) -> None:
     result = check_vat_number(VAT_NUMBERS[prefix][:6])
     assert result.number == ""

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,6 +81,40 @@ def test_a_wrong_iban_and_a_wrong_bic_are_both_named(session: Session) -> None:
         make_bank_account(iban="DE1", bic="X")
     assert [problem.field for problem in refused.value.problems] == [("iban",), ("bic",)]
     assert "copy it from a bank statement" in refused.value.problems[0].message
+
+
+def test_the_same_number_is_refused_whatever_the_bic(session: Session) -> None:
+    first = make_bank_account(bic="COBADEFFXXX")
+    for bic in ("", "DEUTDEFF"):
+        with pytest.raises(Conflict) as refused:
+            make_bank_account(bic=bic)
+        assert (refused.value.code, refused.value.field) == ("account_exists", ("iban",))
+    assert make_bank_account(currency="USD").currency == "USD"
+    make_bank_account(account_number="123", bic="COBADEFFXXX")
+    with pytest.raises(Conflict) as refused:
+        make_bank_account(account_number="123")
+    assert refused.value.field == ("account_number",)
+    assert make_bank_account(account_number="123", bic="DEUTDEFF").bic == "DEUTDEFF"
+    transaction(bank_accounts.archive, make_bank_account(iban=OTHER_IBAN).id, SYSTEM, NOW)
+    assert make_bank_account(iban=OTHER_IBAN).iban == OTHER_IBAN
+    id = uuid4()
+    again: BankAccountFields = {"currency": "GBP", "iban": IBAN}
+    assert [transaction(bank_accounts.create, again, id, False, SYSTEM, NOW)[1] for _ in range(2)] == [True, False]
+    assert first.is_default
+
+
+def test_a_duplicate_of_an_earlier_version_can_still_be_edited(session: Session) -> None:
+    make_bank_account()
+    twin = make_bank_account(iban=OTHER_IBAN)
+    session.rollback()
+
+    def duplicate(session: Session) -> None:
+        session.execute(update(BankAccount).where(BankAccount.id == twin.id).values(iban=IBAN))
+
+    transaction(duplicate)
+    assert transaction(bank_accounts.update, twin.id, {"bank_name": "West"}, None, SYSTEM, NOW).bank_name == "West"
+    with pytest.raises(Conflict):
+        transaction(bank_accounts.update, twin.id, {"bic": "DEUTDEFF"}, None, SYSTEM, NOW)
 
 
 def test_an_account_without_an_iban_has_a_number(session: Session) -> None:

@@ -18,6 +18,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.billing_runs import ChunkPlan, plan_chunk
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import BillingRun, Customer, Invoice
 from billing_admin.operations.billing import chunks, runs
@@ -76,7 +77,7 @@ def stopped_drafts(session: Session, ids: Sequence[UUID]) -> list[IncompleteDraf
 @pytest.mark.parametrize("tax_id", BLANK)
 @pytest.mark.parametrize("issue", [True, False])
 def test_a_run_leaves_out_reverse_charge_without_a_tax_id(session: Session, tax_id: str, issue: bool) -> None:
-    vienna, paris = reverse_charged(tax_id), reverse_charged("FR1", "PARIS")
+    vienna, paris = reverse_charged(tax_id), reverse_charged("FR40303265045", "PARIS")
     post(make_spec(vienna, "5"), make_spec(vienna, "6"), make_spec(paris, "7"), make_spec(make_customer(), "8"))
     shown = preview(session, BillingScope(MARCH_END))
     assert [(row.reference, row.charges, row.reason) for row in shown.left_out] == [("VIENNA", 2, REASON)]
@@ -364,7 +365,10 @@ def test_exchange_rates_are_those_for_the_issue_date(session: Session, rate_is_o
     assert incomplete_drafts(session, [draft.id], day) == []
     [stopped] = incomplete_drafts(session, [draft.id], day_without)
     assert [item.code for item in stopped.stops] == ["exchange_rate_missing"]
-    assert f"Add an exchange rate for USD of {day_without} or the seven days before" in stopped.stops[0].message
+    assert (
+        f"Add an exchange rate for USD of {format_day(day_without)} or the seven days before"
+        in stopped.stops[0].message
+    )
     session.rollback()
 
     spec = RunSpec(MARCH_END, issue=True, issue_date=day_without)

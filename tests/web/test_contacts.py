@@ -9,8 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.master_data import ContactFields
 from billing_admin.models import Customer, CustomerContact
-from tests.making import make_customer
+from billing_admin.operations.master_data import contacts as operations
+from tests.making import NOW, make_customer
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import words
@@ -64,6 +69,43 @@ def test_a_bad_contact_keeps_the_input(admin: FlaskClient, session: Session) -> 
     assert 'value="Kept"' in response.text
     assert "pay@acme.example is the address of another contact of this customer." in words(response.text)
     assert len(contacts(session)) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("name", "Ann\u2028Lee", "Remove the line separator U+2028 at position 4."),
+        ("name", "Ann\u2029Lee", "Remove the paragraph separator U+2029 at position 4."),
+        ("email", "a@b", "Enter an e-mail address such as billing@example.com."),
+        ("email", "a@b.", "Enter an e-mail address such as billing@example.com."),
+    ],
+)
+def test_a_contact_that_no_mail_reaches_is_refused(session: Session, field: str, value: str, message: str) -> None:
+    customer = make_customer(email="pay@acme.example")
+    fields = {"email": "ann@acme.example", field: value}
+    with pytest.raises(Invalid) as refused:
+        transaction(operations.create, customer.id, fields, None, SYSTEM, NOW)  # type: ignore[arg-type]
+    assert (refused.value.message, refused.value.field) == (message, (field,))
+
+
+def test_a_stored_contact_of_an_earlier_version_can_be_repeated(session: Session) -> None:
+    customer, id = make_customer(), uuid4()
+    stored: ContactFields = {
+        "name": "Ann\u2028Lee",
+        "email": "a@b",
+        "invoices": "to",
+        "reminders": "to",
+        "statements": "none",
+    }
+
+    def store(session: Session) -> None:
+        session.add(CustomerContact(id=id, customer_id=customer.id, created_at=NOW, **stored))
+
+    transaction(store)
+    _, is_new = transaction(operations.create, customer.id, stored, id, SYSTEM, NOW)
+    assert not is_new
+    row = transaction(operations.update, id, {**stored, "reminders": "cc"}, None, SYSTEM, NOW)
+    assert row.reminders == "cc"
 
 
 def test_a_save_over_another_persons_change_shows_both(admin: FlaskClient, session: Session) -> None:

@@ -86,6 +86,17 @@ def test_a_file_is_imported_whole(admin: FlaskClient, session: Session) -> None:
     ]
 
 
+def test_a_rate_of_a_day_after_today_has_a_warning(admin: FlaskClient, session: Session) -> None:
+    warning = "1 rate is for a day after today, 2 Apr 2026."
+    send(admin, f"{LIST}/new", **GOOD | {"day": "2026-04-02"})
+    assert warning not in words(admin.get(LIST))
+    send(admin, f"{LIST}/new", **GOOD | {"day": "2026-04-03"})
+    assert warning in words(admin.get(LIST))
+    text = "currency,day,rate\nUSD,2026-04-01,1.08\nUSD,2062-04-01,1.08\n"
+    send(admin, f"{LIST}/import", file=(BytesIO(text.encode()), "rates.csv"))
+    assert warning in words(admin.get(LIST))
+
+
 def test_a_wrong_file_stores_nothing_and_names_its_lines(admin: FlaskClient, session: Session) -> None:
     text = "currency,day,rate\nUSD,2026-04-01,1.08\nUSD,x,1\nUSD,2026-04-02,0\n"
     response = send(admin, f"{LIST}/import", file=(BytesIO(text.encode()), "rates.csv"))
@@ -110,6 +121,9 @@ def test_rates_are_filtered_exported_and_removed(admin: FlaskClient, session: Se
         "USD,2026-04-02,1.09,ECB,EUR",
         "USD,2026-04-01,1.0832,ECB,EUR",
     ]
+    asked = admin.get(f"{LIST}/remove?currency=JPY&day=2026-04-02")
+    assert "Remove the rate of JPY? 2 Apr 2026" in words(asked)
+    assert len(stored(session)) == 3
     assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 303
     assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 404
     assert [currency for currency, _, _ in stored(session)] == ["USD", "USD"]

@@ -154,7 +154,7 @@ def test_a_refused_issue_shows_the_shortcomings_of_its_day(admin: FlaskClient, s
         assert "Add an exchange rate" not in words(admin.get(page)), page
         refused = send(admin, page, issue_date="2026-03-20")
         assert refused.status_code == 422, page
-        assert "Add an exchange rate for USD of 2026-03-20 or the seven days before" in words(refused), page
+        assert "Add an exchange rate for USD of 20 Mar 2026 or the seven days before" in words(refused), page
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-01-01", "soon"])

@@ -19,7 +19,7 @@ from tests.logos import make_png
 from tests.making import NOW, change_settings, make_bank_account, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import hidden, words
+from tests.web.pages import hidden, link, words
 from tests.web.reading import fresh
 
 COMPANY, TAX, DOCUMENTS, NUMBERS, CHARGES = (
@@ -241,6 +241,14 @@ def upload(client: FlaskClient, data: bytes) -> Any:
     return client.post("/settings/logo", data={"csrf_token": token, "file": (BytesIO(data), "logo.png")})
 
 
+def test_a_file_that_is_too_large_to_be_read_is_refused_at_its_field(admin: FlaskClient) -> None:
+    kind = "multipart/form-data; boundary=x"
+    refused = admin.post("/settings/logo", data=b"x" * (2 << 20), content_type=kind)
+    assert refused.status_code == 413
+    assert "There is a problem Use a file of at most 512 KB." in words(refused)
+    assert 'id="file-error"' in refused.text
+
+
 def test_a_logo_is_uploaded_shown_and_removed(admin: FlaskClient, session: Session) -> None:
     assert "Documents show no logo." in admin.get("/settings").text
     data = make_png(30, 10)
@@ -256,6 +264,9 @@ def test_a_logo_is_uploaded_shown_and_removed(admin: FlaskClient, session: Sessi
     assert (sent.data, sent.content_type) == (data, "image/png")
     assert sent.headers["Content-Security-Policy"] == "sandbox; default-src 'none'; style-src 'unsafe-inline'"
     assert sent.headers["X-Content-Type-Options"] == "nosniff"
+    asked = admin.get(link(admin.get("/settings/logo"), "Remove logo"))
+    assert "Documents that you issue from now on show no logo." in words(asked)
+    assert house(session).logo == sha256
     assert send(admin, "/settings/logo/remove").location == "/settings/logo"
     assert house(session).logo is None
     assert admin.get(f"/settings/logos/{sha256}").data == data

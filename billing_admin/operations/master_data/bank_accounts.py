@@ -61,8 +61,9 @@ def create(
         id=id or new_id(now), **{"holder": holder, **BANK_ACCOUNT_DEFAULTS, **values}, created_at=now, archived_at=None
     )
     check_one_number(account.iban, account.account_number)
-    _refuse_duplicate(session, account)
     default = _default_of(session, account.currency)
+    # The lock on the default account makes a concurrent request wait, so that both do not add the same number.
+    _refuse_duplicate(session, account)
     account.is_default = default is None
     session.add(account)
     session.flush()
@@ -93,8 +94,9 @@ def update(
         for field, value in values.items():
             setattr(account, field, value)
         check_one_number(account.iban, account.account_number)
-        _refuse_duplicate(session, account)
-    changed = changed_fields(before, _stored_fields(account))
+        changed = changed_fields(before, _stored_fields(account))
+        if changed.keys() & {"iban", "account_number", "bic"}:  # earlier versions accepted some duplicates
+            _refuse_duplicate(session, account)
     if changed:
         session.flush()
         record(session, actor, now, "bank_account.changed", "bank_account", account.id, changed)
@@ -176,17 +178,19 @@ def _check_values(fields: BankAccountFields, stored: dict[str, Any] | None = Non
 
 
 def _refuse_duplicate(session: Session, account: BankAccount) -> None:
-    """Raise Conflict if another account in use has the number and the currency."""
+    """Raise Conflict if another account in use has the number and the currency.
+
+    An IBAN names its bank. Two banks may use the same account number, so two different BICs make it two accounts.
+    """
     field = "iban" if account.iban else "account_number"
-    same = select(BankAccount.id).where(
+    same = select(BankAccount.bic).where(
         BankAccount.id != account.id,
         BankAccount.currency == account.currency,
         BankAccount.archived_at.is_(None),
         BankAccount.iban == account.iban,
         BankAccount.account_number == account.account_number,
-        BankAccount.bic == account.bic,
     )
-    if session.scalar(same.limit(1)) is not None:
+    if any(account.iban or bic == account.bic or not (bic and account.bic) for bic in session.scalars(same)):
         message = f"You have already added this account for {account.currency}."
         raise Conflict("account_exists", message, field)
 

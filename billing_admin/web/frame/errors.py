@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, explain_unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
-from billing_admin.http.body_limits import describe_limit
+from billing_admin.http.body_limits import describe_limit, refusal_page
 from billing_admin.http.errors import log_refusal, log_unavailable
 from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
@@ -62,6 +62,9 @@ def _http_error_page(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.get_response())
     code = error.code or 500
+    own_page = refusal_page() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
+    if own_page is not None:
+        return make_response(own_page(), code)
     title, message = _EXPIRED_PAGE if isinstance(error, CSRFError) else _title_and_advice(code)
     response = _render(code, title, describe_limit() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
     if code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -1,8 +1,10 @@
 """Exchange rates: the list, from which rates are added, imported and removed."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from wtforms import SelectField, ValidationError
@@ -24,6 +26,7 @@ from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     currency_param,
+    day_param,
     day_range_params,
     filtered_url,
     has_permission,
@@ -123,6 +126,7 @@ def new() -> ResponseReturnValue:
         with errors_on(form):
             rate, _ = transaction(operations.set_rate, form.spec(), actor(), now())
             flash(f"The rate of {rate.currency} on {format_day(rate.day)} was saved.", "success")
+            _warn_of_future_days([rate.day])
             return redirect(url_for("exchange_rates.index"), 303)
     return render_form("exchange_rates/form.html", form, base_currency=_base_currency())
 
@@ -146,19 +150,33 @@ def import_file() -> ResponseReturnValue:
                 f" {pluralise(outcome.unchanged, 'rate')} already stored.",
                 "success",
             )
+            _warn_of_future_days([rate.day for rate in rates])
             return redirect(url_for("exchange_rates.index"), 303)
     return render_form("exchange_rates/import.html", form, base_currency=_base_currency())
 
 
-@pages.post("/remove")
+@pages.route("/remove", methods=["GET", "POST"])
 def remove() -> ResponseReturnValue:
-    """Remove a rate; issued documents keep it."""
-    form = RateKeyForm()
+    """Ask for confirmation, then remove a rate; issued documents keep it."""
+    form = RateKeyForm(currency=currency_param(), day=day_param("day"))
+    if request.method == "GET" and form.currency.data and form.day.data:
+        return render_template("exchange_rates/remove.html", form=form, base_currency=_base_currency())
     if form.validate_on_submit():
         currency, day = form.currency.data, form.day.data
         transaction(operations.remove_rate, currency, day, actor(), now())
         flash(f"The rate of {currency} on {format_day(day)} was removed. Issued documents keep it.", "success")
     return redirect(url_for("exchange_rates.index"), 303)
+
+
+def _warn_of_future_days(days: Sequence[date]) -> None:
+    count = sum(day > today() for day in days)
+    if count:
+        verb = "is" if count == 1 else "are"
+        flash(
+            f"{pluralise(count, 'rate')} {verb} for a day after today, {format_day(today())}. Documents use earlier rates"
+            " until then. If the day is a typing mistake, remove the rate.",
+            "warning",
+        )
 
 
 def _base_currency() -> str:

@@ -217,8 +217,20 @@ def edit(section: str) -> ResponseReturnValue:
     )
 
 
+def _refuse_large_logo() -> str:
+    """Return the page of the logo for a file that is too large to be read."""
+    form = LogoForm(formdata=None)
+    form.file.errors = [f"Use a file of at most {MAX_LOGO_BYTES // KIB} KB."]
+    return _logo_page(form)
+
+
+def _logo_page(form: LogoForm) -> str:
+    logo = current_logo(db.session())
+    return render_template("settings/logo.html", form=form, logo=logo, max_kilobytes=MAX_LOGO_BYTES // KIB)
+
+
 @pages.route("/logo", methods=["GET", "POST"])
-@body_limit(LOGO_UPLOAD)
+@body_limit(LOGO_UPLOAD, _refuse_large_logo)
 def edit_logo() -> ResponseReturnValue:
     """Show the logo, and replace it by an uploaded file."""
     form = LogoForm()
@@ -229,15 +241,18 @@ def edit_logo() -> ResponseReturnValue:
             transaction(logos.set_logo, file, actor(), now())
             flash("The logo was saved. Documents that you issue from now on show it.", "success")
             return redirect(url_for("settings.edit_logo"), 303)
-    return render_form("settings/logo.html", form, logo=current_logo(db.session()), max_kilobytes=MAX_LOGO_BYTES // KIB)
+    return _logo_page(form), 422 if form.errors else 200
 
 
-@pages.post("/logo/remove")
+@pages.route("/logo/remove", methods=["GET", "POST"])
 def remove_logo() -> ResponseReturnValue:
-    """Remove the logo; issued documents keep it."""
-    if transaction(logos.remove_logo, actor(), now()):
-        flash("The logo was removed. Issued documents keep it.", "success")
-    return redirect(url_for("settings.edit_logo"), 303)
+    """Ask for confirmation, then remove the logo; issued documents keep it."""
+    form = Form()
+    if form.validate_on_submit():
+        if transaction(logos.remove_logo, actor(), now()):
+            flash("The logo was removed. Issued documents keep it.", "success")
+        return redirect(url_for("settings.edit_logo"), 303)
+    return render_template("settings/remove_logo.html", form=form)
 
 
 @pages.get("/sample.pdf")
