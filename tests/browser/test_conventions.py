@@ -3,6 +3,7 @@
 import re
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from http import HTTPStatus
 
 import pytest
@@ -13,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.models import BillingRun, Invoice
 from tests.browser.conftest import Seeded, Visit
 from tests.browser.visitor import Visitor
-from tests.making import make_customer, make_spec, post
+from tests.making import bill, make_customer, make_service, make_spec, post
 
 pytestmark = pytest.mark.browser
 
@@ -243,3 +244,27 @@ def test_a_revoked_token_is_refused(seeded: Seeded, admin: Visitor) -> None:
         urllib.request.urlopen(asking, timeout=10)
     assert refused.value.code == HTTPStatus.UNAUTHORIZED
     refused.value.close()
+
+
+def test_a_narrow_line_keeps_the_unit_beside_its_quantity(seeded: Seeded, visit: Visit) -> None:
+    today = clock.now().date()
+    with seeded.app.app_context():
+        service = make_service(code="NARROW", unit="hour", prices={"EUR": Decimal("1.5")})
+        customer = make_customer(reference="NARROW", currency="EUR")
+        post(make_spec(customer, service=service, quantity="104", incurred_on=today), now=clock.now())
+        bill(today, customers=[customer], now=clock.now())
+        (id,) = db.session.scalars(select(Invoice.id).where(Invoice.customer_reference == "NARROW"))
+        db.session.remove()
+    visitor = _window(seeded, visit, 320)
+    visitor.sign_in()
+    visitor.go(f"/invoices/{id}")
+    cell = visitor.page.locator("td[data-label=Quantity]").first
+    quantity, unit, whole = (
+        part.bounding_box() for part in (cell.locator(".quantity"), cell.locator(".currency"), cell)
+    )
+    assert quantity
+    assert unit
+    assert whole
+    assert quantity["x"] + quantity["width"] <= unit["x"] <= quantity["x"] + quantity["width"] + 10
+    assert quantity["y"] <= unit["y"] + unit["height"] / 2 <= quantity["y"] + quantity["height"]
+    assert whole["x"] + whole["width"] - unit["x"] - unit["width"] < 5
