@@ -120,5 +120,7 @@ def _close_codes(text: str, codes: AbstractSet[str]) -> list[str]:
     named = unit_code_of(text) or (code if code in codes else None) or (_CODES_BY_WORD[words[0]] if words else None)
     if named:
         return [named]
-    # With the same first character: comparing a text with all codes takes 30 ms.
-    return get_close_matches(code, sorted(known for known in codes if known[0] == code[:1]))
+    # With the same first character: comparing a text with all codes takes 30 ms. A code of another length than a typing
+    # mistake makes is no help, such as ZZ for ZZZZ.
+    similar = sorted(known for known in codes if known[0] == code[:1] and abs(len(known) - len(code)) <= 1)
+    return get_close_matches(code, similar)

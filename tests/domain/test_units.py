@@ -55,6 +55,7 @@ def test_codes_of_the_list_are_accepted(code: str) -> None:
         ("monht", "Use MON (month), or"),
         ("GiB", "Use E62 (gibibyte), or"),
         ("§", "Use a code such as HUR (hour), or"),
+        ("ZZZZ", "Use a code such as HUR (hour), or"),
     ],
 )
 def test_an_unknown_code_is_refused_with_close_matches(code: str, offered: str) -> None:

@@ -235,7 +235,7 @@ def test_page_shows_the_current_invoice_per_currency(admin: FlaskClient, session
     post(make_spec(customer, service=service, quantity="3"), make_spec(customer, "-5", currency="EUR"))
     response = admin.get(f"/customers/{customer.id}")
     text = words(response.text)
-    assert "If billed today, 2 Apr 2026: 1 charge from 15 Mar 2026 to 15 Mar 2026." in text
+    assert "If billed today, 2 Apr 2026: 1 charge of 15 Mar 2026." in text
     assert "Net 7.50 USD Tax 19 % (S) on 7.50 USD 1.43 USD Total 8.93 USD" in text
     assert "The total is negative, so no invoice would be made" in text
     assert f"/unbilled/{customer.id}/USD" in response.text

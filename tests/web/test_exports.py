@@ -137,7 +137,7 @@ def test_a_worker_makes_the_file_with_its_totals(browser: FlaskClient) -> None:
     response = send(browser, "/exports/charges.csv/prepare?customer=acme&status=pending")
     assert response.status_code == 303
     page = browser.get(response.location)
-    assert "Job: export Done" in words(page)
+    assert "Job: Export Done" in words(page)
     made = browser.get(link(page, "Download the file"))
     assert (made.status_code, made.mimetype) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
@@ -156,7 +156,7 @@ def test_a_worker_zips_the_pdfs_of_a_list(browser: FlaskClient, session: Session
     page = browser.get("/exports/invoices")
     assert f"Issued documents {len(issued)} documents" in words(page)
     page = browser.get(send(browser, "/exports/documents/prepare").location)
-    assert "Job: pdf documents Done" in words(page)
+    assert "Job: PDF documents Done" in words(page)
     assert f"{len(issued)} of {len(issued)} documents" in words(page)
     response = browser.get(link(page, "Download the file"))
     assert (response.status_code, response.mimetype) == (200, "application/zip")

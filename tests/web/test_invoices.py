@@ -11,19 +11,24 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
-from billing_admin.models import Charge, Invoice
+from billing_admin.domain.access import SYSTEM
+from billing_admin.models import Charge, Customer, Invoice
+from billing_admin.operations.master_data import customers
 from billing_admin.web.frame import list_params
 from tests.making import (
     NOW,
     all_invoices,
     bill,
     change_settings,
+    credit,
+    make_bank_account,
     make_customer,
     make_invoice,
     make_service,
     make_spec,
     make_tax_rate,
     post,
+    void,
 )
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -169,6 +174,44 @@ def test_shows_the_whole_document(browser: FlaskClient, document: Invoice) -> No
     assert "DRAFT" not in text
     assert not has_link(page, "Issue invoice")
     assert browser.get(link(page, "Show billing run")).status_code == 200
+
+
+def test_draft_and_invoice_show_what_the_pdf_prints_beside_the_lines(browser: FlaskClient, session: Session) -> None:
+    make_bank_account(currency="USD", holder="Clouds Ltd", bic="COBADEFFXXX", bank_name="Westbank")
+    customer = make_customer(
+        contract="FW-7",
+        buyer_reference="REF-9",
+        custom_lines=[{"label": "Cost centre", "value": "4711"}],
+        delivery_name="Warehouse 2",
+        delivery_street="Dock 3",
+        delivery_city="Hamburg",
+        delivery_country="DE",
+    )
+    printed = (
+        "Contract FW-7",
+        "Your reference REF-9",
+        "Cost centre 4711",
+        "Deliver to Warehouse 2 Dock 3 Hamburg",
+        "IBAN DE89 3704 0044 0532 0130 00 BIC COBADEFFXXX Bank Westbank",
+    )
+    draft = make_invoice(customer, issue=False)
+    issued = make_invoice(customer)
+    for document in (draft, issued):
+        text = words(browser.get(f"/invoices/{document.id}"))
+        assert [part for part in printed if part not in text] == []
+    change = transaction(customers.update, customer.id, {"contract": "NEW"}, None, SYSTEM, NOW)
+    assert change.contract == "NEW"
+    assert "Contract NEW" in words(browser.get(f"/invoices/{draft.id}"))
+    assert "Contract FW-7" in words(browser.get(f"/invoices/{issued.id}"))
+    for document in (credit(issued, "1"), void_invoice(customer)):
+        assert "IBAN" not in words(browser.get(f"/invoices/{document.id}"))
+
+
+def void_invoice(customer: Customer) -> Invoice:
+    """A void invoice of a customer."""
+    invoice = make_invoice(customer)
+    void(invoice)
+    return invoice
 
 
 def test_a_line_opens_its_charges_and_the_rounding(browser: FlaskClient, document: Invoice) -> None:

@@ -232,12 +232,22 @@ def document_shortcomings(invoice: Invoice, format: str = "") -> tuple[Shortcomi
 
 def shortcomings_of(session: Session, invoice: Invoice) -> tuple[str, tuple[Shortcoming, ...]]:
     """Return the e-invoice format of a document, and all that the document lacks."""
+    details = details_of(session, invoice)
     if invoice.status != "draft":
-        return details_from_json(invoice.details).e_invoice, document_shortcomings(invoice)
-    customer = load_customers(session, [invoice.customer_id])[invoice.customer_id]
-    details = make_details(load_detail_sources(session, organisation(session)), customer, invoice.currency)
+        return details.e_invoice, document_shortcomings(invoice)
     incomplete = incomplete_drafts(session, [invoice.id])
     return details.e_invoice, incomplete[0].shortcomings if incomplete else ()
+
+
+def details_of(session: Session, invoice: Invoice) -> DocumentDetails:
+    """Return the details of a document.
+
+    Those of a draft are as they would be frozen now.
+    """
+    if invoice.status != "draft":
+        return details_from_json(invoice.details)
+    customer = load_customers(session, [invoice.customer_id])[invoice.customer_id]
+    return make_details(load_detail_sources(session, organisation(session)), customer, invoice.currency)
 
 
 def all_drafts(session: Session) -> Sequence[UUID]:

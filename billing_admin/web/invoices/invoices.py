@@ -13,11 +13,14 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.document_details import details_from_json
+from billing_admin.domain.bank_accounts import group_iban
+from billing_admin.domain.document_details import DocumentDetails, details_from_json
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
+from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
+from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
 from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
@@ -29,7 +32,7 @@ from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.explanation import load_explanation
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.printing import texts_of_drafts
-from billing_admin.queries.invoices.readiness import incomplete_drafts
+from billing_admin.queries.invoices.readiness import details_of, incomplete_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.messages import messages_of_document
@@ -168,9 +171,45 @@ def show(id: UUID) -> ResponseReturnValue:
         messages=messages_of_document(db.session(), id),
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
+        **_printed_details(invoice),
         may_pay=has_permission("payments:write"),
         e_invoice_url=_e_invoice_url(invoice),
     )
+
+
+def _printed_details(invoice: Invoice) -> dict[str, Any]:
+    """Return the references, the delivery address and the bank account of a PDF."""
+    details = details_of(db.session(), invoice)
+    account = details.account
+    return {
+        "references": [
+            *((("Your reference", details.buyer_reference),) if details.buyer_reference else ()),
+            *((("Contract", details.contract),) if details.contract else ()),
+            *((line.label, line.value) for line in details.custom_lines),
+        ],
+        "delivery": _delivery(invoice, details),
+        "bank_account": account
+        and [
+            ("Account holder", account.holder or invoice.seller_name),
+            *((("IBAN", group_iban(account.iban)),) if account.iban else ()),
+            *((("Account number", account.account_number),) if account.account_number else ()),
+            *((("BIC", account.bic),) if account.bic else ()),
+            *((("Bank", account.bank_name),) if account.bank_name else ()),
+        ],
+    }
+
+
+def _delivery(invoice: Invoice, details: DocumentDetails) -> tuple[str, str] | None:
+    """Return name and address of the place of delivery.
+
+    None if they are the customer's.
+    """
+    if details.delivery is None:
+        return None
+    name, address = details.delivery.name or invoice.customer_name, details.delivery.address
+    printed = "\n".join(address_lines(address, country_name(address.country, details.language)))
+    is_same = (name, printed) == (invoice.customer_name, invoice.customer_address)
+    return None if is_same else (name, printed)
 
 
 def _e_invoice_url(invoice: Invoice) -> str | None:
