@@ -16,7 +16,7 @@ from billing_admin.models import ExchangeRate
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import words
+from tests.web.pages import field, words
 from tests.web.reading import fresh
 
 LIST = "/settings/exchange-rates"
@@ -124,7 +124,8 @@ def test_rates_are_filtered_exported_and_removed(admin: FlaskClient, session: Se
     asked = admin.get(f"{LIST}/remove?currency=JPY&day=2026-04-02")
     assert "Remove the rate of JPY? 2 Apr 2026" in words(asked)
     assert len(stored(session)) == 3
-    assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 303
+    fields = {name: field(asked, name) for name in ("currency", "day")}
+    assert send(admin, f"{LIST}/remove", **fields).status_code == 303
     assert send(admin, f"{LIST}/remove", currency="JPY", day="2026-04-02").status_code == 404
     assert [currency for currency, _, _ in stored(session)] == ["USD", "USD"]
 

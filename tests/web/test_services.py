@@ -23,7 +23,7 @@ from billing_admin.operations.master_data import services as operations
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import hidden, words
+from tests.web.pages import field, hidden, link, words
 from tests.web.reading import fresh, queries_of
 
 
@@ -307,7 +307,10 @@ def test_a_price_is_planned_shown_with_its_history_and_removed(admin: FlaskClien
     assert "The price in USD from 1 Jan 2027 was saved." in page
     assert "USD Start 2.50 USD Current" in page
     assert "USD 1 Jan 2027 3.00 USD Future" in page
-    removed = send(admin, f"{at}/prices/remove", currency="USD", valid_from="2027-01-01")
+    asked = admin.get(link(admin.get(at), "Remove the price in USD from 1 Jan 2027"))
+    assert "Remove the price in USD from 1 Jan 2027?" in words(asked)
+    fields = {name: field(asked, name) for name in ("currency", "valid_from")}
+    removed = send(admin, f"{at}/prices/remove", **fields)
     assert "The price in USD from 1 Jan 2027 was removed." in admin.get(removed.location).text
     assert prices(stored(session)[0]) == {"USD": Decimal("2.5")}
 

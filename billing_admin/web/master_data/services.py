@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import wtforms
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, FieldList, FormField, SelectField
 from wtforms.validators import ValidationError
@@ -340,10 +340,12 @@ def _stored_price(service: Service, currency: str, day: date) -> dict[str, Any]:
     return {"currency": currency, "valid_from": day, "version": service.version, **terms}
 
 
-@pages.post("/<uuid:id>/prices/remove")
+@pages.route("/<uuid:id>/prices/remove", methods=["GET", "POST"])
 def remove_price(id: UUID) -> ResponseReturnValue:
-    """Remove a price that no charge uses."""
-    form = PriceKeyForm()
+    """Ask for confirmation, then remove a price that no charge uses."""
+    form = PriceKeyForm(currency=choice_param("currency", MINOR_DIGITS), valid_from=day_param("valid_from"))
+    if request.method == "GET" and form.currency.data and form.valid_from.data:
+        return render_template("services/remove_price.html", form=form, service=_load_service(id))
     if form.validate_on_submit():
         currency, day = form.currency.data, form.valid_from.data
         transaction(operations.remove_price, id, currency, day, actor(), now())
