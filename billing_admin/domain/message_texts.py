@@ -13,9 +13,9 @@ from uuid import UUID, uuid5
 
 from billing_admin.domain.built_in_texts import BUILT_IN_TEXTS
 from billing_admin.domain.errors import Invalid, NotFound, Problem
-from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
+from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
-from billing_admin.domain.text import check_text, strip_controls
+from billing_admin.domain.text import check_text, strip_unprintable
 
 # The keys of texts, with their labels.
 TEXT_KEYS: Final[Mapping[str, str]] = {
@@ -37,13 +37,15 @@ _ALL: Final = frozenset(TEXT_KEYS)
 class MessageField:
     """A named field: the keys of the texts that may have it, and its value in words.
 
-    A field of several lines may only stand in the text, not in the subject.
+    A field of several lines may only stand in the text, not in the subject. A field that may be empty cannot be all of
+    the subject.
     """
 
     name: str
     keys: frozenset[str]
     meaning: str
     is_list: bool = False
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,21 @@ FIELDS: Final[tuple[MessageField, ...]] = (
     MessageField("period", _DOCUMENTS | {"statement"}, "Service period of the document, or period of the statement"),
     MessageField("total", _DOCUMENTS, "Total, including tax"),
     MessageField(
-        "open", _REMINDERS | {"invoice"}, "Amount still to pay; in reminders the sum. Empty if an invoice is paid"
+        "open",
+        _REMINDERS | {"invoice"},
+        "Amount still to pay; in reminders the sum. Empty if an invoice is paid",
+        may_be_empty=True,
     ),
     MessageField(
-        "due", _REMINDERS | {"invoice"}, "Due date; in reminders the earliest one. Empty if an invoice is paid"
+        "due",
+        _REMINDERS | {"invoice"},
+        "Due date; in reminders the earliest one. Empty if an invoice is paid",
+        may_be_empty=True,
     ),
-    MessageField("order", _DOCUMENTS, "The customer’s purchase order number, or empty"),
-    MessageField("buyer_reference", _DOCUMENTS, "The customer’s buyer reference, or empty"),
+    MessageField("order", _DOCUMENTS, "The customer’s purchase order number, or empty", may_be_empty=True),
+    MessageField("buyer_reference", _DOCUMENTS, "The customer’s buyer reference, or empty", may_be_empty=True),
     MessageField("corrects", frozenset({"credit_note"}), "Number of the corrected invoice"),
-    MessageField("reason", frozenset({"credit_note"}), "Reason of the credit note"),
+    MessageField("reason", frozenset({"credit_note"}), "Reason of the credit note, or empty", may_be_empty=True),
     MessageField("days_overdue", _REMINDERS, "Days since the earliest due date"),
     MessageField("numbers", _REMINDERS, "Numbers of the overdue documents, in one line"),
     MessageField(
@@ -87,7 +95,7 @@ FIELDS: Final[tuple[MessageField, ...]] = (
     ),
     MessageField("day", frozenset({"statement"}), "Last day of the period"),
     MessageField("balance", frozenset({"statement"}), "Balance on that day"),
-    MessageField("overdue", frozenset({"statement"}), "Amount overdue on that day, or empty"),
+    MessageField("overdue", frozenset({"statement"}), "Amount overdue on that day, or empty", may_be_empty=True),
 )
 # The namespace of the ids by which the audit log names texts.
 _NAMESPACE: Final = UUID("5d2a9c3e-7b41-5f0e-9d52-0f6f1c8e4b77")
@@ -144,6 +152,9 @@ def _problems(key: str, template: str, place: str) -> Iterator[Problem]:
         return
     if not template.strip():
         yield Problem("blank", "Enter the subject." if in_subject else "Enter the text.", (place,))
+    elif in_subject and not _PART.sub(_least_value, template).strip():
+        message = "The subject could be empty. Add a word, or a field that always has a value, such as {seller}."
+        yield Problem("may_be_blank", message, (place,))
     for part in _PART.finditer(template):
         _, name, brace = part.groups()
         where = "" if in_subject else f"Line {template.count(chr(10), 0, part.start()) + 1}: "
@@ -152,6 +163,12 @@ def _problems(key: str, template: str, place: str) -> Iterator[Problem]:
             yield Problem("unpaired_brace", f"{where}{advice} for a single brace.", (place,))
         elif name is not None and (message := _field_problem(key, name, in_subject)):
             yield Problem("unknown_field", where + message, (place,))
+
+
+def _least_value(part: re.Match[str]) -> str:
+    """Return an empty text for a field that may be empty, and the part for all others."""
+    field = _BY_NAME.get(part[2])
+    return "" if field is not None and field.may_be_empty else part[0]
 
 
 def _field_problem(key: str, name: str, in_subject: bool) -> str:
@@ -171,12 +188,17 @@ def render_text(text: MessageText, values: Mapping[str, str]) -> MessageText:
     """Return subject and text with the values of their fields.
 
     `text` was checked. A line of the text is left out if it has fields and all of them are empty. The subject is one
-    line, cut to `MAX_SUBJECT_LENGTH`.
+    line, cut to `MAX_SUBJECT_LENGTH`; the text is cut to `MAX_MESSAGE_LENGTH`. Values are stored texts, which may have
+    characters that a new text must not have: they are left out. So the result is always a message that can be sent.
     """
-    subject = " ".join(strip_controls(" ".join(_fill(text.subject, values).split())).split())
-    if len(subject) > MAX_SUBJECT_LENGTH:
-        subject = f"{subject[: MAX_SUBJECT_LENGTH - 1].rstrip()}…"
-    return MessageText(subject, "\n".join(_lines(text.body, values)))
+    printable = {name: strip_unprintable(value) for name, value in values.items()}
+    subject = " ".join(_fill(text.subject, printable).split())
+    body = "\n".join(_lines(text.body, printable))
+    return MessageText(_cut(subject, MAX_SUBJECT_LENGTH), _cut(body, MAX_MESSAGE_LENGTH))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def _lines(template: str, values: Mapping[str, str]) -> list[str]:

@@ -107,6 +107,14 @@ def _kind(character: str) -> str:
     return kinds.get(unicodedata.category(character), "noncharacter")
 
 
+def strip_unprintable(value: str) -> str:
+    """Return a text without the characters that `check_text` refuses in new texts.
+
+    Line breaks stay.
+    """
+    return _UNPRINTABLE.sub("", value)
+
+
 # The noun of the value of a field, with its article.
 _NOUNS: Mapping[str | int, str] = {
     "code": "a code",

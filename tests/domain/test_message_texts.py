@@ -19,8 +19,9 @@ from billing_admin.domain.message_texts import (
     fields_of,
     render_text,
 )
-from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
+from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
+from billing_admin.domain.text import check_not_blank, check_text
 
 DOCS = Path(__file__).parents[2] / "docs" / "mail.md"
 ALL_TEXTS = [(key, language) for key in TEXT_KEYS for language in LANGUAGES]
@@ -65,6 +66,13 @@ def test_each_field_belongs_to_a_key() -> None:
     [
         ("", "Text", "subject", "blank", "Enter the subject."),
         (" \t", "Text", "subject", "blank", "Enter the subject."),
+        (
+            "{order} {open}",
+            "Text",
+            "subject",
+            "may_be_blank",
+            "The subject could be empty. Add a word, or a field that",
+        ),
         ("Subject", "\n ", "body", "blank", "Enter the text."),
         ("Two\nlines", "Text", "subject", "unprintable", "Remove the line break U+000A at position 4."),
         ("Two\rlines", "Text", "subject", "unprintable", "Remove the line break U+000D at position 4."),
@@ -168,7 +176,23 @@ def test_every_text_that_is_accepted_can_be_rendered(template: str, number: str,
         assert rendered.body == expected
 
 
-@given(st.text(min_size=1, max_size=40))
+@given(st.text(max_size=8), st.lists(pieces, min_size=1, max_size=8).map("".join), st.data())
+def test_every_rendered_text_can_be_sent(subject: str, body: str, data: st.DataObject) -> None:
+    text = MessageText(subject + data.draw(st.sampled_from(["", "{number}", "{order}", "{name} {due}"])), body * 3)
+    try:
+        check_message_text("invoice", text)
+    except Invalid:
+        return
+    values = {
+        field.name: data.draw(st.text(max_size=10)) + ("" if field.may_be_empty else data.draw(st.sampled_from("7ß字")))
+        for field in fields_of("invoice")
+    } | {"total": "t" * data.draw(st.sampled_from([1, 500, 5_000]))}
+    rendered = render_text(text, values)
+    check_not_blank(rendered.subject, longest=MAX_SUBJECT_LENGTH)
+    check_text(rendered.body, longest=MAX_MESSAGE_LENGTH, lines=True)
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Co", "Cs", "Cn"]), min_size=1, max_size=40))
 def test_values_never_become_fields(name: str) -> None:
     text = MessageText("For {name}", "Dear {name}, {number}")
     for value in (name, "{number}", "{{", "}", "{unknown}"):
