@@ -278,13 +278,15 @@ def describe_reason(reason: str, day: date | None, note: str) -> str:
 class ReminderDocument:
     """An invoice of a reminder directly before it is sent.
 
-    Amounts are in minor units; `reminded_amount` is the one in the letter, or None if it is not known.
+    Amounts are in minor units; `reminded_amount` is the one in the letter, or None if it is not known. `is_covered` means
+    that unallocated credit covers the invoice.
     """
 
     number: str
     open_amount: int
     reminded_amount: int | None
     pause: Pause | None
+    is_covered: bool = False
 
 
 def stop_reason(documents: Iterable[ReminderDocument], customer_pause: Pause | None, day: date) -> str | None:
@@ -299,6 +301,8 @@ def stop_reason(documents: Iterable[ReminderDocument], customer_pause: Pause | N
             return f"Reminders of {document.number} were paused through {format_day(document.pause.through)}."
         if document.reminded_amount not in {None, document.open_amount}:
             return f"The open amount of {document.number} has changed."
+        if document.is_covered:
+            return f"Unallocated credit covers {document.number}."
     return None
 
 
@@ -354,6 +358,11 @@ def _with_coverage(account: RemindedAccount) -> Iterator[tuple[OverdueInvoice, b
     for invoice in sorted(account.invoices, key=lambda invoice: (invoice.due_date, invoice.number)):
         yield invoice, invoice.open_amount <= credit
         credit = max(0, credit - invoice.open_amount)
+
+
+def covered_invoices(account: RemindedAccount) -> set[UUID]:
+    """Return the invoices of an account that its unallocated credit covers."""
+    return {invoice.id for invoice, is_covered in _with_coverage(account) if is_covered}
 
 
 def _reason(

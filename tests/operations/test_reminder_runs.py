@@ -34,6 +34,7 @@ from billing_admin.queries.messages.reminders import reminders_of_invoice, run_i
 from tests.formats.printing import read_pages
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
 from tests.messages import make_message
+from tests.operations.test_e_invoices import make_buyer, make_issued, make_seller
 from tests.prepared import prepared
 from tests.web.reading import fresh
 
@@ -308,6 +309,28 @@ def test_a_paid_invoice_stops_the_reminder_and_the_next_run_makes_a_true_one(ses
     assert levels(messages(session)[1]) == [("INV-2026-00001", 1), ("INV-2026-00003", 1)]
     look_again(session, after(4))
     assert messages(session)[1].state == "sending"
+
+
+def test_money_that_covers_an_invoice_stops_the_reminder(session: Session, acme: Customer) -> None:
+    make_invoice(acme, "50", now=NOW + timedelta(1))
+    run(session, after(4))
+    pay(make_payment_spec(acme, "100", {}), now=after(4))
+    look_again(session, after(4))
+    assert messages(session)[0].reason == "Unallocated credit covers INV-2026-00001."
+    run(session, after(4))
+    assert levels(messages(session)[1]) == [("INV-2026-00002", 1)]
+    look_again(session, after(4))
+    assert messages(session)[1].state == "sending"
+
+
+def test_a_reminder_attaches_no_e_invoice(session: Session) -> None:
+    make_seller()
+    invoice = make_issued(make_buyer(e_invoice="factur-x", email="pay@acme.example"))
+    plain = make_issued(make_buyer(reference="PLAIN", e_invoice="none", email="pay@plain.example"))
+    run(session, after(3))
+    stored = {row.documents[0].invoice_id: row.attachments for row in messages(session)}
+    assert [list(file) for file in stored[invoice.id]] == [["file"]]
+    assert [file.get("form") for file in stored[plain.id]] == ["pdf", None]
 
 
 def test_a_part_payment_stops_the_reminder(session: Session, acme: Customer) -> None:

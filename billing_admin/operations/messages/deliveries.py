@@ -18,6 +18,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.messages import REMINDER, DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageRecipient
 from billing_admin.operations.audit import record
+from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.messages.messages import finish
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.outbox import load_message_recipients
@@ -72,6 +73,7 @@ def claim_message(
     customer = session.get_one(Customer, row.customer_id, populate_existing=True)
     reason = drop_reason(row.purpose, customer.name, customer.archived_at is not None, documents)
     if reason is None and row.purpose == REMINDER:
+        lock_accounts(session, [(row.customer_id, row.currency)])  # the lock of unallocated money
         reason = find_stop_reason(session, row, now)
     if reason is not None:
         _drop(session, row, reason, actor, now)

@@ -30,7 +30,7 @@ from billing_admin.formats.message_fields import reminder_fields
 from billing_admin.models import Customer, ReminderRun, ReminderRunItem
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.letters import load_letter, load_statement, print_reminder, print_statement
-from billing_admin.operations.invoices.renditions import pdf_form
+from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
 from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, enqueue_messages, lock_documents
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import organisation, today
@@ -279,11 +279,13 @@ def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: d
 def _attachments(session: Session, reminder: PlannedReminder) -> Iterator[Attachment]:
     """Yield the PDFs of the documents.
 
-    An e-invoice is not attached again: programs would book it twice.
+    An e-invoice is not attached again: programs would book it twice. So a document whose PDF contains one, as Factur-X,
+    is only listed in the letter.
     """
     if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
         for row in invoices_of_reminder(session, reminder):
-            yield Attachment(row.id, pdf_form(row), f"{file_stem(str(row.number))}.pdf")
+            if (form := pdf_form(row)) != FACTUR_X:
+                yield Attachment(row.id, form, f"{file_stem(str(row.number))}.pdf")
 
 
 def send_daily_reminders(

@@ -21,6 +21,7 @@ from billing_admin.domain.reminders import (
     RemindedAccount,
     ReminderDocument,
     ReminderLevel,
+    covered_invoices,
     levels_from_json,
     next_reminder,
     stop_reason,
@@ -156,8 +157,11 @@ def _account_histories(session: Session, customer_ids: Collection[UUID]) -> dict
 def find_stop_reason(session: Session, message: Message, now: datetime) -> str | None:
     """Return why a waiting reminder is not sent after all, or None if it is.
 
-    A message that repeats another one has the letter of that one.
+    A message that repeats another one has the letter of that one. Its documents and the account are locked by the caller.
     """
+    day = today(session, now)
+    accounts = load_reminded_accounts(session, day, [message.customer_id], message.currency)
+    covered = {id for account in accounts for id in covered_invoices(account)}
     pauses = current_pauses(session, [message.customer_id])
     first_id = message.again_of or message.id
     amounts = select(ReminderRunItem.invoice_id, ReminderRunItem.open_amount).where(
@@ -176,10 +180,11 @@ def find_stop_reason(session: Session, message: Message, now: datetime) -> str |
             open_amount=row.total - row.paid - row.credited,
             reminded_amount=reminded.get(row.id),
             pause=pauses.invoices.get(row.id),
+            is_covered=row.id in covered,
         )
         for row in session.scalars(query)
     ]
-    return stop_reason(documents, pauses.customers.get(message.customer_id), today(session, now))
+    return stop_reason(documents, pauses.customers.get(message.customer_id), day)
 
 
 def invoices_of_reminder(session: Session, reminder: PlannedReminder) -> Sequence[Invoice]:
