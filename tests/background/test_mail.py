@@ -11,9 +11,10 @@ import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from billing_admin.background.mail import send_due
+from billing_admin.background.mail import RECORD_ATTEMPTS, send_due
 from billing_admin.background.mail_transport import RecipientResult, SendOutcome, SendResult
 from billing_admin.background.runner import WORKER
 from billing_admin.db.engine import db
@@ -391,6 +392,30 @@ def test_a_worker_that_lost_its_message_does_not_hand_it_over(app: Flask, sessio
     send_due(app, server)
     assert state(id) == ("waiting", deliveries.LOST_BEFORE)
     assert server.taken == []
+
+
+@pytest.mark.parametrize(("failures", "became"), [(2, "sent"), (RECORD_ATTEMPTS, "sending")])
+def test_a_result_is_recorded_when_the_database_is_back(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, failures: int, became: str
+) -> None:
+    id, server, attempts = enqueue(make_invoice(payer())), Server(), 0
+
+    def transaction_without_database(work: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal attempts
+        if work is deliveries.record_result:
+            attempts += 1
+            if attempts <= failures:
+                raise OperationalError("COMMIT", {}, Exception("the connection was lost"))
+        return transaction(work, *args, **kwargs)
+
+    monkeypatch.setattr("billing_admin.background.mail.transaction", transaction_without_database)
+    monkeypatch.setattr("billing_admin.background.mail.RECORD_SECONDS", 0)
+    send_due(app, server)
+    assert stored(id).state == became
+    with time_machine.travel(NOW + deliveries.LEASE + timedelta(seconds=1), tick=False):
+        send_due(app, server)
+    assert stored(id).state == ("sent" if became == "sent" else "uncertain")
+    assert len(server.taken) == 1
 
 
 @pytest.mark.parametrize(("outcome", "became"), [("sent", "sent"), ("refused", "failed")])
