@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,7 @@ from billing_admin.queries.invoices import search
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoices
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from tests.making import NOW, make_customer, make_invoice, make_tax_rate
+from tests.web.pages import statements
 
 
 def numbers(session: Session, q: str) -> list[str]:
@@ -92,3 +94,15 @@ def test_no_part_of_a_search_reads_each_document(session: Session, q: str) -> No
     for query in search.matching_ids(q):
         steps = plan(session, query)
         assert [step for step in steps if step.startswith("SCAN invoice") and "COVERING INDEX" not in step] == []
+
+
+def test_a_page_searches_once_and_a_later_one_anew(app: Flask, session: Session) -> None:
+    acme = make_customer(reference="ACME", name="ACME")
+    make_invoice(acme, "10")
+    session.rollback()
+    with statements(app) as seen:
+        assert numbers(session, "acme") == numbers(session, "acme") == ["INV-2026-00001"]
+    assert sum("customer_texts" in statement for statement in seen) == 1
+    make_invoice(acme, "20")
+    session.rollback()
+    assert numbers(session, "acme") == ["INV-2026-00001", "INV-2026-00002"]

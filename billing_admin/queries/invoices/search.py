@@ -1,6 +1,6 @@
 """The condition that a document matches a search, for lists of any length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
@@ -15,13 +15,30 @@ from billing_admin.queries.master_data.customers import matches_customer
 
 # A search with more matches reads the documents in the order of the list: few of them fill a page.
 MAX_IDS = 1_000
+_MATCHES = "document_matches"  # of the session
 
 
 def matches(session: Session, q: str) -> ColumnElement[bool]:
     """Return the condition that a document, its customer or its total matches a text."""
     text = q.strip()
-    ids = session.scalars(union_all(*matching_ids(text)).limit(MAX_IDS + 1)).all()
+    ids = _first_matches(session, text, MAX_IDS + 1)
     return or_(*_conditions(text)) if len(ids) > MAX_IDS else is_any_of(Invoice.id, ids)
+
+
+def _first_matches(session: Session, text: str, limit: int) -> Sequence[UUID]:
+    """Return ids of matching documents, up to a limit.
+
+    A page asks for rows, sums and counts of the same search. Its transaction reads one snapshot, in which the matches stay
+    the same.
+    """
+    is_snapshot = not session.connection().get_execution_options().get("billing_write", False)
+    key = (session.get_transaction(), text, limit)
+    ids: Sequence[UUID]
+    stored_key, ids = session.info.get(_MATCHES, (None, ()))
+    if stored_key != key or not is_snapshot:
+        ids = session.scalars(union_all(*matching_ids(text)).limit(limit)).all()
+        session.info[_MATCHES] = (key, ids)
+    return ids
 
 
 def matching_ids(text: str) -> Iterator[Select[UUID]]:
