@@ -1,16 +1,49 @@
-"""Show the messages to customers."""
+"""Send documents to customers, and show their messages."""
 
 import click
+from flask import current_app
 
+from billing_admin import clock
 from billing_admin.cli.commands import command, print_message
 from billing_admin.cli.output import print_json, print_table
+from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.formatting import format_whole
+from billing_admin.domain.messages import CC, TO, Recipient
 from billing_admin.models import Message
+from billing_admin.operations.messages.documents import SendSpec, send_document
 from billing_admin.queries.messages.messages import FILTER_STATES, MessageFilter, count_by_state, messages
+from billing_admin.queries.object_ids import invoice_id
 
 _COLUMNS = ("id", "created_at", "state", "customer", "documents", "recipients", "reason")
+
+
+@command("send", writes=True)
+@click.argument("number")
+@click.option("--to", "to", multiple=True, help="Address of a recipient. Default: the contacts that get invoices.")
+@click.option("--cc", "cc", multiple=True, help="Address that gets a copy; only with --to.")
+def send(number: str, to: tuple[str, ...], cc: tuple[str, ...]) -> None:
+    """Send an issued invoice or credit note to its customer.
+
+    The message waits in the outbox for a worker; its id is printed on stdout.
+
+    \b
+    Examples:
+      flask --app wsgi send INV-2026-00042
+      flask --app wsgi send INV-2026-00042 --to anna@acme.example --cc ben@acme.example
+    """
+    if cc and not to:
+        raise click.UsageError("--cc needs --to.")
+    settings: Settings = current_app.extensions["billing_settings"]
+    recipients = [Recipient("", address, kind) for kind, addresses in ((TO, to), (CC, cc)) for address in addresses]
+    document = invoice_id(db.session(), number)
+    spec = SendSpec(recipients or None)
+    id, _ = transaction(send_document, document, spec, settings.mail_on, SYSTEM, clock.now())
+    click.echo(str(id))
+    print_message(f"{number} is in the outbox. To see what becomes of it: outbox --document {number}")
 
 
 @command("outbox")

@@ -43,6 +43,7 @@ from billing_admin.web.messages import (
     reminder_levels,
     reminder_pauses,
     reminders,
+    sending,
     statements,
     texts as message_texts,
 )
@@ -71,6 +72,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     void_and_credit,
     payments,
     receivables,
+    sending,
     messages,
     reminder_pauses,
     reminders,

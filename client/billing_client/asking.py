@@ -392,10 +392,10 @@ class _RecipientNeeds(TypedDict):
 
 
 class NewRecipient(_RecipientNeeds, total=False):
-    """A recipient of a message; `kind` is `to`, by default, or `cc`."""
+    """A recipient of a message, as To by default."""
 
     name: str
-    kind: str
+    kind: Literal["to", "cc"]
 
 
 class NewStatement(TypedDict, total=False):
@@ -629,6 +629,18 @@ class PaymentFilter(TypedDict, total=False):
     from_: Day
     to: Day
     reference: str
+
+
+class NewMessage(TypedDict, total=False):
+    """A message with a document.
+
+    Without `recipients`, it goes to the contacts that get invoices.
+    """
+
+    id: Key
+    recipients: Sequence[NewRecipient]
+    subject: str
+    text: str
 
 
 class MessageFilter(TypedDict, total=False):

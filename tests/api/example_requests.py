@@ -14,12 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes import health
-from billing_admin.db.engine import db
 from billing_admin.formats.export import FORMATS
 from billing_admin.http.rate_limits import RateLimiter
-from billing_admin.queries.invoices.invoices import invoice
 from tests.api.conftest import BASE, Script
-from tests.messages import make_message
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
 COST_CENTRE = [{"label": "Cost centre", "value": "4711"}]
@@ -245,11 +242,18 @@ def _payments(api: Recorder) -> None:
 
 
 def _messages(api: Recorder) -> None:
-    with api.app.app_context():
-        document = invoice(db.session(), "INV-2026-00001")
-        message = make_message(document, state="sent", subject="Invoice INV-2026-00001", text="Dear ACME,\n\n…")
+    api.patch(f"/customers/ACME/contacts/{id_of('c', 2)}", {"invoices": "to"})
+    message = {"id": id_of("7", 1), "recipients": [{"name": "Ann Lee", "address": "ann@acme.example"}]}
+    api.twice("/invoices/INV-2026-00001/send", message)
     api.get("/messages?document=INV-2026-00001")
-    api.get(f"/messages/{message.id}")
+    api.get(f"/messages/{id_of('7', 1)}")
+    api.post("/invoices/INV-2026-00001/send", {"id": id_of("7", 2)}, 409)
+    api.post(f"/messages/{id_of('7', 1)}/cancel", {"reason": "Goes by letter instead"})
+    letter = {"id": id_of("7", 3), "reason": "By letter on 22 November"}
+    api.post("/invoices/INV-2026-00001/mark-sent", letter)
+    again = {"id": id_of("7", 4), "reason": "The letter did not arrive"}
+    api.twice(f"/messages/{id_of('7', 3)}/again", again)
+    api.post(f"/messages/{id_of('7', 4)}/mark-sent", {"reason": "Given to Ann Lee in person"})
 
 
 def _reminders(api: Recorder) -> None:

@@ -1,4 +1,4 @@
-"""The command `outbox`: messages by state, as table and as JSON."""
+"""The commands `send` and `outbox`."""
 
 import json
 
@@ -10,9 +10,9 @@ from tests.making import make_customer, make_invoice
 from tests.messages import make_message
 
 
-def run(app: Flask, *arguments: str) -> tuple[int, str, str]:
+def run(app: Flask, *arguments: str, command: str = "outbox") -> tuple[int, str, str]:
     group = FlaskGroup(create_app=lambda: app)
-    result = app.test_cli_runner().invoke(group, ["outbox", *arguments])
+    result = app.test_cli_runner().invoke(group, [command, *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -35,3 +35,26 @@ def test_outbox_lists_and_counts_messages(app: Flask, session: Session) -> None:
 def test_outbox_refuses_an_unknown_customer(app: Flask, session: Session) -> None:
     assert run(app, "--customer", "nobody")[0] == 4
     assert run(app)[:2] == (0, "")
+
+
+def test_send_enqueues_a_message(app: Flask, session: Session) -> None:
+    document = make_invoice(make_customer(reference="ACME", email="pay@acme.example"))
+    number = str(document.number)
+    status, output, message = run(app, number, command="send")
+    assert (status, message) == (
+        0,
+        f"{number} is in the outbox. To see what becomes of it: outbox --document {number}\n",
+    )
+    _, listed, _ = run(app, "--document", number)
+    assert listed.splitlines()[1].split("\t")[0] == output.strip()
+    assert "pay@acme.example" in listed
+    assert run(app, number, command="send")[0] == 5
+    assert run(app, "INV-0", command="send")[0] == 4
+
+
+def test_send_takes_other_recipients(app: Flask, session: Session) -> None:
+    number = str(make_invoice().number)
+    assert run(app, number, "--cc", "ben@example.com", command="send")[0] == 2
+    assert run(app, number, command="send")[0] == 5
+    assert run(app, number, "--to", "anna@example.com", "--cc", "ben@example.com", command="send")[0] == 0
+    assert "anna@example.com ben@example.com" in run(app)[1]

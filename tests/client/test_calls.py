@@ -26,6 +26,7 @@ OF_A_STATE = {
     "resume",
     "end",
     "withdraw",
+    "mark-sent",
     "reverse",
     "charges",
     "prices",

@@ -21,6 +21,7 @@ NO_ACT = {
     "files.create": "stores the file of an act that has an event of its own",
     "jobs.renew_lease": "renews the lease of a worker",
     "invoices.renditions.issued_pdf": "stores the file of a download, which is an act of its own",
+    "messages.content.load_attachment": "stores the file of a download, which is an act of its own",
     "invoices.renditions.stored_pdf": "stores the file of a download, which is an act of its own",
     "invoices.renditions.store": "stores the file of a download, which is an act of its own",
     "invoices.e_invoices.issued_e_invoice": "stores the file of a download, which is an act of its own",

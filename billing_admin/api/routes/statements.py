@@ -1,40 +1,27 @@
 """Statements of account by e-mail."""
 
 from datetime import datetime
-from typing import Annotated, Literal
 
 from flask import current_app
 
-from billing_admin.api.frame.fields import (
-    OMITTED,
-    Body,
-    CurrencyCode,
-    FigureDay,
-    Key,
-    Name,
-    ShortText,
-    many_lines,
-    one_line,
-)
+from billing_admin.api.frame.fields import OMITTED, Body, CurrencyCode, FigureDay, Key
 from billing_admin.api.frame.routing import Reply, created_reply, route
-from billing_admin.api.routes.messages import MessageOut, message_out
+from billing_admin.api.routes.messages import (
+    MessageBody,
+    MessageOut,
+    MessageSubject,
+    Recipients,
+    message_out,
+    read_recipients,
+)
 from billing_admin.clock import now
 from billing_admin.config import Settings
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, Recipient
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.messages.statements import StatementSpec, send_statement
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.messages.messages import message
-
-
-class StatementRecipient(Body):
-    """A recipient; `kind` defaults to `to`."""
-
-    name: ShortText = OMITTED
-    address: Name
-    kind: Literal["to", "cc"] = "to"
 
 
 class StatementIn(Body):
@@ -49,15 +36,13 @@ class StatementIn(Body):
     currency: CurrencyCode = OMITTED
     period_from: FigureDay = OMITTED
     period_to: FigureDay = OMITTED
-    recipients: list[StatementRecipient] = OMITTED
-    subject: Annotated[str, one_line(MAX_SUBJECT_LENGTH, named=True)] = OMITTED
-    text: Annotated[str, many_lines(MAX_MESSAGE_LENGTH)] = OMITTED
+    recipients: Recipients = OMITTED
+    subject: MessageSubject = OMITTED
+    text: MessageBody = OMITTED
 
     def to_spec(self) -> StatementSpec:
         """Return the specification for the operation."""
-        recipients = None
-        if self.recipients is not None:
-            recipients = [Recipient(person.name or "", person.address, person.kind) for person in self.recipients]
+        recipients = read_recipients(self.recipients)
         return StatementSpec(
             self.currency or "", self.period_from, self.period_to, recipients, self.subject, self.text, self.id
         )

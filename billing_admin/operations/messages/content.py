@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.errors import NotFound
 from billing_admin.domain.messages import CC, REMINDER, TO
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
@@ -90,6 +91,25 @@ def _document(
     else:
         data, media_type = issued_e_invoice(transact, session, document, form, glyphs, now).content, XML
     return MailAttachment(attachment["name"], media_type, data)
+
+
+def load_attachment(
+    transact: Transact, session: Session, id: UUID, position: int, glyphs: Glyphs, now: datetime
+) -> MailAttachment:
+    """Return a file of a message, counted from 1; a document's is stored from now on.
+
+    Raises:
+        NotFound: There is no such message or file.
+        Invalid: The file cannot be made.
+    """
+    row = message(session, id)
+    if not 1 <= position <= len(row.attachments):
+        raise NotFound("unknown_attachment", "The message has no such attachment.", "position")
+    attachment = row.attachments[position - 1]
+    if "form" in attachment:
+        return _document(transact, session, attachment, glyphs, now)
+    file = next(file for file in load_files(session, id) if file.name == attachment["file"])
+    return MailAttachment(file.name, file.media_type, file.data)
 
 
 def _store(session: Session, id: UUID, content: bytes) -> None:

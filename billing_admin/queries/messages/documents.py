@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.messages import DOCUMENT, FirstMessage, SendingFacts
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
-from billing_admin.queries.invoices.invoices import is_sent
+from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions, is_sent
 from billing_admin.queries.master_data.organisation import day_of, organisation
 from billing_admin.queries.messages.recipients import load_recipients
 
@@ -67,3 +67,25 @@ def document_levels(session: Session, message_id: UUID) -> list[tuple[UUID, int]
     """Return the documents of a message, each with its level, by id."""
     query = select(MessageDocument.invoice_id, MessageDocument.level).where(MessageDocument.message_id == message_id)
     return [(row.invoice_id, row.level) for row in session.execute(query.order_by(MessageDocument.invoice_id))]
+
+
+def unsent_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
+    """Return issued documents of a filter without a message, by series and number.
+
+    Messages that were cancelled or dropped do not count.
+    """
+    query = select(Invoice.id).where(*_unsent(session, filters))
+    return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
+
+
+def count_unsent(session: Session, filters: InvoiceFilter) -> int:
+    """Count the documents that `unsent_ids` returns."""
+    query = select(func.count()).select_from(Invoice).where(*_unsent(session, filters))
+    return session.scalar(query) or 0
+
+
+def _unsent(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
+    first = exists().where(
+        MessageDocument.invoice_id == Invoice.id, MessageDocument.purpose == DOCUMENT, MessageDocument.current
+    )
+    return [*conditions(session, filters), Invoice.status == "issued", ~first]

@@ -116,6 +116,13 @@ def message(session: Session, id: UUID) -> Message:
     return row
 
 
+def messages_of_ids(session: Session, ids: Collection[UUID]) -> list[Message]:
+    """Return the messages with these ids, newest first."""
+    query = _load_parts(select(Message)).where(is_any_of(Message.id, ids))
+    query = query.order_by(Message.created_at.desc(), Message.id.desc())
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
 def _load_parts(query: Select[Message]) -> Select[Message]:
     """Return the query so that it loads customers, recipients and documents."""
     document = selectinload(Message.documents).joinedload(MessageDocument.invoice)
@@ -153,14 +160,3 @@ def later_messages(session: Session, id: UUID) -> list[Message]:
     """Return the messages by which a message was sent again, oldest first."""
     query = select(Message).where(Message.again_of == id).order_by(Message.created_at, Message.id)
     return list(session.scalars(query))
-
-
-def latest_states(session: Session, document_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the state of the last message that sends each document, by document."""
-    newest = (
-        select(MessageDocument.invoice_id, Message.state)
-        .join(Message, Message.id == MessageDocument.message_id)
-        .where(MessageDocument.purpose == "document", is_any_of(MessageDocument.invoice_id, document_ids))
-        .order_by(Message.created_at, Message.id)
-    )
-    return dict(session.execute(newest).tuples().all())

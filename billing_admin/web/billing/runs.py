@@ -25,7 +25,9 @@ from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
+from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
+from billing_admin.queries.messages.documents import count_unsent
 from billing_admin.web.frame.customer_field import CustomersField
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -316,9 +318,15 @@ def show(id: UUID) -> ResponseReturnValue:
         report=report,
         job=job,
         documents=_describe_documents(report),
+        unsent=_count_unsent(id) if report.run.state == "done" and has_permission("messages:write") else 0,
         live=report.run.state != "done" and job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
     )
+
+
+def _count_unsent(id: UUID) -> int:
+    """Count the issued documents of a run that have no message."""
+    return count_unsent(db.session(), InvoiceFilter(today(), run=str(id)))
 
 
 @pages.post("/<uuid:id>/continue")

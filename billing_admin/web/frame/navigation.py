@@ -40,6 +40,7 @@ MENU = (
 PARENT_BLUEPRINT = {
     "drafts": "invoices",
     "corrections": "invoices",
+    "sending": "invoices",
     "e_invoices": "invoices",
     "charge_corrections": "charges",
     "duplicates": "charges",

@@ -19,6 +19,7 @@ from billing_admin.domain.formatting import format_money
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
+from billing_admin.operations.messages.documents import send_documents
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
@@ -38,6 +39,7 @@ from billing_admin.web.invoices.invoices import (
     shortcomings_of_drafts,
     unprintable_in_drafts,
 )
+from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, mail_on, plan_of_drafts, wants_to_send
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
@@ -125,8 +127,11 @@ def issue() -> ResponseReturnValue:
     drafts_url = filtered_url("invoices.index", status="draft")
     if form.validate_on_submit():
         with errors_on(form):
-            count = transaction(_issue_as_shown, filters, form.shown.data or "", form.issue_date.data, actor(), now())
-            flash(f"{pluralise(count, 'invoice')} issued.", "success")
+            wants = wants_to_send()
+            shown = (filters, form.shown.data or "", form.issue_date.data)
+            count, sent = transaction(_issue_as_shown, *shown, wants, mail_on(), actor(), now())
+            result = f" {pluralise(sent, 'message')} will be sent shortly." if wants else ""
+            flash(f"{pluralise(count, 'invoice')} issued.{result}", "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)
     drafts = queries.draft_selection(db.session(), filters)
     if not drafts.ids:
@@ -145,13 +150,24 @@ def issue() -> ResponseReturnValue:
         drafts_url=drafts_url,
         unprintable=unprintable_in_drafts(drafts.ids),
         shortcomings=shortcomings_of_drafts(drafts.ids, form.issue_date.data),
+        sending=plan_of_drafts(drafts.ids),
+        reasons=LEFT_OUT_REASONS,
     )
 
 
 def _issue_as_shown(
-    session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, actor: Actor, now: datetime
-) -> int:
-    """Issue the drafts that were shown.
+    session: Session,
+    filters: queries.InvoiceFilter,
+    shown: str,
+    issue_date: date,
+    wants_to_send: bool,
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+) -> tuple[int, int]:
+    """Issue the drafts that were shown, and send them if `wants_to_send`.
+
+    Those that cannot be sent are issued alone. Returns how many were issued, and how many will be sent.
 
     Raises:
         Conflict: They have changed since.
@@ -159,4 +175,6 @@ def _issue_as_shown(
     drafts = queries.draft_selection(session, filters)
     if drafts.digest != shown:
         raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")
-    return issue_many(session, drafts.ids, issue_date, actor, now)
+    issued = issue_many(session, drafts.ids, issue_date, actor, now)
+    sent = send_documents(session, drafts.ids, mail_on, actor, now).messages if wants_to_send else {}
+    return issued, len(sent)

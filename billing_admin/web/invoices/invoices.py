@@ -4,7 +4,7 @@ A draft is issued or discarded here.
 """
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +12,14 @@ from flask import current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
 from billing_admin.domain.bank_accounts import group_iban
 from billing_admin.domain.document_details import DocumentDetails, details_from_json
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
+from billing_admin.domain.messages import DOCUMENT, WITHDRAWN, again_problem
 from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.formats.addresses import country_name
@@ -27,6 +29,7 @@ from billing_admin.http.downloads import Download, send_recorded, unrecorded_att
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
+from billing_admin.operations.messages.documents import send_documents
 from billing_admin.queries.charges import late
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.explanation import load_explanation
@@ -58,6 +61,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.messages.sending_plans import SENT_ALREADY, mail_on, plan_of_drafts, wants_to_send
 
 WRITE = "billing:write"
 PDF = "application/pdf"
@@ -132,6 +136,8 @@ def index() -> ResponseReturnValue:
         sent=list(SENT_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],
         issue_url=filtered_url("drafts.issue", status=None),
+        send_url=filtered_url("sending.send_many"),
+        may_send=has_permission("messages:write"),
         export_url=filtered_url("exports.invoice_files"),
         may_write=has_permission(WRITE),
     )
@@ -168,7 +174,7 @@ def show(id: UUID) -> ResponseReturnValue:
         reminder_names=REMINDER_NAMES,
         today=today(),
         may_remind=has_permission("messages:write"),
-        messages=messages_of_document(db.session(), id),
+        **_messages(invoice),
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
         **_printed_details(invoice),
@@ -210,6 +216,21 @@ def _delivery(invoice: Invoice, details: DocumentDetails) -> tuple[str, str] | N
     printed = "\n".join(address_lines(address, country_name(address.country, details.language)))
     is_same = (name, printed) == (invoice.customer_name, invoice.customer_address)
     return None if is_same else (name, printed)
+
+
+def _messages(invoice: Invoice) -> dict[str, Any]:
+    """Return the messages of a document, and how it may be sent.
+
+    `again` is the message that may be sent again, if any.
+    """
+    messages = messages_of_document(db.session(), invoice.id)
+    first = next((row for row in messages if row.purpose == DOCUMENT and row.state not in WITHDRAWN), None)
+    may_send = has_permission("messages:write") and invoice.status == "issued"
+    return {
+        "messages": messages,
+        "may_send": may_send and first is None,
+        "again": first if may_send and first is not None and again_problem(first.state) is None else None,
+    }
 
 
 def _e_invoice_url(invoice: Invoice) -> str | None:
@@ -282,6 +303,10 @@ def issue(id: UUID) -> ResponseReturnValue:
     form = IssueForm(issue_date=today())
     if form.validate_on_submit():
         with errors_on(form):
+            if wants_to_send():
+                transaction(_issue_and_send, id, form.issue_date.data, mail_on(), actor(), now())
+                flash(f"{_load_invoice(id).number} was issued and will be sent shortly.", "success")
+                return redirect(url_for("invoices.show", id=id), 303)
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
             number = _load_invoice(id).number
             message = f"{number} was issued." if issued else f"{number} was already issued."
@@ -301,7 +326,22 @@ def issue(id: UUID) -> ResponseReturnValue:
         charges=_charge_count_text(invoice),
         unprintable=unprintable_in_drafts([id]),
         shortcomings=shortcomings_of_drafts([id], form.issue_date.data),
+        sending=plan_of_drafts([id]),
     )
+
+
+def _issue_and_send(
+    session: Session, id: UUID, issue_date: date | None, mail_on: bool, actor: Actor, at: datetime
+) -> None:
+    """Issue a draft and send it, or do neither.
+
+    A document that was issued before is sent unless it was sent before.
+    """
+    operations.issue(session, id, issue_date, actor, at)
+    sent = send_documents(session, [id], mail_on, actor, at)
+    for left_out in sent.left_out:
+        if left_out.problem.code not in SENT_ALREADY:
+            raise Conflict(left_out.problem.code, left_out.problem.message)
 
 
 @pages.route("/<uuid:id>/discard", methods=["GET", "POST"])

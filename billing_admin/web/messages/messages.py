@@ -1,20 +1,41 @@
 """The outbox: messages to customers, and the outcome of each for its recipients."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from flask import render_template
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
 from billing_admin.domain.formatting import format_day
-from billing_admin.domain.messages import PURPOSES, RECIPIENT_RESULTS, STATES
+from billing_admin.domain.messages import (
+    PURPOSES,
+    RECIPIENT_RESULTS,
+    STATES,
+    Recipient,
+    again_problem,
+    cancel_problem,
+    mark_problem,
+)
+from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Message
+from billing_admin.operations.messages import messages as operations
+from billing_admin.operations.messages.content import load_attachment
+from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.messages import messages as queries
 from billing_admin.queries.messages.messages import ATTENTION, FILTER_STATES, MessageFilter
+from billing_admin.queries.messages.recipients import load_recipients
 from billing_admin.web.frame.customer_field import match_customer
+from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -23,15 +44,86 @@ from billing_admin.web.frame.list_params import (
     filtered_url,
     has_permission,
     load_page,
+    selected_ids,
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.signed_in import now
+from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.messages.recipients import RecipientsForm
+from billing_admin.web.messages.sending_plans import WRITE, mail_on
 
-WRITE = "messages:write"
 STATE_LABELS: Final = {"": "All", ATTENTION: "Needs attention", **STATES}
 # The choices of the filter by the outcome for recipients.
 UNDELIVERED: Final = {"1": "Refused or bounced", "0": "None refused or bounced"}
+
+
+class ReasonForm(Form):
+    """The reason for changing messages."""
+
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+    )
+
+
+class AgainForm(RecipientsForm, ReasonForm):
+    """The recipients of a message that is sent again; `id` prevents a second one."""
+
+    id = NewIdField()
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A change of messages, with its texts.
+
+    `problem` returns why it does not apply to a state, `change` makes it.
+    """
+
+    verb: str
+    past_participle: str
+    consequence: str
+    hint: str
+    problem: Callable[[str], str | None]
+    change: Callable[..., object]
+
+
+def _cancel(session: Session, id: UUID, reason: str, _mail_on: bool, actor: Actor, at: datetime) -> object:
+    return operations.cancel_message(session, id, reason, actor, at)
+
+
+def _mark(session: Session, id: UUID, reason: str, _mail_on: bool, actor: Actor, at: datetime) -> object:
+    return operations.mark_message_sent(session, id, reason, actor, at)
+
+
+def _send_again(session: Session, id: UUID, reason: str, mail_on: bool, actor: Actor, at: datetime) -> object:
+    return operations.send_again(session, id, reason, None, None, mail_on, actor, at)
+
+
+ACTS: Final[Mapping[str, Act]] = {
+    "cancel": Act(
+        "Cancel",
+        "cancelled",
+        "It will not be sent. The documents can then be sent in another message.",
+        "Shown in the history.",
+        cancel_problem,
+        _cancel,
+    ),
+    "mark-sent": Act(
+        "Mark as sent",
+        "marked as sent",
+        "It will not be sent by this program any more.",
+        "How it was sent, such as: by letter on 28 November. Shown in the history.",
+        mark_problem,
+        _mark,
+    ),
+    "again": Act(
+        "Send again",
+        "sent again",
+        "It goes to the contacts that get such messages today, with the same text and attachments.",
+        "Shown in the history.",
+        again_problem,
+        _send_again,
+    ),
+}
 
 pages = page_blueprint("messages", __name__, "/messages", write=WRITE)
 
@@ -84,6 +176,7 @@ def index() -> ResponseReturnValue:
         purposes=PURPOSES,
         undelivered=UNDELIVERED,
         export_url=filtered_url("exports.message_files"),
+        act_urls={name: filtered_url("messages.change_selected", action=name) for name in ACTS},
         may_write=has_permission(WRITE),
     )
 
@@ -113,8 +206,93 @@ def show(id: UUID) -> ResponseReturnValue:
         purposes=PURPOSES,
         results=RECIPIENT_RESULTS,
         later=queries.later_messages(session, id),
-        may_write=has_permission(WRITE),
+        acts={name: has_permission(WRITE) and act.problem(message.state) is None for name, act in ACTS.items()},
     )
+
+
+@pages.get("/<uuid:id>/attachments/<int:position>")
+def attachment(id: UUID, position: int) -> ResponseReturnValue:
+    """Send an attachment of a message."""
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    file = load_attachment(transaction, db.session(), id, position, glyphs, now())
+    details = {"file": file.name}
+    return send_recorded(Download(file.name, file.media_type, details, "message", id), file.content)
+
+
+@pages.route("/<uuid:id>/again", methods=["GET", "POST"])
+def again(id: UUID) -> ResponseReturnValue:
+    """Choose recipients and enter a reason, then send a message again."""
+    session, back = db.session(), url_for("messages.show", id=id)
+    message = queries.message(session, id)
+    if (problem := again_problem(message.state)) is not None:
+        flash(problem, "warning")
+        return redirect(back, 303)
+    proposed = load_recipients(session, [message.customer_id], message.purpose).get(message.customer_id)
+    earlier = [Recipient(row.name, row.address, row.kind) for row in message.recipients]
+    form = AgainForm(contacts(session, message.customer_id), proposed or earlier)
+    if form.validate_on_submit():
+        chosen = form.recipients()
+        with errors_on(form, form.error_fields()):
+            arguments = (id, form.reason.data, chosen, form.id.data, mail_on(), actor(), now())
+            new_id, _ = transaction(operations.send_again, *arguments)
+            flash("The message will be sent again shortly.", "success")
+            return redirect(url_for("messages.show", id=new_id), 303)
+        message = queries.message(db.session(), id)
+    return render_form("messages/again.html", form, message=message, mail_on=mail_on())
+
+
+@pages.route("/<uuid:id>/<any(cancel, 'mark-sent'):action>", methods=["GET", "POST"])
+def change(id: UUID, action: str) -> ResponseReturnValue:
+    """Ask for a reason, then cancel a message or mark it as sent."""
+    act, back, form = ACTS[action], url_for("messages.show", id=id), ReasonForm()
+    message = queries.message(db.session(), id)
+    if (problem := act.problem(message.state)) is not None:
+        flash(problem, "warning")
+        return redirect(back, 303)
+    if form.validate_on_submit():
+        with errors_on(form):
+            transaction(act.change, id, form.reason.data, mail_on(), actor(), now())
+            flash(f"The message was {act.past_participle}.", "success")
+            return redirect(back, 303)
+        message = queries.message(db.session(), id)
+    return render_form("messages/change.html", form, act=act, messages=[message], back=back, selected=False, skipped=0)
+
+
+@pages.post("/selected/<any(again, cancel, 'mark-sent'):action>")
+def change_selected(action: str) -> ResponseReturnValue:
+    """Ask for a reason, then change the selected messages to which the action applies."""
+    act, back, form = ACTS[action], filtered_url("messages.index"), ReasonForm()
+    chosen = queries.messages_of_ids(db.session(), selected_ids())
+    ready = [message for message in chosen if act.problem(message.state) is None]
+    ids = [message.id for message in ready]
+    if not ids:
+        flash(f"None of the selected messages can be {act.past_participle}.", "warning")
+        return redirect(back, 303)
+    if "confirmed" in request.form:
+        if form.validate():
+            with errors_on(form):
+                transaction(_change_all, act, ids, form.reason.data, mail_on(), actor(), now())
+                flash(f"{pluralise(len(ids), 'message')} {act.past_participle}.", "success")
+                return redirect(back, 303)
+    else:
+        form = ReasonForm(formdata=None)
+    ready = queries.messages_of_ids(db.session(), ids)
+    return render_form(
+        "messages/change.html",
+        form,
+        act=act,
+        messages=ready,
+        back=back,
+        selected=True,
+        skipped=len(chosen) - len(ready),
+    )
+
+
+def _change_all(
+    session: Session, act: Act, ids: list[UUID], reason: str, mail_on: bool, actor: Actor, at: datetime
+) -> None:
+    for id in ids:
+        act.change(session, id, reason, mail_on, actor, at)
 
 
 def _is_due(message: Message, moment: datetime) -> bool:

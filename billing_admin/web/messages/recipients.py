@@ -10,16 +10,16 @@ from billing_admin.domain.messages import CC, TO, Recipient
 from billing_admin.models import CustomerContact
 from billing_admin.web.frame.forms import Form, TextField
 
-# The fields of problems with recipients; a wrong address can only be the typed one.
-RECIPIENT_FIELDS = {"recipients": TO}
-
 
 def _contacts_field(label: str) -> Any:
     return SelectMultipleField(label, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput())
 
 
 class RecipientsForm(Form):
-    """The contacts of a customer as To and Cc, and one more address."""
+    """The contacts of a customer as To and Cc, and one more address.
+
+    The first of the `chosen` recipients that is no contact is in the field for another address.
+    """
 
     to = _contacts_field("To")
     cc = _contacts_field("Cc")
@@ -27,9 +27,10 @@ class RecipientsForm(Form):
 
     def __init__(self, contacts: Sequence[CustomerContact], chosen: Sequence[Recipient], **kwargs: Any) -> None:
         ticked = {kind: [recipient.address for recipient in chosen if recipient.kind == kind] for kind in (TO, CC)}
-        values = {"to": ticked[TO], "cc": ticked[CC]}
-        super().__init__(data=values | kwargs.pop("data", {}), **kwargs)
         self._names = {contact.email: contact.name for contact in contacts}
+        unlisted = [recipient.address for recipient in chosen if recipient.address not in self._names]
+        values = {"to": ticked[TO], "cc": ticked[CC], "address": unlisted[0] if unlisted else ""}
+        super().__init__(data=values | kwargs.pop("data", {}), **kwargs)
         labels = [(address, f"{name} — {address}" if name else address) for address, name in self._names.items()]
         self.to.choices = self.cc.choices = labels
 
@@ -38,3 +39,10 @@ class RecipientsForm(Form):
         typed = [Recipient("", self.address.data)] if self.address.data else []
         chosen = {kind: [Recipient(self._names[email], email, kind) for email in self[kind].data] for kind in (TO, CC)}
         return [*chosen[TO], *typed, *chosen[CC]]
+
+    def error_fields(self) -> dict[str, str]:
+        """Return the fields of problems with recipients.
+
+        A wrong address can only be the typed one.
+        """
+        return {"recipients": TO if self._names else "address"}

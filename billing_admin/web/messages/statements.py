@@ -18,7 +18,7 @@ from billing_admin.web.frame.forms import MultilineField, NewIdField, TextField,
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import currency_param, day_range_params, filtered_url, strict_day_param
 from billing_admin.web.frame.signed_in import actor, now
-from billing_admin.web.messages.recipients import RECIPIENT_FIELDS, RecipientsForm
+from billing_admin.web.messages.recipients import RecipientsForm
 
 WRITE = "messages:write"
 
@@ -51,7 +51,7 @@ def send(id: UUID) -> ResponseReturnValue:
     )
     currency = proposed.letter.letter.currency
     if form.validate_on_submit():
-        with errors_on(form, RECIPIENT_FIELDS):
+        with errors_on(form, form.error_fields()):
             chosen = StatementSpec(
                 currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
             )

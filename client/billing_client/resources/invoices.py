@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from billing_client import calls
-from billing_client.answers import Download, Explanation, FileTotals, Invoice, OpenItem, Payment, Readiness
-from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, Number, OpenItemFilter
+from billing_client.answers import Download, Explanation, FileTotals, Invoice, Message, OpenItem, Payment, Readiness
+from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, NewMessage, Number, OpenItemFilter
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
 
@@ -70,6 +70,17 @@ class Invoices(Resource):
         """Write off the open balance of an invoice; `amount` must equal it."""
         body = {"id": id or new_id(), "amount": amount, "reason": reason}
         return self.ask(Payment, calls.INVOICE_WRITE_OFF, invoice, body=body)
+
+    def send(self, invoice: Key, **message: Unpack[NewMessage]) -> Message:
+        """Send an issued document to its customer, once.
+
+        `client.messages.send_again` repeats a message.
+        """
+        return self.ask(Message, calls.INVOICE_SEND, invoice, body=message)
+
+    def mark_sent(self, invoice: Key, reason: str, id: Key | None = None) -> Message:
+        """Mark a document as sent by other means, such as letter post."""
+        return self.ask(Message, calls.INVOICE_MARK_SENT, invoice, body={"id": id or new_id(), "reason": reason})
 
     def download(self, path: str | Path, **filters: Unpack[InvoiceFilter]) -> Download:
         """Write all matching invoices to a CSV file; `totals` returns its control totals."""

@@ -1,14 +1,15 @@
-"""Messages to customers: list and read them, and export them."""
+"""Messages to customers: listed, cancelled, marked as sent, sent again, exported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
 from billing_client.answers import Download, FileTotals, Message
-from billing_client.asking import Key, MessageFilter
+from billing_client.asking import Key, MessageFilter, NewRecipient
+from billing_client.ids import new_id as make_id
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -25,6 +26,25 @@ class Messages(Resource):
     def get(self, id: Key) -> Message:
         """Return one message with its recipients and the outcome for each."""
         return self.ask(Message, calls.MESSAGE_GET, id)
+
+    def send_again(
+        self, id: Key, reason: str, recipients: Sequence[NewRecipient] | None = None, new_id: Key | None = None
+    ) -> Message:
+        """Send a message again, and return the new one.
+
+        The first one was sent, failed or is uncertain. Without `recipients`, it goes to the contacts that get such messages
+        today.
+        """
+        body = {"id": new_id or make_id(), "reason": reason, **({"recipients": recipients} if recipients else {})}
+        return self.ask(Message, calls.MESSAGE_AGAIN, id, body=body)
+
+    def cancel(self, id: Key, reason: str) -> Message:
+        """Cancel a waiting message."""
+        return self.ask(Message, calls.MESSAGE_CANCEL, id, body={"reason": reason})
+
+    def mark_sent(self, id: Key, reason: str) -> Message:
+        """Mark a message as sent by other means, or as known to have arrived."""
+        return self.ask(Message, calls.MESSAGE_MARK_SENT, id, body={"reason": reason})
 
     def download(self, path: str | Path, **filters: Unpack[MessageFilter]) -> Download:
         """Write all matching messages to a CSV file, a row for each recipient.

@@ -1,0 +1,184 @@
+"""Send documents: one with a choice of recipients and text, or many at once."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
+
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.document_hash import hash_data
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, Recipient, check_recipients
+from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.operations.messages import documents as operations
+from billing_admin.operations.messages.documents import SendingPlan, SendSpec
+from billing_admin.operations.messages.outbox import Attachment, NewMessage, check_addresses
+from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice as load_invoice
+from billing_admin.queries.master_data.contacts import contacts
+from billing_admin.queries.messages.documents import unsent_ids
+from billing_admin.web.frame.customer_field import resolve_customer
+from billing_admin.web.frame.forms import Form, MultilineField, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import filtered_url
+from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.invoices.invoices import filter_chips, read_filters
+from billing_admin.web.messages.recipients import RecipientsForm
+from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, WRITE, mail_on, show_plan
+
+MAX_LEFT_OUT_ROWS: Final = 200
+pages = page_blueprint("sending", __name__, "/invoices", write=WRITE)
+
+
+class SendForm(RecipientsForm):
+    """The recipients, subject and text of a document.
+
+    `id` prevents a second message on a double click.
+    """
+
+    subject = TextField("Subject", blank_message="Enter a subject.", max_length=MAX_SUBJECT_LENGTH)
+    text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
+    id = NewIdField()
+
+
+class MarkForm(Form):
+    """How a document was sent; `id` makes a repeated request harmless."""
+
+    id = NewIdField()
+    reason = TextField(
+        "How it was sent",
+        blank_message="Enter how it was sent, such as: by letter on 28 November.",
+        max_length=MAX_REASON_LENGTH,
+    )
+
+
+class ConfirmForm(Form):
+    """Confirmation of many messages; `shown` is a digest of the documents on the page."""
+
+    shown = HiddenField()
+
+
+@pages.route("/<uuid:id>/send", methods=["GET", "POST"])
+def send(id: UUID) -> ResponseReturnValue:
+    """Choose recipients and text, then send a document."""
+    session, document_url = db.session(), url_for("invoices.show", id=id)
+    invoice = load_invoice(session, str(id))
+    try:
+        proposed = _propose(session, id)
+    except Conflict as error:
+        message_id = error.extra.get("message_id")
+        if message_id and message_id == request.form.get("id"):  # a double click
+            return redirect(f"{document_url}#messages", 303)
+        flash(error.message, "warning")
+        return redirect(url_for("messages.show", id=message_id) if message_id else document_url, 303)
+    form = SendForm(
+        contacts(session, invoice.customer_id),
+        proposed.recipients,
+        data={"subject": proposed.subject, "text": proposed.text},
+    )
+    preview = False
+    if form.validate_on_submit():
+        preview = "preview" in request.form
+        spec = SendSpec(form.recipients(), form.subject.data, form.text.data or "", form.id.data)
+        with errors_on(form, form.error_fields()):
+            if preview:
+                check_recipients(check_addresses(spec.recipients or ()))
+            else:
+                transaction(operations.send_document, id, spec, mail_on(), actor(), now())
+                flash(f"{invoice.number} is in the outbox and will be sent shortly.", "success")
+                return redirect(f"{document_url}#messages", 303)
+        preview = preview and not form.errors
+        invoice = load_invoice(db.session(), str(id))
+    return render_form(
+        "messages/send.html",
+        form,
+        invoice=invoice,
+        attachments=[(attachment.name, _attachment_url(attachment)) for attachment in proposed.attachments],
+        preview=form.recipients() if preview else [],
+        mail_on=mail_on(),
+    )
+
+
+def _propose(session: Session, id: UUID) -> NewMessage:
+    """Return the message that sends a document, also if no contact gets invoices.
+
+    Raises:
+        Conflict: The document cannot be sent.
+    """
+    try:
+        return operations.prepare_message(session, id)
+    except Invalid:
+        return replace(operations.prepare_message(session, id, [Recipient("", "")]), recipients=())
+
+
+def _attachment_url(attachment: Attachment) -> str:
+    """Return the URL of the file that a message will send."""
+    if attachment.name.endswith(".pdf"):
+        return url_for("invoices.download_pdf", id=attachment.invoice_id)
+    return url_for("e_invoices.download", id=attachment.invoice_id, format=attachment.form)
+
+
+@pages.route("/<uuid:id>/mark-sent", methods=["GET", "POST"])
+def mark_sent(id: UUID) -> ResponseReturnValue:
+    """Mark a document as sent by other means, such as letter post."""
+    invoice, form = load_invoice(db.session(), str(id)), MarkForm()
+    back = url_for("invoices.show", id=id)
+    if form.validate_on_submit():
+        with errors_on(form):
+            transaction(operations.mark_document_sent, id, form.reason.data, form.id.data, actor(), now())
+            flash(f"{invoice.number} was marked as sent.", "success")
+            return redirect(f"{back}#messages", 303)
+        invoice = load_invoice(db.session(), str(id))
+    return render_form("messages/mark_document_sent.html", form, invoice=invoice)
+
+
+@pages.route("/send", methods=["GET", "POST"])
+def send_many() -> ResponseReturnValue:
+    """Show the unsent documents of a filter; once confirmed, send exactly those."""
+    filters, form = resolve_customer(read_filters()), ConfirmForm()
+    back = url_for("billing_runs.show", id=filters.run) if filters.run else filtered_url("invoices.index")
+    if form.validate_on_submit():
+        with errors_on(form):
+            count = transaction(_send_as_shown, filters, form.shown.data or "", mail_on(), actor(), now())
+            flash(f"{pluralise(count, 'message')} will be sent shortly. See the outbox for the results.", "success")
+            return redirect(back, 303)
+    shown = show_plan(unsent_ids(db.session(), filters))
+    if not (shown.plan.ready or shown.plan.left_out):
+        flash("There are no unsent documents.", "info")
+        return redirect(back, 303)
+    form.shown.data = _digest(shown.plan)
+    return render_form(
+        "messages/send_many.html",
+        form,
+        shown=shown,
+        left_out=shown.plan.left_out[:MAX_LEFT_OUT_ROWS],
+        reasons=LEFT_OUT_REASONS,
+        chips=filter_chips(filters),
+        back=back,
+    )
+
+
+def _send_as_shown(
+    session: Session, filters: InvoiceFilter, shown: str, mail_on: bool, actor: Actor, now: datetime
+) -> int:
+    """Send the documents that were shown.
+
+    Raises:
+        Conflict: They have changed since.
+    """
+    plan = operations.plan_sending(session, unsent_ids(session, filters))
+    if _digest(plan) != shown:
+        raise Conflict("documents_changed", "The documents have changed since you saw them. Check the new list below.")
+    ids = [facts.invoice_id for facts in plan.ready]
+    return len(operations.send_documents(session, ids, mail_on, actor, now).messages)
+
+
+def _digest(plan: SendingPlan) -> str:
+    rows = [[str(facts.invoice_id), [recipient.address for recipient in facts.recipients]] for facts in plan.ready]
+    return hash_data(rows)
