@@ -26,6 +26,7 @@ MAX_NAMED_GLYPHS = 20
 # Families in the order in which a character is looked for; other shipped families follow by name, then BILLING_FONTS.
 _FIRST = ("Inter", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _BITMAP_BYTES = 0x110000 >> 3
+_PRIVATE_USE = ((0xE000, 0xF900), (0xF0000, 0x110000))
 _FORMAT_OF_RANGES = 12
 _JOINER = "\u200d"
 _BREAK = "\u200b"
@@ -206,10 +207,15 @@ class _Bitmap:
 
 
 def _code_points(face: Any) -> bytearray:
-    """Return a bitmap of the code points that a face has a glyph for."""
+    """Return a bitmap of the code points that a face has a glyph for.
+
+    PDF/A refuses private-use characters, even those that a font has.
+    """
     bitmap = bytearray(_BITMAP_BYTES)
     for point in _mapped(face):
         bitmap[point >> 3] |= 1 << (point & 7)
+    for first, end in _PRIVATE_USE:
+        bitmap[first >> 3 : end >> 3] = bytes((end - first) >> 3)
     return bitmap
 
 

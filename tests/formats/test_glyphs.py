@@ -161,6 +161,7 @@ def test_common_scripts_and_signs_are_printed_as_they_are(text: str) -> None:
         ("👩‍👩‍👧 👍🏽 🇩🇪", "□ □ □", ["👩‍👩‍👧", "👍🏽", "🇩🇪"]),
         ("a\x96b\uf0b7c", "a□b□c", ["\x96", "\uf0b7"]),
         ("a\x00b\x1bc", "a□b□c", ["\x00", "\x1b"]),
+        ("a\ue000b\ue000\u0301\U000f0000", "a□b□□", ["\ue000", "\ue000\u0301", "\U000f0000"]),
         ("\ufffe\uffff\ud800", "□□□", ["\ufffe", "\uffff", "\ud800"]),
         ("a\tb\r\nc\u2028d", "a b  c d", []),
         ("ᄒ\u1161ᆫ", "□", ["ᄒ\u1161ᆫ"]),
@@ -200,6 +201,11 @@ ANY_TEXT = st.text(
 @settings(max_examples=100)
 def test_no_text_in_any_place_stops_the_pdf(text: str) -> None:
     assert printed(text).startswith(b"%PDF-")
+
+
+def test_no_private_use_character_of_a_font_stops_the_pdf() -> None:
+    text = "".join(map(chr, range(0xE000, 0xF900)))
+    assert set(GLYPHS.printable(text)) == set(GLYPHS.only_basic(text)) == {"□"}
 
 
 @given(ANY_TEXT)
