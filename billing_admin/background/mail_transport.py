@@ -31,8 +31,12 @@ TOTAL_SECONDS: Final = 300.0
 PERSON_WAITS_SECONDS: Final = 20.0
 CONNECT_SECONDS: Final = 30.0
 STORED_CHARACTERS: Final = 500  # of a server's answer
-# Answers that ask for another configuration, not for another message: the message waits until it is corrected.
+# Answers that ask for another configuration, not for another message: the message waits until it is corrected. They ask to
+# sign in, or give a reason of security and policy (RFC 3463, X.7), such as a sender that the user may not use.
 _AUTHENTICATION_CODES: Final = frozenset({530, 534, 535, 538})
+_OF_POLICY = re.compile(r"5\.7\.\d")
+# Answers to the sender that are about the message: it is too large.
+_TOO_LARGE = re.compile(r"552 |\d{3} 5\.(?:2\.3|3\.4)\b")
 _END_OF_DATA: Final = b".\r\n"
 _FIRST_DOT = re.compile(rb"^\.", re.MULTILINE)
 _HOST_NAME = re.compile(r"[a-z0-9.-]+", re.ASCII | re.IGNORECASE)
@@ -211,7 +215,7 @@ class _Attempt:
             results = self._name_recipients(recipients)
             reply = self._client.docmd("DATA")
             if reply[0] != 354:
-                raise _Ended(_outcome(reply[0]), _answer(*reply), _not_sent(results))
+                raise _Ended(_outcome(*reply), _answer(*reply), _not_sent(results))
         before_data()
         with self._errors_end(timed_out, results):
             self._socket.sendall(_FIRST_DOT.sub(b"..", content))
@@ -289,16 +293,23 @@ class _Attempt:
             raise _Ended(SendOutcome.RETRY, message)
 
     def _name_sender(self, sender: str, recipients: Sequence[MailRecipient], content: bytes) -> None:
+        """Name the sender of the message, or end the attempt.
+
+        Sender and reply address are the same for all messages: they wait until these are corrected.
+        """
         options = [f"SIZE={len(content)}"] if self._client.has_extn("size") else []
-        addresses = [wire_address(sender), *(wire_address(recipient.address) for recipient in recipients)]
-        wide = next((address for address in addresses if not address.isascii()), None)
-        if wide is not None or not content.isascii():
+        address = wire_address(sender)
+        wide = next((r.address for r in recipients if not wire_address(r.address).isascii()), None)
+        if wide is not None or not (address.isascii() and content.isascii()):
             if not self._client.has_extn("smtputf8"):
-                raise _Ended(SendOutcome.REFUSED, NO_SMTPUTF8.format(wide or "the sender’s"))
+                if wide is not None:
+                    raise _Ended(SendOutcome.REFUSED, NO_SMTPUTF8.format(wide))
+                raise _Ended(SendOutcome.RETRY, NO_SMTPUTF8.format("those of BILLING_MAIL_FROM or the organisation"))
             options += ["SMTPUTF8", "BODY=8BITMIME"]
-        reply = self._client.mail(addresses[0], options)
+        reply = self._client.mail(address, options)
         if reply[0] != 250:
-            raise _Ended(_outcome(reply[0]), _answer(*reply))
+            answer = _answer(*reply)
+            raise _Ended(SendOutcome.REFUSED if _TOO_LARGE.match(answer) else SendOutcome.RETRY, answer)
 
     def _name_recipients(self, recipients: Sequence[MailRecipient]) -> tuple[RecipientResult, ...]:
         """Return the answer for each recipient.
@@ -314,9 +325,9 @@ class _Attempt:
                 raise _Ended(SendOutcome.RETRY, _answer(code, text), _not_sent(results))
         to = [result for result, recipient in zip(results, recipients, strict=True) if recipient.kind == "to"]
         if not any(result.accepted for result in to):
-            decisive = min(to, key=lambda result: _outcome(result.code) is not SendOutcome.RETRY)
+            decisive = min(to, key=lambda result: _outcome(result.code, result.response) is not SendOutcome.RETRY)
             answer = f"{decisive.code} {decisive.response}"
-            raise _Ended(_outcome(decisive.code), answer, _not_sent(results))
+            raise _Ended(_outcome(decisive.code, decisive.response), answer, _not_sent(results))
         return tuple(results)
 
     def _finish(self, results: tuple[RecipientResult, ...], timed_out: Event) -> SendResult:
@@ -331,7 +342,7 @@ class _Attempt:
             return SendResult(SendOutcome.SENT, results, answer)
         if not 400 <= code < 600:
             return SendResult(SendOutcome.UNCERTAIN, _not_sent(results), answer)
-        return SendResult(_outcome(code), _not_sent(results), answer)
+        return SendResult(_outcome(code, text), _not_sent(results), answer)
 
     def _expect(self, reply: tuple[int, bytes], code: int) -> None:
         """End the attempt if a reply has another code.
@@ -358,9 +369,10 @@ class _Attempt:
                 return "The mail server did not answer with SMTP."
 
 
-def _outcome(code: int) -> SendOutcome:
+def _outcome(code: int, text: bytes | str) -> SendOutcome:
     """Return the outcome for an answer that is not positive."""
-    permanent = 500 <= code < 600 and code not in _AUTHENTICATION_CODES
+    is_of_configuration = code in _AUTHENTICATION_CODES or _OF_POLICY.match(_printable(text))
+    permanent = 500 <= code < 600 and not is_of_configuration
     return SendOutcome.REFUSED if permanent else SendOutcome.RETRY
 
 

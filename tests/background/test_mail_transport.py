@@ -65,7 +65,8 @@ def test_a_message_arrives_byte_for_byte() -> None:
     ("answer", "outcome"),
     [
         ("451 4.3.0 Try later", SendOutcome.RETRY),
-        ("554 5.7.1 Spam", SendOutcome.REFUSED),
+        ("554 5.6.0 Message not accepted", SendOutcome.REFUSED),
+        ("550 5.7.60 SMTP; Client does not have permissions to send as this sender", SendOutcome.RETRY),
         ("421 Closing", SendOutcome.RETRY),
     ],
 )
@@ -78,7 +79,11 @@ def test_the_answer_to_the_message_decides(answer: str, outcome: SendOutcome) ->
     ("answer", "outcome"),
     [
         ("452 Full", SendOutcome.RETRY),
-        ("550 5.1.0 Sender unknown", SendOutcome.REFUSED),
+        ("550 5.1.0 Sender unknown", SendOutcome.RETRY),
+        ("553 Sender address rejected: not owned by user", SendOutcome.RETRY),
+        ("501 Bad address", SendOutcome.RETRY),
+        ("552 Too large", SendOutcome.REFUSED),
+        ("523 5.3.4 Message too big for system", SendOutcome.REFUSED),
         ("530 5.7.0 Sign in", SendOutcome.RETRY),
     ],
 )
@@ -92,6 +97,7 @@ def _never() -> None:
 
 
 UNKNOWN, GREYLISTED = "550 5.1.1 No such user", "450 4.2.0 Greylisted"
+NO_RELAY = "554 5.7.1 Relay access denied"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,7 @@ UNKNOWN, GREYLISTED = "550 5.1.1 No such user", "450 4.2.0 Greylisted"
         ({ANNA.address: UNKNOWN, CC.address: GREYLISTED}, SendOutcome.SENT, [False, True, False]),
         ({ANNA.address: UNKNOWN, BERT.address: UNKNOWN}, SendOutcome.REFUSED, [False, False, False]),
         ({ANNA.address: UNKNOWN, BERT.address: GREYLISTED}, SendOutcome.RETRY, [False, False, False]),
+        ({ANNA.address: NO_RELAY, BERT.address: NO_RELAY}, SendOutcome.RETRY, [False, False, False]),
         ({ANNA.address: "421 Closing"}, SendOutcome.RETRY, [False]),
     ],
 )
@@ -338,8 +345,10 @@ def test_addresses_that_are_not_ascii_need_a_server_for_them() -> None:
     wide, handler = Recipient("jürgen@example.com"), MailHandler()
     with mail_server(handler) as port:
         result = attempt(to_url(port), (wide,), before_data=_never)
+        reply_to = attempt(to_url(port), content="Reply-To: jürgen@example.com\r\n\r\n".encode(), before_data=_never)
     assert result.outcome is SendOutcome.REFUSED
     assert result.response == mail_transport.NO_SMTPUTF8.format("jürgen@example.com")
+    assert reply_to.outcome is SendOutcome.RETRY  # all messages have this address: they wait until it is corrected
     with mail_server(handler, enable_SMTPUTF8=True) as port:
         assert attempt(to_url(port), (wide,)).outcome is SendOutcome.SENT
     assert handler.taken[0].rcpt_tos == ["jürgen@example.com"]
