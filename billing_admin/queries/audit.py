@@ -26,6 +26,7 @@ from billing_admin.models import (
     Message,
     Payment,
     RecurringCharge,
+    ReminderRun,
     TaxRate,
 )
 from billing_admin.queries.audit_history import is_about
@@ -175,6 +176,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "message": (Message.id, Message.subject),
     "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
+    "reminder_run": (ReminderRun.id, ReminderRun.day),
     "tax_rate": (TaxRate.id, TaxRate.name),
 }
 # The details of events that may be the id of an object of this type, or a pair of ids.

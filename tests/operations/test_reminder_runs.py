@@ -103,6 +103,7 @@ def test_a_customer_gets_one_message_with_all_that_is_due(session: Session, acme
     assert (event.action, event.details) == ("reminder_run.created", {"day": "2026-05-05", "reminders": 2})
 
 
+@pytest.mark.both_databases
 def test_levels_follow_each_other_when_they_were_sent(session: Session, acme: Customer) -> None:
     sent: list[tuple[int, int]] = []
     for day in (0, 2, 3, 4, 9, 10, 14, 15, 21, 27, 28, 29, 40, 90):
@@ -153,6 +154,7 @@ def test_the_third_letter_has_a_statement_and_shows_levels(session: Session, acm
     assert "3 28 100.00 USD" in text
 
 
+@pytest.mark.both_databases
 def test_exclusions_are_stored_with_their_reasons(session: Session, acme: Customer) -> None:
     invoice = make_invoice(make_customer(reference="PAUSED", email="a@paused.example"))
     transaction(pause_invoice, invoice.id, Pause(after(10).date(), "Disputed"), None, SYSTEM, after(0))
@@ -176,6 +178,7 @@ def test_exclusions_are_stored_with_their_reasons(session: Session, acme: Custom
     assert len(messages(session)) == 1
 
 
+@pytest.mark.both_databases
 def test_a_preview_is_confirmed_as_it_was_shown(session: Session, acme: Customer) -> None:
     other = make_customer(reference="OTHER", email="a@other.example")
     make_invoice(other)
@@ -192,6 +195,7 @@ def test_a_preview_is_confirmed_as_it_was_shown(session: Session, acme: Customer
     assert messages(session) == []
 
 
+@pytest.mark.both_databases
 def test_a_change_while_letters_are_printed_is_noticed(
     session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +215,7 @@ def test_a_change_while_letters_are_printed_is_noticed(
     assert len(made) == 2
 
 
+@pytest.mark.both_databases
 def test_a_repeated_run_is_a_replay(session: Session, acme: Customer) -> None:
     id = uuid4()
     assert run(session, after(3), id=id) == run(session, after(3), id=id) == id
@@ -252,6 +257,7 @@ def daily(session: Session, now: datetime) -> int:
     return send_daily_reminders(transaction, session, True, GLYPHS, SYSTEM, now)
 
 
+@pytest.mark.both_databases
 def test_daily_reminders_are_sent_once_a_day(session: Session, acme: Customer) -> None:
     assert daily(session, after(3)) == 0
     switch_daily(session)
@@ -297,6 +303,7 @@ def look_again(session: Session, now: datetime) -> None:
             transaction(claim_message, row.id, "worker", 60, SYSTEM, now)
 
 
+@pytest.mark.both_databases
 def test_a_paid_invoice_stops_the_reminder_and_the_next_run_makes_a_true_one(session: Session, acme: Customer) -> None:
     for amount in ("20", "30"):
         make_invoice(acme, amount)

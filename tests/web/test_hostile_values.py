@@ -30,11 +30,13 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.mail_servers import Maildir
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.logo import check_logo
 from billing_admin.formats.maildir import deliver_to_maildir
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
+from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, run_reminders
 from billing_admin.web.frame import list_params
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
@@ -143,6 +145,7 @@ MODELS: dict[str, type[models.Base]] = {
     "messages": models.Message,
     "payments": models.Payment,
     "recurring_charges": models.RecurringCharge,
+    "reminders": models.ReminderRun,
     "services": models.Service,
     "tax_rates": models.TaxRate,
     "tokens": models.ApiToken,
@@ -189,6 +192,7 @@ class Filled:
             check("charges", "id,customer,description,amount\n,ACME,Work,1\n")
             transaction(recurring_charges.create, RecurringChargeSpec("ACME", "other", "monthly", MARCH), SYSTEM, NOW)
             transaction(tokens.create, "meter", ("read",), actor=SYSTEM, now=NOW)
+            run_reminders(transaction, self.session, ReminderRunSpec(), True, load_glyphs(), SYSTEM, NOW)
             assert send(self.browser, "/exports/charges.csv/prepare").status_code == HTTPStatus.SEE_OTHER
 
     def _ids(self) -> Iterator[tuple[str, UUID]]:
@@ -209,7 +213,7 @@ class Filled:
         ):
             yield name, issued
         acme = self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one()
-        for name in ("customers", "receivables", "customer_id", "reminder_pauses"):
+        for name in ("customers", "receivables", "customer_id", "reminder_pauses", "statements"):
             yield name, acme
 
     def addresses(self, rule: Rule) -> Iterator[str]:

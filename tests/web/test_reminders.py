@@ -58,7 +58,8 @@ def messages(session: Session) -> list[Message]:
 
 
 def test_three_clicks_from_the_overdue_list_to_sent_reminders(admin: FlaskClient, session: Session) -> None:
-    url = link(admin.get("/open-items"), "Preview reminders")
+    url = link(admin.get("/invoices?status=overdue"), "Preview reminders")
+    assert link(admin.get("/open-items"), "Preview reminders") == url
     page = admin.get(url).text
     text = words(page)
     assert "ACME Inc." in text
@@ -77,6 +78,7 @@ def test_three_clicks_from_the_overdue_list_to_sent_reminders(admin: FlaskClient
     )
     assert "Waiting Message to ACME Inc. 120.00 USD" in result
     assert "No contact gets reminders" in result
+    assert link(admin.get("/audit"), "Reminders of 5 May 2026") == first.location
     again = words(admin.get("/reminders").text)
     assert "No reminders are due" in again
     assert "A reminder is waiting in the outbox 3" in again

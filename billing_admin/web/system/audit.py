@@ -42,6 +42,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
     "message": "messages.show",
     "payment": "payments.show",
     "recurring_charge": "recurring_charges.show",
+    "reminder_run": "reminders.show",
     "service": "services.show",
     "tax_rate": "tax_rates.show",
     "webhook": "webhooks.show",
@@ -135,16 +136,16 @@ def _event_line(event: Any, names: Mapping[UUID, Any]) -> EventLine:
         action=humanise(event.action),
         action_url=current_url(action=event.action),
         actor_url=current_url(actor=event.actor_name),
-        object=_object_label(names.get(id)) if id in names else humanise(event.object_type),
+        object=_object_label(event.object_type, names.get(id)) if id in names else humanise(event.object_type),
         url=_object_url(event.object_type, id, names),
         history_url=current_url(object=id) if id else None,
         details=event_details(readable_details(event.action, details, event.currency)),
     )
 
 
-def _object_label(name: Any) -> str:
+def _object_label(kind: str, name: Any) -> str:
     if isinstance(name, date):
-        return f"Up to {format_day(name)}"
+        return f"{'Reminders of' if kind == 'reminder_run' else 'Up to'} {format_day(name)}"
     return str(name or "Draft")
 
 
