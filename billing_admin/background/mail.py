@@ -57,11 +57,9 @@ def send_due(app: Flask, send: Transport = send_mail) -> bool:
     """Send the messages that are due, until none is or the rate is reached.
 
     Returns False if the mail server could not be used. The other messages then keep their attempts, and go out as soon as
-    it is back. Does nothing while mail is off: messages wait. Logs errors.
+    it is back. While mail is off, messages wait, and those of a lost worker are released. Logs errors.
     """
     settings: Settings = app.extensions["billing_settings"]
-    if not settings.mail_on:
-        return True
     with app.app_context():
         try:
             with LogIfUnavailable("messages_not_sent"):
@@ -74,6 +72,8 @@ def send_due(app: Flask, send: Transport = send_mail) -> bool:
 def _send_all_due(settings: Settings, send: Transport) -> bool:
     for id in lost_ids(db.session(), clock.now()):
         transaction(deliveries.release_lost, id, WORKER, clock.now())
+    if not settings.mail_on:
+        return True
     worker, usable = uuid4().hex, True
     for id in _due_ids():
         try:

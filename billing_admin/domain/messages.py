@@ -223,14 +223,12 @@ def _sent_before(number: str, first: FirstMessage) -> Problem:
 def cancel_problem(state: str) -> str | None:
     """Return why a message cannot be cancelled, or None if it can."""
     match state:
-        case "waiting":
+        case "waiting" | "failed":
             return None
         case "sending":
             return _BEING_SENT
         case "cancelled" | "dropped":
             return f"This message was {state} already, so it is not sent."
-        case "failed":
-            return "This message could not be sent, and is not tried again."
         case _:
             return "This message has left already. It cannot be cancelled."
 

@@ -345,6 +345,20 @@ def test_no_more_than_the_rate_leave_in_a_minute(app: Flask, session: Session, m
     assert len({message_from_bytes(content)["Message-ID"] for content in server.taken}) == 5
 
 
+def test_a_clock_that_was_ahead_does_not_stop_the_sending(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_mail(app, monkeypatch, mail_per_minute=1)
+    acme, server = payer(), Server()
+    enqueue(make_invoice(acme))
+    with time_machine.travel(NOW + timedelta(days=3), tick=False):
+        send_due(app, server)
+    enqueue(make_invoice(acme))
+    with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
+        send_due(app, server)
+    assert len(server.taken) == 2
+
+
 # --- lost workers -----------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +396,18 @@ def test_a_worker_lost_after_the_handover_leaves_an_uncertain_message(app: Flask
     assert state(id) == ("uncertain", deliveries.LOST_AFTER)
     assert server.taken == []
     assert [event for event, *_ in summary(session)] == ["message.failed"]
+
+
+def test_a_lost_message_is_released_while_mail_is_off(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    claim(id)
+    change_mail(app, monkeypatch, mail_url="off")
+    with time_machine.travel(NOW + timedelta(days=2), tick=False):
+        send_due(app, server)
+    assert state(id) == ("waiting", deliveries.LOST_BEFORE)
+    assert server.taken == []
 
 
 @pytest.mark.both_databases

@@ -23,6 +23,7 @@ from billing_admin.operations.messages.document_messages import attachments_of
 from billing_admin.operations.messages.documents import SendSpec
 from billing_admin.operations.messages.outbox import NewFile, NewMessage, enqueue_messages
 from billing_admin.queries.messages.documents import was_sent
+from billing_admin.queries.messages.messages import MessageFilter, messages as select_messages
 from tests.making import NOW, credit, make_customer, make_invoice, void
 from tests.messages import ANNA, make_message
 
@@ -247,8 +248,24 @@ def test_a_cancelled_message_makes_room_for_another(session: Session) -> None:
     assert audit_actions() == ["message.enqueued", "message.enqueued", "message.cancelled"]
 
 
-@pytest.mark.parametrize("state", ["sending", "sent", "failed", "uncertain", "dropped"])
-def test_only_waiting_messages_are_cancelled(session: Session, state: str) -> None:
+def test_a_failed_message_is_cancelled_and_the_document_sent_anew(session: Session) -> None:
+    invoice = make_invoice(make_payer())
+    failed = make_message(invoice, state="failed", reason="550 No such user")
+    assert transaction(messages.cancel_message, failed.id, "Wrong customer", SYSTEM, LATER)
+    assert send(invoice).state == "waiting"
+
+
+@pytest.mark.parametrize("state", ["waiting", "sent"])
+def test_a_failed_message_that_is_repeated_is_not_cancelled(session: Session, state: str) -> None:
+    invoice = make_invoice(make_payer())
+    failed = make_message(invoice, state="failed")
+    repeat = make_message(invoice, state=state, again_of=failed.id, again_reason="Other address")
+    error = refusal(lambda: transaction(messages.cancel_message, failed.id, "No", SYSTEM, LATER))
+    assert (error.code, error.extra["message_id"]) == ("wrong_state", str(repeat.id))
+
+
+@pytest.mark.parametrize("state", ["sending", "sent", "uncertain", "dropped"])
+def test_only_messages_that_did_not_leave_are_cancelled(session: Session, state: str) -> None:
     message = make_message(make_invoice(), state=state)
     assert refusal(lambda: transaction(messages.cancel_message, message.id, "No", SYSTEM, NOW)).code == "wrong_state"
 
@@ -262,6 +279,7 @@ def test_a_message_is_marked_as_sent(session: Session, state: str) -> None:
     assert not transaction(messages.mark_message_sent, message.id, "They have it", SYSTEM, LATER)
     row = db.session.get_one(Message, message.id, populate_existing=True)
     assert (row.state, row.by_hand, row.reason, row.content) == ("sent", True, "They have it", None)
+    assert row.finished_at == LATER  # the day on which they have it, not the day of the failure
     assert was_sent(db.session(), invoice.id)
     assert audit_actions() == ["message.marked_sent"]
 
@@ -314,7 +332,20 @@ def test_a_message_is_sent_again_for_a_reason(session: Session) -> None:
     assert not second.documents[0].current
     assert again(first, id=id).id == id
     assert refusal(lambda: again(first, "Other reason", [BEN], id)).extra["differs"] == ["reason", "recipients"]
-    assert [row[1] for row in recipients_of(again(first, recipients=[BEN]))] == ["ben@example.com"]
+    error = refusal(lambda: again(first, recipients=[BEN]))
+    assert (error.code, error.extra["message_id"]) == ("already_waiting", str(id))
+
+
+@pytest.mark.both_databases
+def test_a_repeat_of_a_repeat_repeats_the_first(session: Session) -> None:
+    invoice, id = make_invoice(make_payer()), uuid4()
+    first = make_message(invoice, state="failed")
+    second = make_message(invoice, state="failed", again_of=first.id, again_reason="Mailbox was full")
+    third = again(second, recipients=[BEN], id=id)
+    assert (third.id, third.again_of) == (id, first.id)
+    assert [row[1] for row in recipients_of(third)] == ["ben@example.com"]
+    assert again(second, recipients=[BEN], id=id).id == id
+    assert refusal(lambda: again(first)).code == "already_waiting"
 
 
 def test_without_contacts_it_goes_to_the_recipients_of_the_first(session: Session) -> None:
@@ -423,3 +454,34 @@ def test_reminders_count_as_sent_and_dropped_messages_do_not(session: Session) -
     assert not was_sent(session, invoice.id)
     make_message(invoice, level=2, state="uncertain")
     assert was_sent(session, invoice.id)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("repeats", "attention"),
+    [
+        (["cancelled"], ["first"]),
+        (["dropped"], ["first"]),
+        (["waiting"], []),
+        (["sent"], []),
+        (["failed"], ["repeat 1"]),
+        (["failed", "sent"], []),
+        (["failed", "cancelled"], ["repeat 1"]),
+    ],
+)
+def test_a_failed_message_needs_attention_until_one_replaces_it(
+    session: Session, repeats: list[str], attention: list[str]
+) -> None:
+    invoice = make_invoice()
+    first = make_message(invoice, state="failed", subject="first")
+    for number, state in enumerate(repeats, 1):
+        make_message(
+            invoice,
+            state=state,
+            subject=f"repeat {number}",
+            now=NOW + timedelta(hours=number),
+            again_of=first.id,
+            again_reason="Other address",
+        )
+    rows = session.scalars(select_messages(session, MessageFilter(state="attention")))
+    assert [row.subject for row in rows.unique()] == attention

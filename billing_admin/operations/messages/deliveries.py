@@ -92,7 +92,7 @@ def _refuse_above_rate(session: Session, per_minute: int, now: datetime) -> None
     # Without the lock, two workers could count at the same moment. SQLite has one writer at a time.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(RATE_LOCK)))
-    attempts = select(func.count()).select_from(Message).where(Message.attempted_at > now - _MINUTE)
+    attempts = select(func.count()).select_from(Message).where(Message.attempted_at.between(now - _MINUTE, now))
     if (session.scalar(attempts) or 0) >= per_minute:
         raise RateReached
 

@@ -12,7 +12,9 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.messages import (
+    COUNTS_AS_SENT,
     DOCUMENT,
+    UNFINISHED,
     WITHDRAWN,
     Recipient,
     again_problem,
@@ -37,17 +39,18 @@ from billing_admin.operations.messages.outbox import (
 )
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.documents import document_levels, load_sending_facts
+from billing_admin.queries.messages.messages import later_messages
 from billing_admin.queries.messages.outbox import load_files, load_message_recipients, message
 from billing_admin.queries.messages.recipients import load_recipients
 
 
 def cancel_message(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
-    """Cancel a message that waits to be sent.
+    """Cancel a message that waits to be sent, or could not be sent.
 
     Returns False if it was cancelled before. The document can then be sent in another message.
 
     Raises:
-        Conflict: The message is being sent, or has been.
+        Conflict: The message is being sent, was sent, or another message repeats it.
         Invalid: The reason is blank.
         NotFound: There is no such message.
     """
@@ -56,9 +59,13 @@ def cancel_message(session: Session, id: UUID, reason: str, actor: Actor, now: d
         return False
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     _refuse(cancel_problem(row.state))
+    details = {"reason": checked_reason}
+    if row.state == "failed":
+        _refuse_repeated(session, row)
+        details["was"] = row.reason
     row.state, row.reason = "cancelled", checked_reason
     finish(session, row, now)
-    record(session, actor, now, "message.cancelled", "message", id, {"reason": checked_reason})
+    record(session, actor, now, "message.cancelled", "message", id, details)
     return True
 
 
@@ -84,7 +91,7 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
             message_text = f"{document.number} is void, so it cannot be marked as sent. Bill its charges again."
             raise Conflict("invoice_void", message_text, "state")
     details = {"reason": checked_reason, "was": row.state}
-    row.state, row.reason, row.by_hand = "sent", checked_reason, True
+    row.state, row.reason, row.by_hand, row.finished_at = "sent", checked_reason, True, now
     finish(session, row, now)
     record(session, actor, now, "message.marked_sent", "message", id, details)
     enqueue_message_finished(session, id, now)
@@ -94,6 +101,14 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
 def _refuse(problem: str | None) -> None:
     if problem is not None:
         raise Conflict("wrong_state", problem, "state")
+
+
+def _refuse_repeated(session: Session, row: Message) -> None:
+    """Raise Conflict if a message that was sent, or will be, repeats this one."""
+    for repeat in later_messages(session, row):
+        if repeat.state in UNFINISHED | COUNTS_AS_SENT:
+            problem = "This message is being sent again, or was. Open that message instead."
+            raise Conflict("wrong_state", problem, "state", message_id=str(repeat.id))
 
 
 def finish(session: Session, row: Message, now: datetime) -> None:
@@ -121,30 +136,40 @@ def send_again(
 ) -> tuple[UUID, bool]:
     """Enqueue another message like one that was sent, failed or is uncertain.
 
+    It repeats the first message, also when `id` is a repeat. While one repeat waits, there is no other.
+
     Without `recipients` it goes to the contacts that get such messages today, since an address may have been corrected; if
     there are none, to the recipients of the first one. `new_id` is the caller's id for the new message. Returns its id,
     and whether it is new. `mail_on` tells whether a mail server is set up.
 
     Raises:
-        Conflict: The message is waiting, or was cancelled or dropped, the document is void, the customer archived, or no
-            mail server is set up.
+        Conflict: The message or a repeat of it is waiting, it was cancelled or dropped, the document is void, the customer
+            archived, or no mail server is set up.
         Invalid: The reason is blank, or a recipient is wrong.
         NotFound: There is no such message.
     """
     row = message(session, id)
+    first_id = row.again_of or id
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     checked = None if recipients is None else check_recipients(check_addresses(recipients))
     stored = session.get(Message, new_id) if new_id else None
     if stored is not None:
-        _check_same(session, stored, id, checked_reason, checked)
+        _check_same(session, stored, first_id, checked_reason, checked)
         return stored.id, False
     if not mail_on:
         raise mail_off()
+    lock_documents(session, [document_id for document_id, _ in document_levels(session, first_id)])
+    first = message(session, first_id, lock=True)
+    session.refresh(row)
     _refuse(again_problem(row.state))
+    for repeat in later_messages(session, first):
+        if repeat.state in UNFINISHED:
+            waiting = "This message is already waiting to be sent again. Cancel that message first."
+            raise Conflict("already_waiting", waiting, "state", message_id=str(repeat.id))
     customer = session.get_one(Customer, row.customer_id)
     if customer.archived_at is not None:
         raise Conflict("customer_archived", archived_problem(customer.name), "customer")
-    again = replace(_copy(session, row), id=new_id, again_of=id, again_reason=checked_reason)
+    again = replace(_copy(session, row), id=new_id, again_of=first_id, again_reason=checked_reason)
     to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id) or again.recipients
     if not to:
         problem = no_recipient(customer.name)

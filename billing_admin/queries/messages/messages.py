@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.messages import STATES
+from billing_admin.domain.messages import STATES, WITHDRAWN
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
 from billing_admin.queries.master_data.customers import customer, matches_customer
 from billing_admin.queries.master_data.organisation import start_of_day
@@ -71,8 +71,11 @@ def _is_in_state(state: str) -> ColumnElement[bool]:
 
 
 def _was_sent_again() -> ColumnElement[bool]:
+    """Return whether a later message repeats this one and was not withdrawn."""
     later = aliased(Message)
-    return exists().where(later.again_of == Message.id)
+    first = func.coalesce(Message.again_of, Message.id)
+    is_later = or_(Message.again_of.is_(None), later.created_at > Message.created_at)
+    return exists().where(later.again_of == first, is_later, later.id != Message.id, later.state.not_in(WITHDRAWN))
 
 
 def _is_undelivered() -> ColumnElement[bool]:
@@ -156,7 +159,9 @@ def count_messages(session: Session, filters: MessageFilter) -> int:
     return session.scalar(query) or 0
 
 
-def later_messages(session: Session, id: UUID) -> list[Message]:
+def later_messages(session: Session, row: Message) -> list[Message]:
     """Return the messages by which a message was sent again, oldest first."""
-    query = select(Message).where(Message.again_of == id).order_by(Message.created_at, Message.id)
-    return list(session.scalars(query))
+    query = select(Message).where(Message.again_of == (row.again_of or row.id))
+    if row.again_of:
+        query = query.where(Message.created_at > row.created_at)
+    return list(session.scalars(query.order_by(Message.created_at, Message.id)))

@@ -163,7 +163,7 @@ def find_stop_reason(session: Session, message: Message, now: datetime) -> str |
     accounts = load_reminded_accounts(session, day, [message.customer_id], message.currency)
     covered = {id for account in accounts for id in covered_invoices(account)}
     pauses = current_pauses(session, [message.customer_id])
-    first_id = message.again_of or message.id
+    first_id = message.again_of or message.id  # only the first message has items of a run
     amounts = select(ReminderRunItem.invoice_id, ReminderRunItem.open_amount).where(
         ReminderRunItem.message_id == first_id
     )

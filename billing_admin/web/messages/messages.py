@@ -17,6 +17,7 @@ from billing_admin.domain.messages import (
     PURPOSES,
     RECIPIENT_RESULTS,
     STATES,
+    WITHDRAWN,
     Recipient,
     again_problem,
     cancel_problem,
@@ -199,13 +200,15 @@ def show(id: UUID) -> ResponseReturnValue:
     """Show one message with its recipients, text, attachments and history."""
     session = db.session()
     message = queries.message(session, id)
+    later = queries.later_messages(session, message)
     return render_template(
         "messages/show.html",
         message=message,
         live=_is_due(message, now()),
         purposes=PURPOSES,
         results=RECIPIENT_RESULTS,
-        later=queries.later_messages(session, id),
+        later=later,
+        was_sent_again=any(repeat.state not in WITHDRAWN for repeat in later),
         acts={name: has_permission(WRITE) and act.problem(message.state) is None for name, act in ACTS.items()},
     )
 
