@@ -21,6 +21,7 @@ from billing_admin.db.errors import LogIfUnavailable, driver_message, explain_un
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import DomainError
 from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.formats.mail import SENDER_FIELDS
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages import deliveries
 from billing_admin.operations.messages.content import Sender, make_content
@@ -109,7 +110,8 @@ def _prepare_and_claim(settings: Settings, id: UUID, worker: str) -> ClaimedMess
     try:
         make_content(transaction, db.session(), id, sender, load_glyphs(settings.fonts), clock.now())
     except DomainError as error:
-        transaction(deliveries.record_failure, id, error.message, WORKER, clock.now(), final=True)
+        is_final = error.field not in SENDER_FIELDS
+        transaction(deliveries.record_failure, id, error.message, WORKER, clock.now(), final=is_final)
         return None
     except Exception as error:
         if explain_unavailable(error) is not None:

@@ -114,7 +114,10 @@ def _parse_server(url: str, schemes: dict[str, tuple[int, Encryption]], example:
     user = unquote(parts.username or "")
     if not user.isprintable():
         raise _invalid_url("the user has a control character")
-    return MailServer(host, port or default_port, user, _encryption(parts, encryption), unquote(parts.path.strip("/")))
+    path = unquote(parts.path.strip("/"))
+    if not path.isprintable():
+        raise _invalid_url("the folder has a control character")
+    return MailServer(host, port or default_port, user, _encryption(parts, encryption), path)
 
 
 def _encryption(parts: SplitResult, default: Encryption) -> Encryption:
@@ -147,7 +150,8 @@ def check_mail_address(address: str, *field: str | int) -> str:
         Invalid: The address has no domain, is too long, or has a space, a control character or quotes.
     """
     match = _MAIL_ADDRESS.fullmatch(address) if len(address) <= LONGEST_ADDRESS else None
-    if match is None or not address.isprintable() or not _HOST.fullmatch(ascii_domain(match[1])):
+    domain = ascii_domain(match[1]) if match else ""
+    if not address.isprintable() or domain.endswith(".") or not _HOST.fullmatch(domain):
         raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", *field)
     return address
 

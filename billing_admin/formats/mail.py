@@ -22,6 +22,8 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.mail_servers import check_mail_address
 from billing_admin.domain.text import check_text
 
+# The fields that come from the configuration and the settings, the same for all messages.
+SENDER_FIELDS: Final = frozenset({("sender",), ("reply_to",), ("domain",)})
 LONGEST_NAME: Final = 300
 LONGEST_SUBJECT: Final = 500
 LONGEST_TEXT: Final = 100_000
@@ -32,6 +34,7 @@ _WORDS = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.ASCII | re.IGNORECASE)
 MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9.+-]{0,60})/([a-z0-9][a-z0-9.+-]{0,60})", re.ASCII)
+_WAYS_OUT: Final = {"reply_to": "Correct the contact e-mail address in Settings › Organisation."}
 _HTML = """<!doctype html>
 <html lang="{language}">
 <head><meta charset="utf-8"><title>{subject}</title></head>
@@ -150,7 +153,8 @@ def _check_address(address: str, field: str) -> None:
     try:
         check_mail_address(address)
     except Invalid as error:
-        message = f"“{address}” cannot be used as an e-mail address. Correct it, then send the message again."
+        way_out = _WAYS_OUT.get(field, "Correct it, then send the message again.")
+        message = f"“{address}” cannot be used as an e-mail address. {way_out}"
         raise Invalid(error.code, message, field) from None
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import RETRY_DELAYS, Recipient
 from billing_admin.domain.reminders import Pause
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import AuditEvent, Rendition
+from billing_admin.models import AuditEvent, Organisation, Rendition
 from billing_admin.operations.master_data import customers
 from billing_admin.operations.messages import deliveries, messages, reminder_pauses
 from billing_admin.operations.messages.content import Sender, make_content
@@ -135,11 +135,12 @@ def test_a_message_is_tried_for_a_week_with_the_same_bytes(app: Flask, session: 
     with time_machine.travel(NOW, tick=False) as clock:
         for tries, delay in enumerate(RETRY_DELAYS, 1):
             server.results = [retry()]
+            server.on_connect = lambda: contents.add(stored(id).content)
             send_due(app, server)
             row = stored(id)
             assert (row.state, row.reason, row.tries) == ("waiting", "451 Try later", tries)
             assert row.next_attempt_at == datetime.now(NOW.tzinfo) + delay
-            contents.add(row.content)
+            assert row.content is None  # made anew, as the sender may be the cause
             send_due(app, server)  # too early
             assert stored(id).tries == tries
             clock.shift(delay)
@@ -329,6 +330,37 @@ def test_an_internal_error_delays_only_its_message(
     assert stored(second).state == "sent"
 
 
+def test_messages_wait_for_a_corrected_reply_address(app: Flask, session: Session) -> None:
+    id, server = enqueue(make_invoice(payer())), Server()
+    wrong = update(Organisation).values(contact_email="info@a.example, sales@a.example")  # by an earlier version
+    transaction(lambda session: session.execute(wrong))
+    send_due(app, server)
+    assert state(id) == (
+        "waiting",
+        (
+            "“info@a.example, sales@a.example” cannot be used as an e-mail address. Correct the contact e-mail address in"
+            " Settings › Organisation."
+        ),
+    )
+    change_settings(contact_email="info@a.example")
+    with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
+        send_due(app, server)
+    assert stored(id).state == "sent"
+
+
+def test_a_corrected_sender_is_that_of_the_next_attempt(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id, server = enqueue(make_invoice(payer())), Server(retry("553 Sender not owned by user"))
+    send_due(app, server)
+    change_mail(app, monkeypatch, mail_from="Billing <billing@other.example>")
+    with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
+        send_due(app, server)
+    received = message_from_bytes(server.taken[0])
+    assert received["From"] == "Billing <billing@other.example>"
+    assert (server.envelopes[0][0], received["Message-ID"]) == ("billing@other.example", f"<{id}@other.example>")
+
+
 # --- rate -------------------------------------------------------------------------------------------------------------
 
 
@@ -373,7 +405,7 @@ def claim(id: UUID, now: datetime = NOW, worker: str = "lost") -> deliveries.Cla
 @pytest.mark.both_databases
 def test_a_worker_lost_before_the_handover_leaves_a_waiting_message(app: Flask, session: Session) -> None:
     id, server = enqueue(make_invoice(payer())), Server()
-    claimed = claim(id)
+    claim(id)
     send_due(app, server)
     assert stored(id).state == "sending"
     with time_machine.travel(NOW + deliveries.LEASE + timedelta(seconds=1), tick=False):
@@ -382,7 +414,7 @@ def test_a_worker_lost_before_the_handover_leaves_a_waiting_message(app: Flask, 
     with time_machine.travel(NOW + deliveries.LEASE + timedelta(minutes=2), tick=False):
         send_due(app, server)
     assert state(id) == ("sent", "")
-    assert server.taken == [claimed.content]
+    assert [message_from_bytes(content)["Message-ID"] for content in server.taken] == [f"<{id}@seller.example>"]
 
 
 @pytest.mark.both_databases

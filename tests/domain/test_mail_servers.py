@@ -71,6 +71,8 @@ def test_mailboxes() -> None:
         parse_imap_url("imaps://mail.example.com")
     with pytest.raises(Invalid, match="only a server on this machine"):
         parse_imap_url("imap://me@mail.example.com?tls=off")
+    with pytest.raises(Invalid, match="the folder has a control character"):
+        parse_imap_url("imaps://me@mail.example.com/INBOX%0d%0aA1%20DELETE%20x")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,7 @@ def test_loopback(host: str, expected: bool) -> None:
         "a b@example.com",
         '"a b"@example.com',
         "a@example..com",
+        "a@example.com.",
         "a@exa!mple.com",
         "a\r\nBcc:x@example.com",
         "a@example.com\n",

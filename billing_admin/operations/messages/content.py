@@ -1,6 +1,7 @@
 """The bytes of messages.
 
-They are made once, from stored files, before the first attempt. Every attempt sends the same bytes.
+They are made for each attempt, from stored files. They are the same each time, unless the sender or the reply address
+was corrected meanwhile.
 """
 
 from dataclasses import dataclass

@@ -196,9 +196,12 @@ def _end(session: Session, row: Message, state: str, reason: str, actor: Actor, 
 
 
 def _wait_or_fail(session: Session, row: Message, reason: str, actor: Actor, now: datetime) -> None:
-    """Let a message wait for its next attempt, or finish it after the last one."""
+    """Let a message wait for its next attempt, or finish it after the last one.
+
+    Its content is made anew then, with the sender and the reply address of that time: they may be the cause.
+    """
     delay = retry_delay(row.tries)
-    row.handed_over_at = None
+    row.handed_over_at = row.content = None
     if delay is None:
         _end(session, row, "failed", f"Not sent in {row.tries} attempts within a week. {reason}", actor, now)
         return
