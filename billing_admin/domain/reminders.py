@@ -6,7 +6,7 @@ A customer gets one message for each currency, with all its invoices that are du
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -21,6 +21,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 LEVELS: Final = (1, 2, 3)
 LAST_LEVEL: Final = LEVELS[-1]
 MAX_LEVEL_DAYS: Final = 365
+DAILY_HOUR: Final = 9  # of the organisation: people have looked at the payments of the day before by then
 _DAILY_RUNS: Final = UUID("6f1f8f0e-9b1e-5a53-9a43-3f0a6c2f7d11")  # never changes: the ids of daily runs derive from it
 
 # Why an invoice that is due for a reminder gets none. The keys are part of the API.
@@ -30,10 +31,14 @@ INVOICE_PAUSED: Final = "invoice_paused"
 COVERED: Final = "covered_by_credit"
 WAITING: Final = "message_waiting"
 FAILED: Final = "message_failed"
+UNCERTAIN: Final = "message_uncertain"
+BOUNCED: Final = "message_bounced"
 REMINDED: Final = "reminded_recently"
 NO_RECIPIENT: Final = "no_recipient"
 SKIPPED: Final = "skipped"
 NEXT_RUN: Final = "next_run"
+CHANGED: Final = "changed"
+NOT_MADE: Final = "not_made"
 REASONS: Final[Mapping[str, str]] = {
     ARCHIVED: "The customer is archived",
     CUSTOMER_PAUSED: "Reminders of the customer are paused",
@@ -41,10 +46,14 @@ REASONS: Final[Mapping[str, str]] = {
     COVERED: "Unallocated credit covers it",
     WAITING: "A reminder is waiting in the outbox",
     FAILED: "The last reminder failed",
+    UNCERTAIN: "It is uncertain whether the last reminder was sent",
+    BOUNCED: "The last reminder bounced",
     REMINDED: "The customer was reminded a few days ago",
     NO_RECIPIENT: "No contact gets reminders",
     SKIPPED: "Left out by hand",
     NEXT_RUN: "Left for the next run, as this one is full",
+    CHANGED: "Left for the next run, as the reminder changed during this one",
+    NOT_MADE: "The letter or the text could not be made",
 }
 
 
@@ -127,8 +136,9 @@ def is_paused(pause: Pause | None, day: date) -> bool:
 class OverdueInvoice:
     """An open invoice after its due date.
 
-    `level` is that of its last reminder, or 0. `is_failed` means that a message for the next level failed, and that nobody
-    has cancelled it or sent it again. `open_amount` is in minor units.
+    `level` is that of its last reminder that was sent and did not bounce, or 0. `held` is the reason for which a message
+    for the next level holds it: it failed, bounced or is uncertain, and nobody has decided about it. `open_amount` is in
+    minor units.
     """
 
     id: UUID
@@ -137,7 +147,7 @@ class OverdueInvoice:
     due_date: date
     open_amount: int
     level: int = 0
-    is_failed: bool = False
+    held: str = ""
     pause: Pause | None = None
 
 
@@ -275,6 +285,35 @@ def describe_reason(reason: str, day: date | None, note: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceReminder:
+    """A reminder of an invoice, by a message.
+
+    `is_first` is false for a message that repeats another one, and for a first one whose repeat was dropped: a new
+    reminder of the level is then due.
+    """
+
+    message_id: UUID
+    level: int
+    state: str
+    at: datetime
+    is_first: bool = True
+    bounced: bool = False
+
+
+def reached_level(reminders: Sequence[InvoiceReminder]) -> tuple[int, str]:
+    """Return the level that an invoice has reached, and the reason for which a message holds the next one.
+
+    A level is reached when the customer has its reminder. `reminders` are in their order.
+    """
+    level = max((row.level for row in reminders if row.state == "sent" and not row.bounced), default=0)
+    reasons = {"failed": FAILED, "uncertain": UNCERTAIN, "sent": BOUNCED}
+    undelivered = [row for row in reminders if row.level > level and row.state in reasons]
+    if not any(row.is_first for row in undelivered):
+        return level, ""
+    return level, reasons[undelivered[-1].state]
+
+
+@dataclass(frozen=True, slots=True)
 class ReminderDocument:
     """An invoice of a reminder directly before it is sent.
 
@@ -378,7 +417,7 @@ def _reason(
     reasons = (
         (is_covered, COVERED, None),
         (account.has_unfinished, WAITING, None),
-        (invoice.is_failed, FAILED, None),
+        (bool(invoice.held), invoice.held, None),
         (reminded_on is not None and (day - reminded_on).days < level.least_days, REMINDED, reminded_on),
         (not account.recipients, NO_RECIPIENT, None),
     )
@@ -399,6 +438,23 @@ def skip_invoices(plan: ReminderPlan, skipped: Collection[UUID]) -> ReminderPlan
             if item.invoice.id in skipped
         ]
     return replace(plan, reminders=tuple(reminders), left_out=tuple(left_out))
+
+
+def leave_out(plan: ReminderPlan, reasons: Mapping[str, str]) -> ReminderPlan:
+    """Return a plan without the reminders of some digests, each with the reason."""
+    left_out = [
+        LeftOutInvoice(reminder.account, item.invoice, item.level, reasons[digest])
+        for reminder in plan.reminders
+        if (digest := reminder.digest()) in reasons
+        for item in reminder.items
+    ]
+    reminders = tuple(reminder for reminder in plan.reminders if reminder.digest() not in reasons)
+    return replace(plan, reminders=reminders, left_out=(*plan.left_out, *left_out))
+
+
+def is_daily_due(from_day: date | None, local: datetime) -> bool:
+    """Return whether daily reminders are due at a local time; `from_day` is the first day."""
+    return local.hour >= DAILY_HOUR and (from_day is None or local.date() >= from_day)
 
 
 def daily_run_id(day: date, part: int) -> UUID:

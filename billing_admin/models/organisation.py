@@ -115,7 +115,7 @@ class Organisation(Base):
     `address` is printed while `country` is empty, the parts of the address otherwise. `tax_id` is a VAT number or another tax ID,
     `tax_number` the number that the local tax office gave. `language` and `paper` are those of documents whose
     customer has none. `accent` is a colour such as `#0b57d0`, or empty. `reminder_levels` holds those of
-    `domain.reminders`; with `daily_reminders` they are sent every day.
+    `domain.reminders`; with `daily_reminders` they are sent every day, from `daily_reminders_from` on.
     """
 
     __tablename__ = "organisation"
@@ -171,6 +171,7 @@ class Organisation(Base):
     accent: Mapped[str]
     reminder_levels: Mapped[list[dict[str, Any]]]
     daily_reminders: Mapped[bool]
+    daily_reminders_from: Mapped[date | None]
     logo: Mapped[str | None] = mapped_column(ForeignKey(Logo.sha256))
     default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
     version: Mapped[int] = mapped_column()

@@ -135,7 +135,7 @@ def test_a_reason_that_no_longer_holds_leaves_nothing_out(columns: dict[str, Any
 
 def test_an_invoice_is_left_out_alone() -> None:
     paused = make_invoice(number="A", pause=Pause(DUE + 3 * DAY, "Delivery disputed"))
-    failed, due = make_invoice(number="B", is_failed=True), make_invoice(number="C")
+    failed, due = make_invoice(number="B", held="message_failed"), make_invoice(number="C")
     planned = plan(make_account(paused, failed, due))
     assert levels_of(planned) == [("C", 1)]
     assert reasons_of(planned) == ["invoice_paused", "message_failed"]

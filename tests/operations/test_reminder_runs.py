@@ -22,7 +22,7 @@ from billing_admin.operations.master_data import customers, reminder_levels
 from billing_admin.operations.messages import reminder_runs
 from billing_admin.operations.messages.content import Sender, make_content
 from billing_admin.operations.messages.deliveries import claim_message
-from billing_admin.operations.messages.messages import cancel_message, mark_message_sent
+from billing_admin.operations.messages.messages import cancel_message, mark_message_sent, send_again
 from billing_admin.operations.messages.reminder_pauses import pause_customer, pause_invoice
 from billing_admin.operations.messages.reminder_runs import (
     ReminderRunSpec,
@@ -30,6 +30,7 @@ from billing_admin.operations.messages.reminder_runs import (
     run_reminders,
     send_daily_reminders,
 )
+from billing_admin.queries.doctor.messages import find_violations
 from billing_admin.queries.messages.reminders import reminders_of_invoice, run_items
 from tests.formats.printing import read_pages
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
@@ -133,7 +134,7 @@ def test_only_a_reminder_that_may_have_arrived_counts(session: Session, acme: Cu
     for row in messages(session):
         if row.state == "waiting":
             transaction(cancel_message, row.id, "Too early", SYSTEM, after(4))
-    make_message(invoice, level=1, state="uncertain", now=after(5))
+    make_message(invoice, level=1, state="sent", now=after(5))
     make_message(invoice, level=2, state="failed", now=after(14))
     assert reasons(session, run(session, after(20))) == [("ACME", "message_failed")]
     assert reminders_of_invoice(session, invoice).next is not None
@@ -248,6 +249,44 @@ def test_nothing_is_sent_without_a_mail_server(session: Session, acme: Customer)
     assert send_daily_reminders(transaction, session, False, GLYPHS, SYSTEM, after(3)) == 0
 
 
+@pytest.mark.parametrize(("state", "result"), [("uncertain", ""), ("sent", "bounced")])
+def test_a_reminder_that_may_not_have_arrived_holds_the_next_level(
+    session: Session, acme: Customer, state: str, result: str
+) -> None:
+    invoice = fresh(session, select(Invoice))[0]
+    first = make_message(invoice, level=1, state=state, result=result, now=after(3))
+    reason = "message_bounced" if result else "message_uncertain"
+    assert reasons(session, run(session, after(20))) == [("ACME", reason)]
+    assert len(messages(session)) == 1
+    make_message(invoice, level=1, state="sent", again_of=first.id, again_reason="Asked", now=after(21))
+    run(session, after(28))
+    assert levels(messages(session)[-1]) == [("INV-2026-00001", 2)]
+
+
+@pytest.mark.parametrize(("state", "result"), [("uncertain", ""), ("sent", "bounced"), ("sent", "accepted")])
+def test_a_dropped_repeat_of_what_did_not_arrive_lets_the_level_be_sent_anew(
+    session: Session, acme: Customer, state: str, result: str
+) -> None:
+    run(session, after(3))
+    [first] = messages(session)
+    mark_sent(session, after(3))
+
+    def change(session: Session) -> None:
+        row = session.get_one(Message, first.id)
+        row.state, row.by_hand = state, False
+        row.recipients[0].result, row.recipients[0].at = result, after(3) if result else None
+
+    transaction(change)
+    transaction(send_again, first.id, "New address", None, None, True, SYSTEM, after(20))
+    pay(make_payment_spec(acme, "1"), now=after(20))
+    look_again(session, after(20))
+    assert messages(session)[-1].reason == "The open amount of INV-2026-00001 has changed."
+    run(session, after(21))
+    level = 2 if result == "accepted" else 1
+    assert levels(messages(session)[-1]) == [("INV-2026-00001", level)]
+    assert list(find_violations(session)) == []
+
+
 def switch_daily(session: Session) -> None:
     transaction(reminder_levels.update, None, True, None, SYSTEM, NOW)
     db.session.rollback()
@@ -276,6 +315,51 @@ def test_a_full_daily_run_is_followed_by_another(
     assert daily(session, after(3)) == 2
     assert daily(session, after(3)) == 0
     assert len(messages(session)) == 2
+
+
+def test_daily_reminders_begin_on_the_next_day_at_nine(session: Session, acme: Customer) -> None:
+    transaction(reminder_levels.update, None, True, None, SYSTEM, after(3))
+    db.session.rollback()
+    midnight = after(4).replace(hour=0, minute=5)
+    assert daily(session, after(3).replace(hour=20)) == 0
+    assert daily(session, midnight) == daily(session, midnight.replace(hour=8)) == 0
+    assert daily(session, midnight.replace(hour=9)) == 1
+
+
+def test_a_customer_whose_letter_cannot_be_made_does_not_stop_the_others(
+    session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_invoice(make_customer(reference="OTHER", email="a@other.example"))
+    message = reminder_runs._message
+
+    def print_or_fail(session: Session, reminder: Any, *args: Any) -> Any:
+        if reminder.account.reference == "ACME":
+            raise RuntimeError("no glyph")
+        return message(session, reminder, *args)
+
+    monkeypatch.setattr(reminder_runs, "_message", print_or_fail)
+    assert reasons(session, run(session, after(3))) == [("ACME", "not_made")]
+    assert [levels(row) for row in messages(session)] == [[("INV-2026-00002", 1)]]
+
+
+def test_a_confirmed_run_leaves_out_what_changes_while_letters_are_printed(
+    session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_invoice(make_customer(reference="OTHER", email="a@other.example"))
+    made: list[str] = []
+
+    def print_slowly(session: Session, reminder: Any, *args: Any) -> Any:
+        if not made:
+            pay(make_payment_spec("ACME", "40"), now=after(3))
+        made.append(reminder.account.reference)
+        return message(session, reminder, *args)
+
+    message = reminder_runs._message
+    monkeypatch.setattr(reminder_runs, "_message", print_slowly)
+    digest = preview_reminders(session, ReminderRunSpec(), after(3)).digest
+    assert reasons(session, run(session, after(3), confirmed=digest)) == [("ACME", "changed")]
+    assert made == ["ACME", "OTHER"]
+    assert [levels(row) for row in messages(session)] == [[("INV-2026-00002", 1)]]
 
 
 def test_a_pause_of_the_customer_ends_by_itself(session: Session, acme: Customer) -> None:

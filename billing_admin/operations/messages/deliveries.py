@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.messages import REMINDER, DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
+from billing_admin.domain.reminders import reached_level
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageRecipient
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.messages.messages import finish
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
+from billing_admin.queries.messages.documents import document_levels
 from billing_admin.queries.messages.outbox import load_message_recipients
-from billing_admin.queries.messages.reminders import find_stop_reason
+from billing_admin.queries.messages.reminders import find_stop_reason, load_reminders
 
 LEASE: Final = timedelta(minutes=10)  # longer than an attempt can take
 RATE_LOCK: Final = 7_245_004  # the key of PostgreSQL's advisory lock
@@ -118,7 +120,20 @@ def _lock_documents(session: Session, id: UUID) -> list[DocumentState]:
 def _drop(session: Session, row: Message, reason: str, actor: Actor, now: datetime) -> None:
     row.state, row.reason = "dropped", reason
     finish(session, row, now)
+    if row.again_of is not None and row.purpose == REMINDER:
+        _release_reminder(session, row.again_of)
     record(session, actor, now, "message.dropped", "message", row.id, {"reason": reason})
+
+
+def _release_reminder(session: Session, first_id: UUID) -> None:
+    """Let a new reminder be enqueued in place of one that did not arrive, and cannot be repeated any more."""
+    documents = document_levels(session, first_id)
+    reminders = load_reminders(session, [id for id, _ in documents])
+    undelivered = [id for id, level in documents if reached_level(reminders[id])[0] < level]
+    rows = update(MessageDocument).where(
+        MessageDocument.message_id == first_id, MessageDocument.invoice_id.in_(undelivered)
+    )
+    session.execute(rows.values(current=False).execution_options(synchronize_session=False))
 
 
 def record_handover(session: Session, claimed: ClaimedMessage, now: datetime) -> None:

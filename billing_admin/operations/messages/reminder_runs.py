@@ -1,19 +1,23 @@
 """Reminder runs: plan the reminders that are due, and enqueue their messages.
 
 Letters are printed outside of the transaction, which would hold the lock of SQLite meanwhile. The transaction locks the
-invoices and plans again: messages are enqueued only if their plan is still the same.
+invoices and plans again: a message is enqueued only if its reminder is still the same. One that has changed is printed
+again, or left for the next run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any, Final, TypeAlias
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
+from billing_admin.db.errors import explain_unavailable
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row as Values
@@ -22,7 +26,17 @@ from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.message_texts import render_text
 from billing_admin.domain.messages import REMINDER, mail_off
 from billing_admin.domain.money import currency_code
-from billing_admin.domain.reminders import PlannedReminder, ReminderPlan, daily_run_id, plan_reminders, skip_invoices
+from billing_admin.domain.reminders import (
+    CHANGED,
+    NOT_MADE,
+    PlannedReminder,
+    ReminderPlan,
+    daily_run_id,
+    is_daily_due,
+    leave_out,
+    plan_reminders,
+    skip_invoices,
+)
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import OverdueDocument
@@ -34,14 +48,15 @@ from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
 from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, enqueue_messages, lock_documents
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import organisation, today
-from billing_admin.queries.messages.reminders import invoices_of_reminder, load_levels, load_reminded_accounts
+from billing_admin.queries.messages.reminders import invoices_of_reminder, is_full, load_levels, load_reminded_accounts
 from billing_admin.queries.messages.texts import load_template
 from billing_admin.queries.object_ids import invoice_id
 
-MAX_REMINDERS: Final = 500  # of a run; the others are left for the next one
+MAX_REMINDERS: Final = 100  # of a run, some seconds of printing; the others are left for the next one
 MAX_ATTACHED: Final = 20  # documents; a letter about more lists them, and attaches none
 PLAN_CHANGED: Final = "The reminders have changed since this preview. Review the new preview first."
 _ATTEMPTS: Final = 3
+_log = structlog.get_logger(__name__)
 _PDF: Final = "application/pdf"
 # Runs a function in a transaction: `db.transactions.transaction`, or a function that calls it.
 Transact: TypeAlias = Callable[..., Any]
@@ -122,34 +137,33 @@ def run_reminders(
 ) -> tuple[UUID, bool]:
     """Enqueue the reminders that are due, or return the run that has the same id.
 
-    Returns its id, and whether it is new. `mail_on` tells whether a mail server is set up.
+    Returns its id, and whether it is new. `mail_on` tells whether a mail server is set up. A reminder that changes
+    meanwhile is printed again; one that was confirmed, or changes again and again, is left for the next run.
 
     Raises:
         Conflict: The preview has changed since it was confirmed, the id belongs to another run, or no mail server is set
             up.
         Invalid: The currency, a customer or an invoice is unknown.
     """
-    for attempt in count(1):
+    printed: dict[str, NewMessage | None] = {}
+    for attempt in range(1, _ATTEMPTS + 1):
         stored = session.get(ReminderRun, spec.id, populate_existing=True) if spec.id else None
         if stored is not None:
             _check_same(stored, spec)
             return stored.id, False
         preview = preview_reminders(session, spec, now)
-        _check_confirmed(preview, spec)
+        if spec.confirmed not in {None, preview.digest}:
+            raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
         if preview.plan.reminders and not mail_on:
             raise mail_off()
-        messages = [_message(session, reminder, glyphs, now) for reminder in preview.plan.reminders]
-        run = transact(_store, spec, preview.plan, messages, actor, now)
+        for reminder in preview.plan.reminders:
+            if reminder.digest() not in printed:
+                printed[reminder.digest()] = _message_or_none(session, reminder, glyphs, now)
+        leaves_changed = spec.confirmed is not None or attempt == _ATTEMPTS
+        run = transact(_store, spec, printed, leaves_changed, actor, now)
         if run is not None:
             return run  # type: ignore[no-any-return]
-        if attempt == _ATTEMPTS:
-            raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
     raise AssertionError
-
-
-def _check_confirmed(preview: ReminderPreview, spec: ReminderRunSpec) -> None:
-    if spec.confirmed is not None and spec.confirmed != preview.digest:
-        raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
 
 
 def _check_same(stored: ReminderRun, spec: ReminderRunSpec) -> None:
@@ -166,21 +180,31 @@ def _check_same(stored: ReminderRun, spec: ReminderRunSpec) -> None:
 def _store(
     session: Session,
     spec: ReminderRunSpec,
-    plan: ReminderPlan,
-    messages: Sequence[NewMessage],
+    printed: Mapping[str, NewMessage | None],
+    leaves_changed: bool,
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool] | None:
-    """Store a run with its messages, or return None if its plan is no longer true."""
+    """Store a run with the messages that are still true.
+
+    `printed` has them by the digests of their reminders, and None for one that could not be made. Returns None if a
+    reminder has changed, unless the run leaves those out.
+    """
     existing = session.get(ReminderRun, spec.id, with_for_update=True) if spec.id else None
     if existing is not None:
         _check_same(existing, spec)
         return existing.id, False
-    lock_documents(session, {id for message in messages for id, _ in message.documents})
-    preview = preview_reminders(session, spec, now)
-    _check_confirmed(preview, spec)
-    if preview.plan.digest() != plan.digest():
+    lock_documents(session, {id for message in printed.values() if message for id, _ in message.documents})
+    plan = preview_reminders(session, spec, now).plan
+    reasons = {
+        digest: NOT_MADE if digest in printed else CHANGED
+        for digest in map(PlannedReminder.digest, plan.reminders)
+        if printed.get(digest) is None
+    }
+    if CHANGED in reasons.values() and not leaves_changed:
         return None
+    plan = leave_out(plan, reasons)
+    messages = [message for reminder in plan.reminders if (message := printed[reminder.digest()])]
     run = ReminderRun(
         id=spec.id or new_id(now),
         day=plan.day,
@@ -196,7 +220,7 @@ def _store(
     session.add(run)
     session.flush()
     message_ids = enqueue_messages(session, messages, actor, now)
-    rows = [*_reminded_rows(plan, message_ids), *_left_out_rows(preview.plan)]
+    rows = [*_reminded_rows(plan, message_ids), *_left_out_rows(plan)]
     insert_many(
         session,
         ReminderRunItem,
@@ -236,6 +260,20 @@ def _left_out_rows(plan: ReminderPlan) -> Iterator[Values]:
             "day": row.day,
             "note": row.note,
         }
+
+
+def _message_or_none(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage | None:
+    """Return the message of a reminder, or None if it cannot be made.
+
+    One customer must not stop the reminders of all others.
+    """
+    try:
+        return _message(session, reminder, glyphs, now)
+    except Exception as error:
+        if explain_unavailable(error) is not None:
+            raise
+        _log.exception("reminder_not_made", customer=reminder.account.reference)
+        return None
 
 
 def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage:
@@ -293,10 +331,12 @@ def send_daily_reminders(
 ) -> int:
     """Send the reminders that are due today if the organisation wants it.
 
-    Returns their number. A day has one run, which is followed by another part if it is full; repeating the call sends
-    nothing twice.
+    Returns their number. They are due from `DAILY_HOUR` on, in the organisation's time zone. A day has one run, which is
+    followed by another part if it is full; repeating the call sends nothing twice.
     """
-    if not mail_on or not organisation(session).daily_reminders:
+    settings = organisation(session)
+    local = now.astimezone(ZoneInfo(settings.time_zone))
+    if not mail_on or not settings.daily_reminders or not is_daily_due(settings.daily_reminders_from, local):
         return 0
     total = 0
     for part in count():
@@ -305,9 +345,9 @@ def send_daily_reminders(
         if run is None:
             if not preview_reminders(session, ReminderRunSpec(), now).plan.reminders:
                 return total
-            run_reminders(transact, session, ReminderRunSpec(id=id), mail_on, glyphs, actor, now)
+            _, is_new = run_reminders(transact, session, ReminderRunSpec(id=id), mail_on, glyphs, actor, now)
             run = session.get_one(ReminderRun, id, populate_existing=True)
-            total += run.reminders
-        if run.reminders < MAX_REMINDERS:
+            total += run.reminders if is_new else 0
+        if not run.reminders or not is_full(session, id):
             return total
     raise AssertionError

@@ -8,7 +8,7 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.messages import WITHDRAWN
+from billing_admin.domain.messages import REMINDER, WITHDRAWN
 from billing_admin.models import Invoice, Message, MessageDocument, MessageFile, MessageRecipient, Rendition
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.invoices.invoices import is_sent
@@ -71,7 +71,13 @@ def _second_messages(session: Session) -> Iterator[tuple[str, Finding]]:
         .join(Invoice, Invoice.id == MessageDocument.invoice_id)
     )
     is_first = and_(Message.again_of.is_(None), Message.state.not_in(WITHDRAWN))
-    for message in session.execute(query.where(MessageDocument.current != is_first).order_by(Message.id)):
+    repeat = aliased(Message)
+    released = and_(  # a reminder that did not arrive, whose repeat was dropped
+        MessageDocument.purpose == REMINDER,
+        ~MessageDocument.current,
+        exists().where(repeat.again_of == Message.id, repeat.state == "dropped"),
+    )
+    for message in session.execute(query.where(MessageDocument.current != is_first, ~released).order_by(Message.id)):
         problem = "is not marked as the first message" if not message.current else "is marked as the first message"
         yield CURRENT.name, Finding("messages", str(message.message_id), f"{problem} for {message.number}")
     earlier = aliased(MessageDocument)

@@ -1,20 +1,22 @@
 """Overdue invoices with their reminders, and reminder runs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy import BigInteger, Select, and_, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.messages import REMINDER, UNFINISHED
+from billing_admin.domain.messages import REMINDER, TO, UNFINISHED
 from billing_admin.domain.reminders import (
+    NEXT_RUN,
+    InvoiceReminder,
     NextReminder,
     OverdueInvoice,
     PlannedReminder,
@@ -24,6 +26,7 @@ from billing_admin.domain.reminders import (
     covered_invoices,
     levels_from_json,
     next_reminder,
+    reached_level,
     stop_reason,
 )
 from billing_admin.models import (
@@ -42,16 +45,6 @@ from billing_admin.queries.payments.receivables import counted_through, invoice_
 
 # A reminder counts if the customer has it, or may have it.
 COUNTED = frozenset({"sent", "uncertain"})
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceReminder:
-    """A reminder of an invoice, by a message."""
-
-    message_id: UUID
-    level: int
-    state: str
-    at: datetime
 
 
 class _AccountHistory(NamedTuple):
@@ -75,14 +68,14 @@ def load_reminded_accounts(
     customers = {row.id: row for row in session.scalars(select(Customer).where(is_any_of(Customer.id, ids)))}
     pauses, recipients = current_pauses(session, ids), load_recipients(session, ids, REMINDER)
     histories, balances = _account_histories(session, ids), positions(session, day, sorted(ids))
-    levels = _reached_levels(session, [row.id for rows in invoices.values() for row in rows])
+    reminders = load_reminders(session, [row.id for rows in invoices.values() for row in rows])
     return [
         RemindedAccount(
             customer_id=key[0],
             reference=customers[key[0]].reference,
             name=customers[key[0]].name,
             currency=key[1],
-            invoices=[_overdue_invoice(row, levels[row.id], pauses.invoices.get(row.id)) for row in rows],
+            invoices=[_overdue_invoice(row, reminders[row.id], pauses.invoices.get(row.id)) for row in rows],
             recipients=recipients.get(key[0], ()),
             credit=balances[key].unallocated if key in balances else 0,
             reminded_on=histories[key].reminded_on,
@@ -110,9 +103,8 @@ def _overdue_invoices(
     return invoices
 
 
-def _overdue_invoice(row: Any, reminders: Iterable[InvoiceReminder], pause: Any) -> OverdueInvoice:
-    rows = list(reminders)
-    level = max((reminder.level for reminder in rows if reminder.state in COUNTED), default=0)
+def _overdue_invoice(row: Any, reminders: Sequence[InvoiceReminder], pause: Any) -> OverdueInvoice:
+    level, held = reached_level(reminders)
     return OverdueInvoice(
         id=row.id,
         number=row.number,
@@ -120,22 +112,37 @@ def _overdue_invoice(row: Any, reminders: Iterable[InvoiceReminder], pause: Any)
         due_date=row.due_date,
         open_amount=int(row.open_amount),
         level=level,
-        is_failed=any(reminder.state == "failed" and reminder.level > level for reminder in rows),
+        held=held,
         pause=pause,
     )
 
 
-def _reached_levels(session: Session, invoice_ids: Collection[UUID]) -> dict[UUID, list[InvoiceReminder]]:
+def load_reminders(session: Session, invoice_ids: Collection[UUID]) -> dict[UUID, list[InvoiceReminder]]:
     """Return the reminders of invoices, the oldest first."""
     reminders: dict[UUID, list[InvoiceReminder]] = defaultdict(list)
     at = func.coalesce(Message.finished_at, Message.created_at)
+    to = (MessageRecipient.message_id == Message.id, MessageRecipient.kind == TO)
+    bounced = and_(
+        exists().where(*to, MessageRecipient.result == "bounced"),
+        ~exists().where(*to, MessageRecipient.result == "accepted"),
+    )
     query = (
-        select(MessageDocument.invoice_id, MessageDocument.level, Message.id, Message.state, at.label("at"))
+        select(
+            MessageDocument.invoice_id,
+            MessageDocument.level,
+            MessageDocument.current,
+            Message.id,
+            Message.state,
+            at.label("at"),
+            bounced.label("bounced"),
+        )
         .join(Message, Message.id == MessageDocument.message_id)
         .where(is_any_of(MessageDocument.invoice_id, invoice_ids), MessageDocument.purpose == REMINDER)
     )
     for row in session.execute(query.order_by(Message.created_at, Message.id)):
-        reminders[row.invoice_id].append(InvoiceReminder(row.id, row.level, row.state, row.at))
+        reminders[row.invoice_id].append(
+            InvoiceReminder(row.id, row.level, row.state, row.at, row.current, bool(row.bounced))
+        )
     return reminders
 
 
@@ -204,20 +211,19 @@ class InvoiceReminders:
 
 def reminders_of_invoice(session: Session, invoice: Invoice) -> InvoiceReminders:
     """Return the reminders of an invoice, and the next one while it is open."""
-    reminders = _reached_levels(session, [invoice.id])[invoice.id]
+    reminders = load_reminders(session, [invoice.id])[invoice.id]
     open_amount = invoice.total - invoice.paid - invoice.credited
     if invoice.kind != "invoice" or invoice.status != "issued" or not open_amount:
         return InvoiceReminders(reminders, None)
     key = invoice.customer_id, invoice.currency
     reminded_on = _account_histories(session, [invoice.customer_id])[key].reminded_on
-    levels = [reminder.level for reminder in reminders if reminder.state in COUNTED]
     overdue = OverdueInvoice(
         id=invoice.id,
         number=str(invoice.number),
         issue_date=invoice.issue_date,  # type: ignore[arg-type]  # issued invoices have both days
         due_date=invoice.due_date,  # type: ignore[arg-type]
         open_amount=open_amount,
-        level=max(levels, default=0),
+        level=reached_level(reminders)[0],
     )
     return InvoiceReminders(reminders, next_reminder(overdue, reminded_on, load_levels(session)))
 
@@ -237,6 +243,12 @@ def reminder_run(session: Session, id: UUID) -> ReminderRun:
     if row is None:
         raise NotFound("unknown_run", f"There is no reminder run {id}.", "id")
     return row
+
+
+def is_full(session: Session, run_id: UUID) -> bool:
+    """Return whether a run has left reminders for the next one because it was full."""
+    left = exists().where(ReminderRunItem.run_id == run_id, ReminderRunItem.reason == NEXT_RUN)
+    return bool(session.scalar(select(left)))
 
 
 def run_items(session: Session, run_id: UUID) -> list[Any]:
