@@ -15,6 +15,7 @@ from billing_admin.domain.messages import Recipient
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Customer, Message, MessageFile
 from billing_admin.operations.master_data import contacts, customers
+from billing_admin.operations.messages import statements as operations
 from billing_admin.operations.messages.messages import cancel_message
 from billing_admin.operations.messages.statements import (
     MonthlyOutcome,
@@ -201,3 +202,33 @@ def test_archived_customers_and_those_without_recipients_get_none(session: Sessi
     want_monthly(acme)
     transaction(customers.archive, acme.id, SYSTEM, NOW)
     assert send_monthly(session, may) == MonthlyOutcome(0, [])
+
+
+def test_only_due_statements_cost_a_transaction(session: Session, acme: Customer) -> None:
+    want_monthly(acme)
+    may = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    assert send_monthly(session, may).sent == 1
+    session.rollback()
+    outcome = send_all_monthly_statements(pytest.fail, session, GLYPHS, True, SYSTEM, may)
+    assert outcome == MonthlyOutcome(0, [])
+
+
+def test_a_statement_that_cannot_be_made_does_not_stop_the_others(
+    session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_customer(reference="OTHER", name="Other", monthly_statements=True)
+    make_invoice(other, "5")
+    fields: Any = {"email": "a@other.example", "statements": "to"}
+    transaction(contacts.create, other.id, fields, None, SYSTEM, NOW)
+    want_monthly(acme)
+    print_statement = operations.print_statement
+
+    def print_or_fail(letter: Any, *args: Any) -> bytes:
+        if "ACME" in letter.file_name:
+            raise RuntimeError("no glyph")
+        return print_statement(letter, *args)
+
+    monkeypatch.setattr(operations, "print_statement", print_or_fail)
+    outcome = send_monthly(session, datetime(2026, 5, 1, 9, tzinfo=UTC))
+    assert (outcome.sent, [reference for reference, _ in outcome.refused]) == (1, ["ACME"])
+    assert [message.customer_id for message in stored(session)] == [other.id]

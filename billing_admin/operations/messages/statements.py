@@ -6,8 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
+from billing_admin.db.errors import explain_unavailable
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_day_range
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
@@ -38,6 +40,7 @@ from billing_admin.queries.payments.receivables import statements
 
 PDF = "application/pdf"
 Transact: TypeAlias = Callable[..., Any]
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +147,21 @@ def send_all_monthly_statements(
     """Enqueue the statements for the month before, to the customers that want them.
 
     Repeating it sends nothing twice, and several processes may run it. Nothing is sent while no mail server is set up:
-    the statements follow once there is one, for the last month.
+    the statements follow once there is one, for the last month. Only customers for whom one is due cost a transaction.
     """
     sent, refused = 0, []
     for id, reference in monthly_customers(session) if mail_on else ():
+        if not _due_currencies(session, id, _month_before(session, now)):
+            continue
         try:
             sent += transact(send_monthly_statements, id, glyphs, actor, now)
         except DomainError as error:
             refused.append((reference, error.message))
+        except Exception as error:  # one customer must not stop the statements of all others
+            if explain_unavailable(error) is not None:
+                raise
+            _log.exception("monthly_statement_not_made", customer=reference)
+            refused.append((reference, "The statement could not be made. The log has the reason."))
     return MonthlyOutcome(sent, refused)
 
 
@@ -162,18 +172,28 @@ def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs,
     or dropped gets no other.
     """
     _lock_customer(session, customer_id)
-    last = today(session, now).replace(day=1) - timedelta(1)
-    period = last.replace(day=1), last
-    stored = first_statements(session, customer_id, period)
-    due = [
-        currency
-        for currency, statement in statements(session, customer_id, last, *period).items()
-        if currency not in stored and (statement.rows or statement.closing)
-    ]
+    period = _month_before(session, now)
+    due = _due_currencies(session, customer_id, period)
     for currency in due:
         spec = StatementSpec(currency, *period)
         send_statement(session, customer_id, spec, glyphs, mail_on=True, actor=actor, now=now)
     return len(due)
+
+
+def _month_before(session: Session, now: datetime) -> tuple[date, date]:
+    """Return the first and the last day of the month before."""
+    last = today(session, now).replace(day=1) - timedelta(1)
+    return last.replace(day=1), last
+
+
+def _due_currencies(session: Session, customer_id: UUID, period: tuple[date, date]) -> list[str]:
+    """Return the currencies in which a customer has a statement of a period that no message has sent."""
+    stored = first_statements(session, customer_id, period)
+    return [
+        currency
+        for currency, statement in statements(session, customer_id, period[1], *period).items()
+        if currency not in stored and (statement.rows or statement.closing)
+    ]
 
 
 def _lock_customer(session: Session, customer_id: UUID) -> Customer:

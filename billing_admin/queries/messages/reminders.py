@@ -247,8 +247,8 @@ def reminder_run(session: Session, id: UUID) -> ReminderRun:
 
 def is_full(session: Session, run_id: UUID) -> bool:
     """Return whether a run has left reminders for the next one because it was full."""
-    left = exists().where(ReminderRunItem.run_id == run_id, ReminderRunItem.reason == NEXT_RUN)
-    return bool(session.scalar(select(left)))
+    postponed = exists().where(ReminderRunItem.run_id == run_id, ReminderRunItem.reason == NEXT_RUN)
+    return bool(session.scalar(select(postponed)))
 
 
 def run_items(session: Session, run_id: UUID) -> list[Any]:
