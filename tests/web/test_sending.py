@@ -12,10 +12,12 @@ from werkzeug.test import TestResponse
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.messages import Recipient
 from billing_admin.models import BillingRun, Customer, Invoice, Message, MessageRecipient
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data import contacts
-from tests.making import NOW, bill, make_customer, make_invoice, make_spec, post
+from billing_admin.web.messages import sending
+from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
 from tests.messages import make_message
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -246,6 +248,34 @@ def test_filtered_list_offers_to_send(browser: FlaskClient, session: Session) ->
     assert browser.get("/invoices/send?customer=C1&status=paid").location == "/invoices?customer=C1&status=paid"
 
 
+def test_paid_invoices_are_sent_only_if_the_filter_names_them(browser: FlaskClient, session: Session) -> None:
+    run = make_run(session)
+    pay(make_payment_spec("C1", "10"))
+    page = browser.get("/invoices/send?sent=0")
+    assert "Send 1 document?" in words(page)
+    assert "without paid invoices" in words(page)
+    for filters in (f"run={run.id}", "issued_from=2026-01-01", "status=paid"):
+        text = words(browser.get(f"/invoices/send?sent=0&{filters}"))
+        expected = "Send 1 document?" if "paid" in filters else "Send 2 documents?"
+        assert (expected in text, "without paid invoices" in text) == (True, False)
+
+
+def test_too_many_documents_are_refused_with_the_way_out(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(session)
+    page = browser.get("/invoices/send?sent=0")
+    monkeypatch.setattr(sending, "MAX_DOCUMENTS", 2)
+    fields = {"shown": hidden(page, "shown")}
+    for ask in (browser.get, lambda url: send(browser, url, **fields)):
+        response = ask("/invoices/send?sent=0")
+        assert response.location == "/invoices?sent=0"
+        text = words(browser.get(response.location))
+        assert "3 documents were not sent. At most 2 can be sent at once: narrow the list" in text
+    assert browser.get(f"/invoices/send?run={run.id}").location == f"/invoices?run={run.id}&sent=0"
+    assert messages(session) == []
+
+
 def test_draft_is_issued_and_sent(browser: FlaskClient, session: Session, acme: Customer) -> None:
     draft = make_invoice(acme, issue=False)
     url = f"/invoices/{draft.id}/issue"
@@ -300,6 +330,20 @@ def test_message_is_sent_again_with_a_reason(browser: FlaskClient, session: Sess
     assert "This message repeats an earlier one. Reason: Wrong address" in words(browser.get(locations.pop()))
     waiting = browser.get(f"/messages/{again.id}/again", follow_redirects=True)
     assert "This message is still waiting to be sent." in words(waiting)
+
+
+def test_recipients_of_the_earlier_message_can_be_chosen_again(
+    browser: FlaskClient, session: Session, issued: Invoice
+) -> None:
+    typed = [Recipient("Zoe", "zoe@example.com"), Recipient("", "yan@example.com", "cc")]
+    failed = make_message(issued, state="failed", recipients=typed)
+    page = browser.get(f"/messages/{failed.id}/again")
+    fields = {"id": hidden(page, "id"), "to": ["zoe@example.com"], "cc": ["yan@example.com"], "reason": "Once more"}
+    assert send(browser, f"/messages/{failed.id}/again", **fields).status_code == 303
+    assert [(row.name, row.address, row.kind) for row in messages(session)[-1].recipients] == [
+        ("Zoe", "zoe@example.com", "to"),
+        ("", "yan@example.com", "cc"),
+    ]
 
 
 def test_message_is_cancelled_or_marked_as_sent(browser: FlaskClient, session: Session, issued: Invoice) -> None:

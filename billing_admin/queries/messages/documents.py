@@ -72,7 +72,8 @@ def document_levels(session: Session, message_id: UUID) -> list[tuple[UUID, int]
 def unsent_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
     """Return issued documents of a filter without a message, by series and number.
 
-    Messages that were cancelled or dropped do not count.
+    Messages that were cancelled or dropped do not count. Invoices with nothing left to pay are left out unless the filter
+    is about them (`includes_settled`): people have sent them long ago, by other means.
     """
     query = select(Invoice.id).where(*_unsent(session, filters))
     return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
@@ -84,8 +85,19 @@ def count_unsent(session: Session, filters: InvoiceFilter) -> int:
     return session.scalar(query) or 0
 
 
+def includes_settled(filters: InvoiceFilter) -> bool:
+    """Return whether a filter names documents so that their settled ones are sent too."""
+    return bool(filters.run or filters.issued_from or filters.issued_to or filters.status)
+
+
 def _unsent(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
     first = exists().where(
         MessageDocument.invoice_id == Invoice.id, MessageDocument.purpose == DOCUMENT, MessageDocument.current
     )
-    return [*conditions(session, filters), Invoice.status == "issued", ~first]
+    settled = and_(Invoice.kind == "invoice", Invoice.total == Invoice.paid + Invoice.credited)
+    return [
+        *conditions(session, filters),
+        Invoice.status == "issued",
+        ~first,
+        *([] if includes_settled(filters) else [~settled]),
+    ]

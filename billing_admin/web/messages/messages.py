@@ -232,7 +232,7 @@ def again(id: UUID) -> ResponseReturnValue:
         return redirect(back, 303)
     proposed = load_recipients(session, [message.customer_id], message.purpose).get(message.customer_id)
     earlier = [Recipient(row.name, row.address, row.kind) for row in message.recipients]
-    form = AgainForm(contacts(session, message.customer_id), proposed or earlier)
+    form = AgainForm(contacts(session, message.customer_id), proposed or earlier, earlier)
     if form.validate_on_submit():
         chosen = form.recipients()
         with errors_on(form, form.error_fields()):

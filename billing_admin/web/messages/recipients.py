@@ -18,18 +18,24 @@ def _contacts_field(label: str) -> Any:
 class RecipientsForm(Form):
     """The contacts of a customer as To and Cc, and one more address.
 
-    The first of the `chosen` recipients that is no contact is in the field for another address.
+    `chosen` recipients and `others`, such as those of an earlier message, can be chosen also if they are no contacts.
     """
 
     to = _contacts_field("To")
     cc = _contacts_field("Cc")
     address = TextField("Another address", widget=EmailInput())
 
-    def __init__(self, contacts: Sequence[CustomerContact], chosen: Sequence[Recipient], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        contacts: Sequence[CustomerContact],
+        chosen: Sequence[Recipient],
+        others: Sequence[Recipient] = (),
+        **kwargs: Any,
+    ) -> None:
         ticked = {kind: [recipient.address for recipient in chosen if recipient.kind == kind] for kind in (TO, CC)}
         self._names = {contact.email: contact.name for contact in contacts}
-        unlisted = [recipient.address for recipient in chosen if recipient.address not in self._names]
-        values = {"to": ticked[TO], "cc": ticked[CC], "address": unlisted[0] if unlisted else ""}
+        self._names = {row.address: row.name for row in (*chosen, *others)} | self._names
+        values = {"to": ticked[TO], "cc": ticked[CC]}
         super().__init__(data=values | kwargs.pop("data", {}), **kwargs)
         labels = [(address, f"{name} — {address}" if name else address) for address, name in self._names.items()]
         self.to.choices = self.cc.choices = labels

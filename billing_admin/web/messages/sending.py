@@ -21,7 +21,7 @@ from billing_admin.operations.messages.documents import SendingPlan, SendSpec
 from billing_admin.operations.messages.outbox import Attachment, NewMessage, check_addresses
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice as load_invoice
 from billing_admin.queries.master_data.contacts import contacts
-from billing_admin.queries.messages.documents import unsent_ids
+from billing_admin.queries.messages.documents import count_unsent, includes_settled, unsent_ids
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.forms import Form, MultilineField, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -33,6 +33,7 @@ from billing_admin.web.messages.recipients import RecipientsForm
 from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, WRITE, mail_on, show_plan
 
 MAX_LEFT_OUT_ROWS: Final = 200
+MAX_DOCUMENTS: Final = 1000  # of one request: they are sent in one transaction
 pages = page_blueprint("sending", __name__, "/invoices", write=WRITE)
 
 
@@ -143,6 +144,13 @@ def send_many() -> ResponseReturnValue:
     """Show the unsent documents of a filter; once confirmed, send exactly those."""
     filters, form = resolve_customer(read_filters()), ConfirmForm()
     back = url_for("billing_runs.show", id=filters.run) if filters.run else filtered_url("invoices.index")
+    if (unsent := count_unsent(db.session(), filters)) > MAX_DOCUMENTS:
+        flash(
+            f"{unsent:,} documents were not sent. At most {MAX_DOCUMENTS:,} can be sent at once: narrow the list, such as"
+            " by issue date.",
+            "warning",
+        )
+        return redirect(url_for("invoices.index", run=filters.run, sent=0) if filters.run else back, 303)
     if form.validate_on_submit():
         with errors_on(form):
             count = transaction(_send_as_shown, filters, form.shown.data or "", mail_on(), actor(), now())
@@ -160,6 +168,7 @@ def send_many() -> ResponseReturnValue:
         left_out=shown.plan.left_out[:MAX_LEFT_OUT_ROWS],
         reasons=LEFT_OUT_REASONS,
         chips=filter_chips(filters),
+        leaves_settled=not includes_settled(filters),
         back=back,
     )
 

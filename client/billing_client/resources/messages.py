@@ -35,7 +35,11 @@ class Messages(Resource):
         The first one was sent, failed or is uncertain. Without `recipients`, it goes to the contacts that get such messages
         today.
         """
-        body = {"id": new_id or make_id(), "reason": reason, **({"recipients": recipients} if recipients else {})}
+        body = {
+            "id": new_id or make_id(),
+            "reason": reason,
+            **({} if recipients is None else {"recipients": recipients}),
+        }
         return self.ask(Message, calls.MESSAGE_AGAIN, id, body=body)
 
     def cancel(self, id: Key, reason: str) -> Message:
