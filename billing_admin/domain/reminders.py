@@ -301,7 +301,7 @@ class InvoiceReminder:
 
 
 def reached_level(reminders: Sequence[InvoiceReminder]) -> tuple[int, str]:
-    """Return the level that an invoice has reached, and the reason for which a message holds the next one.
+    """Return the reached level of an invoice, and why a message holds the next one.
 
     A level is reached when the customer has its reminder. `reminders` are in their order.
     """
@@ -453,7 +453,10 @@ def leave_out(plan: ReminderPlan, reasons: Mapping[str, str]) -> ReminderPlan:
 
 
 def is_daily_due(from_day: date | None, local: datetime) -> bool:
-    """Return whether daily reminders are due at a local time; `from_day` is the first day."""
+    """Return whether daily reminders are due at a local time.
+
+    `from_day` is the first day on which they may be, if there is one.
+    """
     return local.hour >= DAILY_HOUR and (from_day is None or local.date() >= from_day)
 
 

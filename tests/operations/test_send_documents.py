@@ -348,9 +348,10 @@ def test_a_repeat_of_a_repeat_repeats_the_first(session: Session) -> None:
     assert refusal(lambda: again(first)).code == "already_waiting"
 
 
-def test_without_contacts_it_goes_to_the_recipients_of_the_first(session: Session) -> None:
+def test_without_contacts_it_is_sent_again_only_to_given_recipients(session: Session) -> None:
     first = make_message(make_invoice(), state="failed", recipients=[BEN])
-    assert [row[1] for row in recipients_of(again(first))] == ["ben@example.com"]
+    assert refusal(lambda: again(first)).code == "no_recipient"
+    assert [row[1] for row in recipients_of(again(first, recipients=[BEN]))] == ["ben@example.com"]
 
 
 def test_a_document_sent_by_letter_is_sent_again_by_mail(session: Session) -> None:

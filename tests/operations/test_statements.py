@@ -14,6 +14,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.messages import Recipient
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Customer, Message, MessageFile
+from billing_admin.operations.invoices.letters import print_statement
 from billing_admin.operations.master_data import contacts, customers
 from billing_admin.operations.messages import statements as operations
 from billing_admin.operations.messages.messages import cancel_message
@@ -221,7 +222,6 @@ def test_a_statement_that_cannot_be_made_does_not_stop_the_others(
     fields: Any = {"email": "a@other.example", "statements": "to"}
     transaction(contacts.create, other.id, fields, None, SYSTEM, NOW)
     want_monthly(acme)
-    print_statement = operations.print_statement
 
     def print_or_fail(letter: Any, *args: Any) -> bytes:
         if "ACME" in letter.file_name:

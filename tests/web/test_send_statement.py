@@ -12,7 +12,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Customer, Message
 from billing_admin.operations.master_data import contacts, customers
-from tests.making import NOW, make_customer, make_invoice
+from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, hidden, link, parse, textarea, words
@@ -73,6 +73,23 @@ def test_a_statement_is_sent_in_two_clicks(admin: FlaskClient, session: Session,
     again = admin.get(url)
     assert "There is a message with this statement already" in words(again)
     assert has_link(again, "Open the message")
+
+
+def test_a_balance_that_has_changed_is_shown_before_it_is_sent(
+    admin: FlaskClient, session: Session, acme: Customer
+) -> None:
+    url = f"/customers/{acme.id}/statement/send"
+    page = admin.get(url)
+    names = ("id", "shown")
+    entered = {name: hidden(page, name) for name in names} | {"to": "maria@acme.example"}
+    entered |= {"subject": field(page, "subject"), "text": textarea(page, "text")}
+    pay(make_payment_spec(acme, "40"))
+    refused = send(admin, url, **entered)
+    assert "Check the new text." in words(refused)
+    assert "60.00 USD" in textarea(refused, "text")
+    entered |= {name: hidden(refused, name) for name in names} | {"text": textarea(refused, "text")}
+    assert send(admin, url, **entered).status_code == 303
+    assert "60.00 USD" in stored(session)[0].text
 
 
 def test_recipients_can_be_changed(admin: FlaskClient, session: Session, acme: Customer) -> None:

@@ -136,6 +136,23 @@ def test_wrong_input_is_kept_with_its_error(
     assert messages(session) == []
 
 
+def test_a_text_whose_amounts_have_changed_is_not_sent(browser: FlaskClient, session: Session, issued: Invoice) -> None:
+    url = f"/invoices/{issued.id}/send"
+    page = browser.get(url)
+    assert "Please pay 10.00 USD" in textarea(page, "text")
+    pay(make_payment_spec("ACME", "4"))
+    shown = hidden(page, "shown")
+    edited = send(browser, url, **filled(page, shown=shown, text="Please pay 10.00 USD at once."))
+    assert (edited.status_code, textarea(edited, "text")) == (422, "Please pay 10.00 USD at once.")
+    assert "Amounts or days have changed since you saw this page. Check those in your text." in words(edited)
+    refused = send(browser, url, **filled(page, shown=shown))
+    assert "Please pay 6.00 USD" in textarea(refused, "text")
+    assert "Amounts or days have changed since you saw this page. Check the new text." in words(refused)
+    assert messages(session) == []
+    assert send(browser, url, **filled(refused, shown=hidden(refused, "shown"))).status_code == 303
+    assert "Please pay 6.00 USD" in messages(session)[0].text
+
+
 def test_customer_without_a_recipient_can_get_one_here(browser: FlaskClient, session: Session) -> None:
     document = make_invoice(make_customer(reference="Other"))
     page = browser.get(f"/invoices/{document.id}/send")
@@ -266,9 +283,9 @@ def test_too_many_documents_are_refused_with_the_way_out(
     run = make_run(session)
     page = browser.get("/invoices/send?sent=0")
     monkeypatch.setattr(sending, "MAX_DOCUMENTS", 2)
-    fields = {"shown": hidden(page, "shown")}
-    for ask in (browser.get, lambda url: send(browser, url, **fields)):
-        response = ask("/invoices/send?sent=0")
+    url, fields = "/invoices/send?sent=0", {"shown": hidden(page, "shown")}
+    for posts in (False, True):
+        response = send(browser, url, **fields) if posts else browser.get(url)
         assert response.location == "/invoices?sent=0"
         text = words(browser.get(response.location))
         assert "3 documents were not sent. At most 2 can be sent at once: narrow the list" in text
@@ -338,7 +355,12 @@ def test_recipients_of_the_earlier_message_can_be_chosen_again(
     typed = [Recipient("Zoe", "zoe@example.com"), Recipient("", "yan@example.com", "cc")]
     failed = make_message(issued, state="failed", recipients=typed)
     page = browser.get(f"/messages/{failed.id}/again")
-    fields = {"id": hidden(page, "id"), "to": ["zoe@example.com"], "cc": ["yan@example.com"], "reason": "Once more"}
+    fields: Any = {
+        "id": hidden(page, "id"),
+        "to": ["zoe@example.com"],
+        "cc": ["yan@example.com"],
+        "reason": "Once more",
+    }
     assert send(browser, f"/messages/{failed.id}/again", **fields).status_code == 303
     assert [(row.name, row.address, row.kind) for row in messages(session)[-1].recipients] == [
         ("Zoe", "zoe@example.com", "to"),
@@ -366,8 +388,10 @@ def test_message_is_cancelled_or_marked_as_sent(browser: FlaskClient, session: S
     assert "This message was cancelled already, so it is not sent." in words(response)
 
 
-def test_selected_messages_are_changed_together(browser: FlaskClient, session: Session, issued: Invoice) -> None:
-    failed = [make_message(issued, state="failed"), make_message(make_invoice(), state="failed")]
+def test_selected_messages_are_changed_together(
+    browser: FlaskClient, session: Session, acme: Customer, issued: Invoice
+) -> None:
+    failed = [make_message(document, state="failed") for document in (issued, make_invoice(acme))]
     waiting = make_message(make_invoice())
     ids = [str(message.id) for message in (*failed, waiting)]
     page = send(browser, "/messages/selected/again?state=failed", id=ids)
@@ -380,7 +404,8 @@ def test_selected_messages_are_changed_together(browser: FlaskClient, session: S
     )
     assert response.location == "/messages?state=failed"
     assert {message.again_of for message in messages(session)} == {None, *(message.id for message in failed)}
-    none = send(browser, "/messages/selected/cancel", id=[ids[0]])
+    handed_over = make_message(make_invoice(acme), state="sent")
+    none = send(browser, "/messages/selected/cancel", id=[str(handed_over.id)])
     assert "None of the selected messages can be cancelled." in words(browser.get(none.location))
 
 

@@ -126,7 +126,7 @@ def _drop(session: Session, row: Message, reason: str, actor: Actor, now: dateti
 
 
 def _release_reminder(session: Session, first_id: UUID) -> None:
-    """Let a new reminder be enqueued in place of one that did not arrive, and cannot be repeated any more."""
+    """Let a new reminder replace one that did not arrive and cannot be repeated."""
     documents = document_levels(session, first_id)
     reminders = load_reminders(session, [id for id, _ in documents])
     undelivered = [id for id, level in documents if reached_level(reminders[id])[0] < level]

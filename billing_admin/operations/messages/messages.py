@@ -138,14 +138,14 @@ def send_again(
 
     It repeats the first message, also when `id` is a repeat. While one repeat waits, there is no other.
 
-    Without `recipients` it goes to the contacts that get such messages today, since an address may have been corrected; if
-    there are none, to the recipients of the first one. `new_id` is the caller's id for the new message. Returns its id,
-    and whether it is new. `mail_on` tells whether a mail server is set up.
+    Without `recipients` it goes to the contacts that get such messages today, since an address may have been corrected, or
+    a person may have left. `new_id` is the caller's id for the new message. Returns its id, and whether it is new.
+    `mail_on` tells whether a mail server is set up.
 
     Raises:
         Conflict: The message or a repeat of it is waiting, it was cancelled or dropped, the document is void, the customer
             archived, or no mail server is set up.
-        Invalid: The reason is blank, or a recipient is wrong.
+        Invalid: The reason is blank, there is no recipient, or one is wrong.
         NotFound: There is no such message.
     """
     row = message(session, id)
@@ -170,7 +170,7 @@ def send_again(
     if customer.archived_at is not None:
         raise Conflict("customer_archived", archived_problem(customer.name), "customer")
     again = replace(_copy(session, row), id=new_id, again_of=first_id, again_reason=checked_reason)
-    to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id) or again.recipients
+    to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id)
     if not to:
         problem = no_recipient(customer.name)
         raise Invalid(problem.code, problem.message, *problem.field)

@@ -187,7 +187,7 @@ def _month_before(session: Session, now: datetime) -> tuple[date, date]:
 
 
 def _due_currencies(session: Session, customer_id: UUID, period: tuple[date, date]) -> list[str]:
-    """Return the currencies in which a customer has a statement of a period that no message has sent."""
+    """Return the currencies in which a customer's statement of a period is due."""
     stored = first_statements(session, customer_id, period)
     return [
         currency

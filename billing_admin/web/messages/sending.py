@@ -14,7 +14,8 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, Recipient, check_recipients
+from billing_admin.domain.message_texts import MessageText
+from billing_admin.domain.messages import Recipient, check_recipients
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendingPlan, SendSpec
@@ -23,29 +24,18 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice as lo
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.messages.documents import count_unsent, includes_settled, unsent_ids
 from billing_admin.web.frame.customer_field import resolve_customer
-from billing_admin.web.frame.forms import Form, MultilineField, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import filtered_url
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.invoices.invoices import filter_chips, read_filters
-from billing_admin.web.messages.recipients import RecipientsForm
+from billing_admin.web.messages.recipients import MessageForm
 from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, WRITE, mail_on, show_plan
 
 MAX_LEFT_OUT_ROWS: Final = 200
 MAX_DOCUMENTS: Final = 1000  # of one request: they are sent in one transaction
 pages = page_blueprint("sending", __name__, "/invoices", write=WRITE)
-
-
-class SendForm(RecipientsForm):
-    """The recipients, subject and text of a document.
-
-    `id` prevents a second message on a double click.
-    """
-
-    subject = TextField("Subject", blank_message="Enter a subject.", max_length=MAX_SUBJECT_LENGTH)
-    text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
-    id = NewIdField()
 
 
 class MarkForm(Form):
@@ -78,16 +68,14 @@ def send(id: UUID) -> ResponseReturnValue:
             return redirect(f"{document_url}#messages", 303)
         flash(error.message, "warning")
         return redirect(url_for("messages.show", id=message_id) if message_id else document_url, 303)
-    form = SendForm(
-        contacts(session, invoice.customer_id),
-        proposed.recipients,
-        data={"subject": proposed.subject, "text": proposed.text},
-    )
+    text = MessageText(proposed.subject, proposed.text)
+    form = MessageForm(contacts(session, invoice.customer_id), proposed.recipients, text)
     preview = False
     if form.validate_on_submit():
         preview = "preview" in request.form
         spec = SendSpec(form.recipients(), form.subject.data, form.text.data or "", form.id.data)
         with errors_on(form, form.error_fields()):
+            form.refuse_changed()
             if preview:
                 check_recipients(check_addresses(spec.recipients or ()))
             else:

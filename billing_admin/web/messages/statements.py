@@ -8,32 +8,21 @@ from flask.typing import ResponseReturnValue
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, WITHDRAWN
+from billing_admin.domain.messages import WITHDRAWN
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.messages.statements import StatementSpec, propose_statement, send_statement
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import customer as load_customer
 from billing_admin.queries.messages.statements import first_statements
-from billing_admin.web.frame.forms import MultilineField, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.forms import errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import currency_param, day_range_params, filtered_url, strict_day_param
 from billing_admin.web.frame.signed_in import actor, now
-from billing_admin.web.messages.recipients import RecipientsForm
+from billing_admin.web.messages.recipients import MessageForm
 
 WRITE = "messages:write"
 
 pages = page_blueprint("statements", __name__, "/customers", write=WRITE)
-
-
-class SendStatementForm(RecipientsForm):
-    """The recipients, subject and text of a statement.
-
-    `id` prevents a second message on a double click.
-    """
-
-    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH, blank_message="Enter the subject.")
-    text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
-    id = NewIdField()
 
 
 @pages.route("/<uuid:id>/statement/send", methods=["GET", "POST"])
@@ -44,14 +33,11 @@ def send(id: UUID) -> ResponseReturnValue:
     first, last = day_range_params("from", "to", strict_day_param)
     spec = StatementSpec(currency_param(), first, last)
     proposed = propose_statement(session, customer, spec, now())
-    form = SendStatementForm(
-        contacts(session, id),
-        proposed.recipients,
-        data={"subject": proposed.text.subject, "text": proposed.text.body},
-    )
+    form = MessageForm(contacts(session, id), proposed.recipients, proposed.text)
     currency = proposed.letter.letter.currency
     if form.validate_on_submit():
         with errors_on(form, form.error_fields()):
+            form.refuse_changed()
             chosen = StatementSpec(
                 currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
             )
