@@ -28,7 +28,7 @@ _UID = re.compile(rb"[0-9]{1,10}")
 
 
 class UnseenMessage(Protocol):
-    """A message of a mailbox that nobody has seen."""
+    """An unseen message of a mailbox."""
 
     def read(self, longest: int) -> bytes:
         """Return the beginning of the message."""

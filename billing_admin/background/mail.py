@@ -1,4 +1,4 @@
-"""Send messages to customers in a thread of its own.
+"""Send messages to customers in a separate thread.
 
 The sender searches for due messages each second, with one query on a small index. Any number of workers may do so.
 """
@@ -57,8 +57,8 @@ class MailSender(Thread):
 def send_due(app: Flask, send: Transport = send_mail) -> bool:
     """Send the messages that are due, until none is or the rate is reached.
 
-    Returns False if the mail server could not be used. The other messages then keep their attempts, and go out as soon as
-    it is back. While mail is off, messages wait, and those of a lost worker are released. Logs errors.
+    Returns False if the mail server could not be used. The other messages then keep their attempts, and are sent when the
+    server can be used again. Without a mail server, messages wait, and those of a lost worker are released. Logs errors.
     """
     settings: Settings = app.extensions["billing_settings"]
     with app.app_context():

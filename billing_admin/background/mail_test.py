@@ -1,4 +1,4 @@
-"""The test message, by which a person finds out whether mail works."""
+"""The test message, which checks the settings of mail."""
 
 from datetime import datetime
 from uuid import uuid4

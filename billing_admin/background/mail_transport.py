@@ -1,8 +1,8 @@
 """Hand a message over to the mail server, or to a folder in development.
 
-The outcome depends on the moment of a failure. Before the last byte of the message the server has not taken it over,
-so that it can be sent again. After it, without an answer, nobody can know: the outcome is uncertain, and the message
-is never repeated by itself.
+The outcome depends on the moment of a failure. Before the last byte of the message the server has not accepted it, so
+that it can be sent again. After it, without an answer, the outcome is uncertain, and the message is never sent again
+automatically.
 """
 
 import re
@@ -165,7 +165,7 @@ def send_mail(
             before_data()
             return _deliver(folder, envelope_sender, recipients, content)
         case None:
-            return SendResult(SendOutcome.RETRY, (), "Mail is off. Set BILLING_MAIL_URL to a mail server.")
+            return SendResult(SendOutcome.RETRY, (), "E-mail is not set up. Set BILLING_MAIL_URL to a mail server.")
 
 
 def _deliver(folder: Path, sender: str, recipients: Sequence[MailRecipient], content: bytes) -> SendResult:

@@ -43,7 +43,7 @@ def send(number: str, to: tuple[str, ...], cc: tuple[str, ...]) -> None:
     spec = SendSpec(recipients or None)
     id, _ = transaction(send_document, document, spec, settings.mail_on, SYSTEM, clock.now())
     click.echo(str(id))
-    print_message(f"{number} is in the outbox. To see what becomes of it: outbox --document {number}")
+    print_message(f"{number} is in the outbox. Show its state: outbox --document {number}")
 
 
 @command("outbox")

@@ -64,7 +64,7 @@ class MessageTextFields(TypedDict, total=False):
 
 
 FIELDS: Final[tuple[MessageField, ...]] = (
-    MessageField("name", _ALL, "Name of the first contact who gets the message; the customer’s name if there is none"),
+    MessageField("name", _ALL, "Name of the first recipient; the customer’s name if it has none"),
     MessageField("customer", _ALL, "The customer’s name"),
     MessageField("customer_number", _ALL, "The customer’s reference"),
     MessageField("seller", _ALL, "Your legal name"),

@@ -80,7 +80,7 @@ class RecipientAnswer(Protocol):
 
 
 class Contact(Protocol):
-    """The columns of a contact that decide what it gets: `to`, `cc` or `none`."""
+    """The columns of a contact that decide its messages: `to`, `cc` or `none`."""
 
     @property
     def name(self) -> str: ...
@@ -230,7 +230,7 @@ def cancel_problem(state: str) -> str | None:
         case "cancelled" | "dropped":
             return f"This message was {state} already, so it is not sent."
         case _:
-            return "This message has left already. It cannot be cancelled."
+            return "This message was sent, or may have been sent. It cannot be cancelled."
 
 
 def mark_problem(state: str) -> str | None:
@@ -285,7 +285,7 @@ def drop_reason(purpose: str, customer_name: str, archived: bool, documents: Ite
     """Return why a message is not sent after all, or None if it is.
 
     A reminder is dropped as soon as one of its documents is settled, because its letter and its sum would be wrong: the
-    next reminder run makes a true one. An invoice that was paid meanwhile is sent: the customer needs it.
+    next reminder run makes a correct one. An invoice that was paid meanwhile is sent: the customer needs it.
     """
     if archived:
         return f"{customer_name} was archived."

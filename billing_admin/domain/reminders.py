@@ -59,7 +59,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReminderLevel:
-    """When the reminder of a level is due, and what it attaches.
+    """The days after which a level is due, and its attachments.
 
     It is due `days_after_due` days after the due date, and at least `least_days` days after the customer was last reminded.
     """
@@ -331,7 +331,7 @@ class ReminderDocument:
 def stop_reason(documents: Iterable[ReminderDocument], customer_pause: Pause | None, day: date) -> str | None:
     """Return why a waiting reminder is not sent after all, or None if it is.
 
-    If one of its amounts has changed, the letter and its sum are wrong, and the next run makes a true one.
+    If one of its amounts has changed, the letter and its sum are wrong, and the next run makes a correct one.
     """
     if customer_pause is not None and is_paused(customer_pause, day):
         return f"Reminders of the customer were paused through {format_day(customer_pause.through)}."

@@ -23,7 +23,7 @@ FieldValues = dict[str, str]
 def document_fields(invoice: Invoice, name: str = "") -> FieldValues:
     """Return the values for an issued invoice or credit note.
 
-    `name` is that of the contact who gets the message; without one it is the customer's.
+    `name` is that of the first recipient; without one it is the customer's.
     """
     details = details_from_json(invoice.details)
     locale = DocumentLocale(details.language)
@@ -50,7 +50,7 @@ def document_fields(invoice: Invoice, name: str = "") -> FieldValues:
 def reminder_fields(letter: Letter, documents: Sequence[OverdueDocument], name: str = "") -> FieldValues:
     """Return the values for a reminder about a customer's overdue documents.
 
-    `name` is that of the contact who gets the message.
+    `name` is that of the first recipient.
     """
     locale = DocumentLocale(letter.details.language)
     with use_number_format(NumberFormat(letter.number_format)):
@@ -80,7 +80,7 @@ def statement_fields(
 ) -> FieldValues:
     """Return the values for a statement.
 
-    The arguments are those of `statement_contents`; `name` is that of the contact who gets the message.
+    The arguments are those of `statement_contents`; `name` is that of the first recipient.
     """
     locale = DocumentLocale(letter.details.language)
     with use_number_format(NumberFormat(letter.number_format)):

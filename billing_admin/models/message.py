@@ -1,6 +1,6 @@
 """Messages to customers, with their recipients, documents and letters.
 
-Nothing of a message is deleted: it is the evidence of what a customer was sent.
+Nothing of a message is deleted: it is the evidence of the delivery to a customer.
 """
 
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""The worker sends each message once: it looks again before it connects, and records what became of it."""
+"""The worker checks and sends each message once, and records the result."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -200,7 +200,7 @@ def test_an_uncertain_message_is_never_repeated(app: Flask, session: Session) ->
     assert actions(id) == ["message.enqueued", "message.uncertain"]
 
 
-# --- the last look ----------------------------------------------------------------------------------------------------
+# --- the final check ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.both_databases
@@ -234,7 +234,7 @@ def test_a_payment_before_the_last_look_drops_the_reminder(app: Flask, session: 
     send_due(app, server)
     assert state(id) == ("dropped", f"{second.number} was paid.")
     assert server.taken == []
-    assert stored(remind(first)).state == "waiting"  # the next reminder is a true one
+    assert stored(remind(first)).state == "waiting"  # the next reminder is correct
 
 
 def test_a_credit_note_drops_the_reminder(app: Flask, session: Session) -> None:

@@ -370,7 +370,7 @@ def test_a_message_that_is_too_large_is_refused_before_it_is_sent() -> None:
 
 def test_mail_is_off() -> None:
     result = attempt(to_url(1, "off"), before_data=_never)
-    assert result == SendResult(SendOutcome.RETRY, (), "Mail is off. Set BILLING_MAIL_URL to a mail server.")
+    assert result == SendResult(SendOutcome.RETRY, (), "E-mail is not set up. Set BILLING_MAIL_URL to a mail server.")
 
 
 def test_a_folder_takes_the_place_of_a_server(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_send_enqueues_a_message(app: Flask, session: Session) -> None:
     status, output, message = run(app, number, command="send")
     assert (status, message) == (
         0,
-        f"{number} is in the outbox. To see what becomes of it: outbox --document {number}\n",
+        f"{number} is in the outbox. Show its state: outbox --document {number}\n",
     )
     _, listed, _ = run(app, "--document", number)
     assert listed.splitlines()[1].split("\t")[0] == output.strip()

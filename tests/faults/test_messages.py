@@ -144,7 +144,7 @@ def test_several_workers_keep_the_rate(app: Flask, session: Session, url: str) -
     assert len(handler.taken) == 3
 
 
-# --- acts at the moment of the last look ------------------------------------------------------------------------------
+# --- acts at the moment of the final check ------------------------------------------------------------------------------
 
 
 def _void(session: Session, id: UUID) -> None:

@@ -380,7 +380,7 @@ def test_a_letter_attaches_what_its_level_says(session: Session, acme: Customer)
 
 
 def look_again(session: Session, now: datetime) -> None:
-    """Take the worker's last look at each waiting message."""
+    """Claim each waiting message, as the worker does before it sends."""
     for row in messages(session):
         if row.state == "waiting":
             make_content(transaction, session, row.id, Sender("", "bill@seller.example", "seller.example"), GLYPHS, now)

@@ -120,7 +120,7 @@ def test_the_answer_of_a_server_is_shown(app: Flask, admin: FlaskClient, monkeyp
         )
         page = words(admin.get("/settings/mail").text)
         assert f"Mail server 127.0.0.1, port {port} Encryption None" in page
-        assert "Sender Ex <billing@example.com> Delivery reports bounces@example.com" in page
+        assert "Sender Ex <billing@example.com> Delivery reports to bounces@example.com" in page
         send(admin, "/settings/mail/test")
         assert "was accepted: 250 2.0.0 Queued as 4711" in words(admin.get("/settings/mail").text)
         handler.data = "554 5.7.1 Not with this sender"
@@ -140,7 +140,7 @@ def test_mail_that_is_off_says_how_to_switch_it_on(
     assert "BILLING_MAIL_URL" in page
     assert "/settings/mail/test" not in page
     send(admin, "/settings/mail/test")
-    assert "was not sent. Mail is off." in words(admin.get("/settings/mail").text)
+    assert "was not sent. E-mail is not set up." in words(admin.get("/settings/mail").text)
     assert "Mail server Off" in words(admin.get("/settings").text)
 
 
@@ -175,4 +175,4 @@ def test_the_command_prints_the_answer(app: Flask, mailbox: Path, monkeypatch: p
     configure(app, monkeypatch, mail_url="off")
     result = run(args=["mail-test", "ada@example.com"])
     assert result.exit_code == 5
-    assert result.stderr.startswith("The message to ada@example.com was not sent. Mail is off.")
+    assert result.stderr.startswith("The message to ada@example.com was not sent. E-mail is not set up.")

@@ -134,15 +134,15 @@ def test_warning_of_bounces_leads_to_the_messages_and_ends(browser: FlaskClient,
     old, recent = clock.now() - timedelta(40), clock.now() - timedelta(20)
     make_message(issued, subject="Old", state="sent", result="bounced", now=old)
     pages = ("/", f"/customers/{issued.customer_id}")
-    assert not any("Recipients did not get messages" in words(browser.get(page)) for page in pages)
+    assert not any("Messages did not reach all recipients" in words(browser.get(page)) for page in pages)
     message = make_message(issued, subject="Hello", state="sent", result="bounced", level=1, now=recent)
     for page in pages:
         response = browser.get(page)
-        assert "Recipients did not get messages" in words(response)
+        assert "Messages did not reach all recipients" in words(response)
         messages = words(browser.get(link(response, "1 message")))
         assert ("Hello" in messages, "Old" in messages) == (True, False)
     make_message(issued, state="sent", level=1, again_of=message.id, again_reason="New address")
-    assert not any("Recipients did not get messages" in words(browser.get(page)) for page in pages)
+    assert not any("Messages did not reach all recipients" in words(browser.get(page)) for page in pages)
 
 
 def test_document_and_customer_list_their_messages(browser: FlaskClient, issued: Invoice) -> None:

@@ -71,7 +71,7 @@ def test_a_statement_is_sent_in_two_clicks(admin: FlaskClient, session: Session,
     ]
     assert "Statement of account from Example Ltd, 1 – 30 Apr 2026" in words(admin.get(f"/messages/{message.id}"))
     again = admin.get(url)
-    assert "There is a message with this statement already" in words(again)
+    assert "There is already a message with this statement" in words(again)
     assert has_link(again, "Open the message")
 
 

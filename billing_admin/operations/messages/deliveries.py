@@ -2,7 +2,7 @@
 
 The state `sending` is committed before the worker connects, and the moment of the handover before the first byte of the
 message is written. A worker that is killed before it leaves a message that can be sent again; one that is killed after
-it leaves a message of which nobody knows whether it was sent.
+it leaves a message that is uncertain.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ RATE_LOCK: Final = 7_245_004  # the key of PostgreSQL's advisory lock
 _MINUTE: Final = timedelta(minutes=1)
 LOST_BEFORE: Final = "The worker stopped before it handed the message over."
 LOST_AFTER: Final = "The worker stopped while it handed the message over, before it recorded the mail server’s answer."
-FAILED_INTERNALLY: Final = "The message could not be made because of an internal error. The log of the worker has it."
+FAILED_INTERNALLY: Final = "The message could not be made because of an internal error, which is in the worker’s log."
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the message for lost, or a person has finished it."""
+    """Another worker has released the message, or a person has finished it."""
 
 
 class RateReached(Exception):
@@ -58,7 +58,7 @@ def claim_message(
 ) -> ClaimedMessage | None:
     """Claim a due message for an attempt.
 
-    This is the last look at it before it is sent: its documents are locked, and the message is dropped if it should not
+    This is the final check before it is sent: its documents are locked, and the message is dropped if it should not
     be sent any more. Returns None if it was dropped, is not due, or its content was not made. `per_minute` is the number of
     attempts of all workers in a minute.
 
@@ -102,7 +102,7 @@ def _refuse_above_rate(session: Session, per_minute: int, now: datetime) -> None
 def _lock_documents(session: Session, id: UUID) -> list[DocumentState]:
     """Lock the documents of a message, and return their states.
 
-    They are locked before the message, as by everybody who changes both.
+    They are locked before the message, in the order of all code that changes both.
     """
     ids = select(MessageDocument.invoice_id).where(MessageDocument.message_id == id)
     query = select(Invoice).where(Invoice.id.in_(ids)).order_by(Invoice.id).with_for_update()
@@ -163,8 +163,8 @@ def record_result(
 ) -> None:
     """Record the result of an attempt: `sent`, `refused`, `retry` or `uncertain`.
 
-    `answers` are those of the recipients, in their order. A message that another worker has taken for lost meanwhile is
-    uncertain until this result, if it was sent or refused, is known.
+    `answers` are those of the recipients, in their order. A message that another worker has released meanwhile is uncertain
+    until this result, if it was sent or refused, is known.
 
     Raises:
         LeaseLost: The message is no longer this worker's.

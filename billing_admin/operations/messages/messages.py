@@ -136,7 +136,7 @@ def send_again(
 ) -> tuple[UUID, bool]:
     """Enqueue another message like one that was sent, failed or is uncertain.
 
-    It repeats the first message, also when `id` is a repeat. While one repeat waits, there is no other.
+    It repeats the first message, also when `id` is a repeat. Only one repeat can wait at a time.
 
     Without `recipients` it goes to the contacts that get such messages today, since an address may have been corrected, or
     a person may have left. `new_id` is the caller's id for the new message. Returns its id, and whether it is new.

@@ -13,7 +13,7 @@ from billing_admin.models import CustomerContact
 
 
 def load_recipients(session: Session, customer_ids: Collection[UUID], purpose: str) -> dict[UUID, list[Recipient]]:
-    """Return who gets the messages of a purpose, by customer.
+    """Return the recipients of a purpose, by customer.
 
     Customers without a recipient of kind `to` are left out.
     """

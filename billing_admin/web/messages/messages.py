@@ -111,7 +111,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "mark-sent": Act(
         "Mark as sent",
         "marked as sent",
-        "It will not be sent by this program any more.",
+        "No further attempt will be made to send it.",
         "How it was sent, such as: by letter on 28 November. Shown in the history.",
         mark_problem,
         _mark,

@@ -105,7 +105,7 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/preview")
 def preview() -> ResponseReturnValue:
-    """Show the reminders that a run would send, and what it would leave out and why.
+    """Show the reminders that a run would send, and the invoices it would leave out.
 
     Writes nothing.
     """

@@ -23,7 +23,7 @@ LEFT_OUT_REASONS: Final = {
     "invoice_void": "The document is void",
     "already_waiting": "Already waiting in the outbox",
     "sending_failed": "Failed before: send it again in the outbox",
-    "sending_uncertain": "Uncertain: decide in the outbox",
+    "sending_uncertain": "Uncertain: mark it as sent or send it again in the outbox",
     "already_sent": "Sent before",
     "not_issued": "The document is a draft",
 }

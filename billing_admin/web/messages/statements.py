@@ -43,7 +43,7 @@ def send(id: UUID) -> ResponseReturnValue:
             )
             glyphs = load_glyphs(settings.fonts)
             message_id, _ = transaction(send_statement, id, chosen, glyphs, settings.mail_on, actor(), now())
-            flash("The statement is in the outbox.", "success")
+            flash("The statement is in the outbox and will be sent shortly.", "success")
             return redirect(url_for("messages.show", id=message_id), 303)
     earlier = first_statements(session, id, proposed.period).get(currency)
     return render_form(
