@@ -116,7 +116,7 @@ def test_each_state_has_its_acts() -> None:
         for act in (cancel_problem, mark_problem, again_problem)
     }
     assert allowed == {
-        "cancel_problem": {"waiting"},
+        "cancel_problem": {"waiting", "failed"},
         "mark_problem": {"waiting", "failed", "uncertain"},
         "again_problem": {"sent", "failed", "uncertain"},
     }
