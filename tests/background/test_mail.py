@@ -226,7 +226,7 @@ def test_an_archived_customer_gets_nothing(app: Flask, session: Session) -> None
 
 
 @pytest.mark.both_databases
-def test_a_payment_before_the_last_look_drops_the_reminder(app: Flask, session: Session) -> None:
+def test_a_payment_before_the_final_check_drops_the_reminder(app: Flask, session: Session) -> None:
     acme = payer()
     first, second = make_invoice(acme), make_invoice(acme)
     id, server = remind(first, second), Server()

@@ -160,7 +160,7 @@ def _pay(session: Session, id: UUID) -> None:
 @pytest.mark.parametrize(
     ("act", "enqueued", "reason"), [(_pay, remind, "was paid."), (_void, enqueue, "is void.")], ids=["paid", "void"]
 )
-def test_an_act_committed_before_the_last_look_stops_the_message(
+def test_an_act_committed_before_the_final_check_stops_the_message(
     app: Flask, session: Session, act: Any, enqueued: Callable[[Invoice], UUID], reason: str
 ) -> None:
     invoice = make_invoice(payer())
