@@ -18,10 +18,8 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.messages import REMINDER, DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
 from billing_admin.domain.reminders import reached_level
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageRecipient
-from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.messages.messages import finish
-from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.documents import document_levels
 from billing_admin.queries.messages.outbox import load_message_recipients
 from billing_admin.queries.messages.reminders import find_stop_reason, load_reminders
@@ -118,11 +116,9 @@ def _lock_documents(session: Session, id: UUID) -> list[DocumentState]:
 
 
 def _drop(session: Session, row: Message, reason: str, actor: Actor, now: datetime) -> None:
-    row.state, row.reason = "dropped", reason
-    finish(session, row, now)
+    finish(session, row, "dropped", "message.dropped", {"reason": reason}, actor, now)
     if row.again_of is not None and row.purpose == REMINDER:
         _release_reminder(session, row.again_of)
-    record(session, actor, now, "message.dropped", "message", row.id, {"reason": reason})
 
 
 def _release_reminder(session: Session, first_id: UUID) -> None:
@@ -202,12 +198,9 @@ def _record_answers(session: Session, row: Message, answers: Sequence[RecipientA
 
 
 def _end(session: Session, row: Message, state: str, reason: str, actor: Actor, now: datetime) -> None:
-    """Finish a message after its last attempt, with audit event and webhooks."""
-    row.state, row.reason, row.finished_at = state, reason, now
-    finish(session, row, now)
+    """Finish a message after its last attempt."""
     action = {"sent": "message.sent", "failed": "message.failed", "uncertain": "message.uncertain"}[state]
-    record(session, actor, now, action, "message", row.id, {"reason": reason} if reason else {})
-    enqueue_message_finished(session, row.id, now)
+    finish(session, row, state, action, {"reason": reason} if reason else {}, actor, now)
 
 
 def _wait_or_fail(session: Session, row: Message, reason: str, actor: Actor, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Cancel a message, mark it as sent, or send it again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -63,9 +63,7 @@ def cancel_message(session: Session, id: UUID, reason: str, actor: Actor, now: d
     if row.state == "failed":
         _refuse_repeated(session, row)
         details["was"] = row.reason
-    row.state, row.reason = "cancelled", checked_reason
-    finish(session, row, now)
-    record(session, actor, now, "message.cancelled", "message", id, details)
+    finish(session, row, "cancelled", "message.cancelled", details, actor, now)
     return True
 
 
@@ -91,10 +89,8 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
             message_text = f"{document.number} is void, so it cannot be marked as sent. Bill its charges again."
             raise Conflict("invoice_void", message_text, "state")
     details = {"reason": checked_reason, "was": row.state}
-    row.state, row.reason, row.by_hand, row.finished_at = "sent", checked_reason, True, now
-    finish(session, row, now)
-    record(session, actor, now, "message.marked_sent", "message", id, details)
-    enqueue_message_finished(session, id, now)
+    row.by_hand = True
+    finish(session, row, "sent", "message.marked_sent", details, actor, now)
     return True
 
 
@@ -111,15 +107,21 @@ def _refuse_repeated(session: Session, row: Message) -> None:
             raise Conflict("wrong_state", problem, "state", message_id=str(repeat.id))
 
 
-def finish(session: Session, row: Message, now: datetime) -> None:
-    """Finish a message whose state and reason were set: nothing is attempted any more.
+def finish(
+    session: Session, row: Message, state: str, action: str, details: Mapping[str, str], actor: Actor, now: datetime
+) -> None:
+    """Set the end state of a message, with the audit event `action` and its `details`.
 
-    If it was cancelled or dropped, other messages may be enqueued for its documents.
+    The message has the reason of the details. If it is cancelled or dropped, other messages may be enqueued for its
+    documents. Otherwise webhooks are enqueued.
     """
+    row.state, row.reason, row.finished_at = state, details.get("reason", ""), now
     row.next_attempt_at = row.worker = row.held_until = row.content = None
-    row.finished_at = row.finished_at or now
     session.flush()
-    if row.state in WITHDRAWN:
+    record(session, actor, now, action, "message", row.id, details)
+    if state not in WITHDRAWN:
+        enqueue_message_finished(session, row.id, now)
+    else:
         documents = update(MessageDocument).where(MessageDocument.message_id == row.id, MessageDocument.current)
         session.execute(documents.values(current=False).execution_options(synchronize_session=False))
 
