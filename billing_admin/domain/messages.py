@@ -118,6 +118,11 @@ def has_main_recipient(recipients: Iterable[Recipient]) -> bool:
     return any(recipient.kind == TO for recipient in recipients)
 
 
+def greeted_name(recipients: Iterable[Recipient]) -> str:
+    """Return the name that a text greets: that of the first recipient of kind `to`."""
+    return next((recipient.name for recipient in recipients if recipient.kind == TO), "")
+
+
 def was_sent(states: Iterable[str]) -> bool:
     """Return whether messages in these states have sent, or may have sent."""
     return not COUNTS_AS_SENT.isdisjoint(states)
@@ -183,8 +188,8 @@ def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Prob
     if facts.archived:
         return Problem("customer_archived", archived_problem(facts.customer_name), ("customer",))
     if facts.first is not None:
-        return _sent_before(str(facts.number), facts.first)
-    return None if facts.recipients else no_recipient(facts.customer_name)
+        return sent_before(str(facts.number), facts.first, "invoice")
+    return None if facts.recipients else no_recipient(facts.customer_name, DOCUMENT)
 
 
 def archived_problem(customer: str) -> str:
@@ -192,32 +197,34 @@ def archived_problem(customer: str) -> str:
     return f"{customer} is archived. Restore the customer before you send."
 
 
-def no_recipient(customer: str) -> Problem:
-    """Return the problem that no contact of a customer gets invoices."""
+def no_recipient(customer: str, purpose: str) -> Problem:
+    """Return the problem that no contact of a customer gets messages of a purpose."""
     message = (
-        f"No contact of {customer} gets invoices. Choose To for a contact on the customer's page, or enter a recipient."
+        f"No contact of {customer} gets {ROLE_COLUMNS[purpose]}. Choose To for a contact on the customer's page, or enter a"
+        " recipient."
     )
     return Problem("no_recipient", message, ("recipients",))
 
 
-def _sent_before(number: str, first: FirstMessage) -> Problem:
+def sent_before(name: str, first: FirstMessage, *field: str) -> Problem:
+    """Return the problem that a first message exists for a document or statement, with the way out.
+
+    `name` begins the sentence.
+    """
     day = format_day(first.day)
     match first.state:
         case "waiting":
-            code, message = "already_waiting", f"{number} is already waiting in the outbox. Cancel that message first."
+            code, message = "already_waiting", f"{name} is already waiting in the outbox. Cancel that message first."
         case "failed":
             code = "sending_failed"
-            message = f"{number} could not be sent on {day}. Open that message, and send it again."
+            message = f"{name} could not be sent on {day}. Open that message, and send it again."
         case "uncertain":
             code = "sending_uncertain"
-            message = (
-                f"It is uncertain whether {number} was sent on {day}. Open that message, and mark it as sent or send it"
-                " again."
-            )
+            message = f"{name} may have been sent on {day}. Open that message, and mark it as sent or send it again."
         case _:
             code, verb = "already_sent", "marked as sent" if first.by_hand else "sent"
-            message = f"{number} was {verb} on {day}. Open that message, and choose “Send again”."
-    return Problem(code, message, ("invoice",))
+            message = f"{name} was {verb} on {day}. Open that message, and choose “Send again”."
+    return Problem(code, message, field)
 
 
 def cancel_problem(state: str) -> str | None:

@@ -102,6 +102,11 @@ def test_recipients_subject_and_text_can_be_chosen(session: Session) -> None:
     assert (message.subject, message.text) == ("Your invoice", "Hello\nBen")
 
 
+def test_the_text_greets_the_first_recipient_and_not_a_copy(session: Session) -> None:
+    message = send(make_invoice(make_payer()), SendSpec([Recipient("Cora", "cora@example.com", "cc"), BEN]))
+    assert message.text.startswith("Dear Ben,")
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "field"),
     [
@@ -348,6 +353,12 @@ def test_a_repeat_of_a_repeat_repeats_the_first(session: Session) -> None:
     assert refusal(lambda: again(first)).code == "already_waiting"
 
 
+@pytest.mark.parametrize(("level", "kind"), [(0, "invoices"), (1, "reminders")])
+def test_a_message_without_any_recipient_is_not_repeated(session: Session, level: int, kind: str) -> None:
+    first = make_message(make_invoice(make_customer(name="Acme")), state="failed", recipients=[], level=level)
+    assert refusal(lambda: again(first)).message.startswith(f"No contact of Acme gets {kind}. ")
+
+
 def test_without_contacts_it_is_sent_again_only_to_given_recipients(session: Session) -> None:
     first = make_message(make_invoice(), state="failed", recipients=[BEN])
     assert refusal(lambda: again(first)).code == "no_recipient"
@@ -431,7 +442,19 @@ def test_a_statement_is_sent_once_for_a_period_and_currency(session: Session) ->
     transaction(messages.mark_message_sent, id, "By letter", SYSTEM, NOW)
     error = refusal(lambda: transaction(enqueue_messages, [statement], SYSTEM, NOW))
     assert error.message == (
-        "The statement in USD for 1 – 31 Mar 2026 was sent on 2 Apr 2026. Open that message, and send it again."
+        "The statement in USD for 1 – 31 Mar 2026 was marked as sent on 2 Apr 2026. Open that message, and choose “Send"
+        " again”."
+    )
+
+
+def test_a_statement_that_failed_was_not_sent(session: Session) -> None:
+    payer, period = make_payer(), (date(2026, 3, 1), date(2026, 3, 31))
+    make_message(customer=payer, purpose="statement", state="failed", period_from=period[0], period_to=period[1])
+    statement = NewMessage(payer.id, "statement", "USD", "en", [ANNA], "Statement", "", period=period)
+    error = refusal(lambda: transaction(enqueue_messages, [statement], SYSTEM, NOW))
+    assert (error.code, error.message) == (
+        "sending_failed",
+        "The statement in USD for 1 – 31 Mar 2026 could not be sent on 2 Apr 2026. Open that message, and send it again.",
     )
 
 

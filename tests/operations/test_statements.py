@@ -16,7 +16,7 @@ from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Customer, Message, MessageFile
 from billing_admin.operations.invoices.letters import print_statement
 from billing_admin.operations.master_data import contacts, customers
-from billing_admin.operations.messages import statements as operations
+from billing_admin.operations.messages import statements as operations, texts
 from billing_admin.operations.messages.messages import cancel_message
 from billing_admin.operations.messages.statements import (
     MonthlyOutcome,
@@ -56,6 +56,12 @@ def stored(session: Session) -> list[Message]:
 
 
 @pytest.mark.both_databases
+def test_the_text_greets_the_first_recipient_and_not_a_copy(session: Session, acme: Customer) -> None:
+    transaction(texts.update, "statement", "de", {"body": "Guten Tag {name},"}, None, SYSTEM, NOW)
+    send(acme, recipients=[Recipient("Cora", "cora@example.com", "cc"), Recipient("Ben", "ben@example.com")])
+    assert stored(session)[0].text == "Guten Tag Ben,"
+
+
 def test_a_statement_goes_to_the_contacts_that_get_statements(session: Session, acme: Customer) -> None:
     id, is_new = send(acme, **APRIL)
     assert is_new

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.message_texts import MessageText, render_text
-from billing_admin.domain.messages import DOCUMENT, SendingFacts
+from billing_admin.domain.messages import DOCUMENT, SendingFacts, greeted_name
 from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.message_fields import document_fields
@@ -34,8 +34,7 @@ def document_messages(session: Session, documents: Sequence[SendingFacts]) -> li
         details = details_from_json(invoice.details)
         key = invoice.kind, details.language
         template = templates.get(key) or templates.setdefault(key, load_template(session, *key))
-        name = facts.recipients[0].name if facts.recipients else ""
-        text = render_text(template, document_fields(invoice, name))
+        text = render_text(template, document_fields(invoice, greeted_name(facts.recipients)))
         messages.append(
             NewMessage(
                 customer_id=facts.customer_id,

@@ -174,7 +174,7 @@ def send_again(
     again = replace(_copy(session, row), id=new_id, again_of=first_id, again_reason=checked_reason)
     to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id)
     if not to:
-        problem = no_recipient(customer.name)
+        problem = no_recipient(customer.name, row.purpose)
         raise Invalid(problem.code, problem.message, *problem.field)
     return enqueue_messages(session, [replace(again, recipients=to)], actor, now)[0], True
 

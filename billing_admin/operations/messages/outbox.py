@@ -19,7 +19,7 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row as Values
 from billing_admin.domain.errors import Conflict, Invalid, Problem
-from billing_admin.domain.formatting import format_day, format_period
+from billing_admin.domain.formatting import format_period
 from billing_admin.domain.mail_servers import check_mail_address
 from billing_admin.domain.messages import (
     MAX_MESSAGE_LENGTH,
@@ -27,8 +27,10 @@ from billing_admin.domain.messages import (
     REMINDER,
     STATEMENT,
     WITHDRAWN,
+    FirstMessage,
     Recipient,
     check_recipients,
+    sent_before,
 )
 from billing_admin.domain.text import check_not_blank, check_text
 from billing_admin.models import AuditEvent, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
@@ -201,16 +203,11 @@ def _refuse_second_statements(session: Session, messages: Iterable[NewMessage]) 
             and row.period_to
             and (row.customer_id, row.currency, (row.period_from, row.period_to)) in first
         ):
-            day = format_day(day_of(row.finished_at or row.created_at, organisation(session).time_zone))
-            period = format_period(row.period_from, row.period_to)
-            is_waiting = row.finished_at is None
-            message = (
-                f"The statement in {row.currency} for {period} is already waiting in the outbox."
-                if is_waiting
-                else f"The statement in {row.currency} for {period} was sent on {day}. Open that message, and send it again."
-            )
-            code = "already_waiting" if is_waiting else "already_sent"
-            raise Conflict(code, message, "period", message_id=str(row.id))
+            day = day_of(row.finished_at or row.created_at, organisation(session).time_zone)
+            first_message = FirstMessage(row.id, row.state, day, row.by_hand)
+            name = f"The statement in {row.currency} for {format_period(row.period_from, row.period_to)}"
+            problem = sent_before(name, first_message, "period")
+            raise Conflict(problem.code, problem.message, *problem.field, message_id=str(row.id))
 
 
 def _message_row(id: UUID, message: NewMessage, actor: Actor, now: datetime, marked: str) -> Values:

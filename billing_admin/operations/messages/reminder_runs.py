@@ -24,7 +24,7 @@ from billing_admin.domain.document_hash import Row as Values
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.message_texts import render_text
-from billing_admin.domain.messages import REMINDER, mail_off
+from billing_admin.domain.messages import REMINDER, greeted_name, mail_off
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.reminders import (
     CHANGED,
@@ -293,7 +293,7 @@ def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: d
         for item in reminder.items
     ]
     template = load_template(session, f"reminder-{level}", letter.details.language)
-    text = render_text(template, reminder_fields(letter, documents, account.recipients[0].name))
+    text = render_text(template, reminder_fields(letter, documents, greeted_name(account.recipients)))
     name = f"reminder-{file_stem(account.reference)}-{account.currency}-{letter.day.isoformat()}.pdf"
     files = [NewFile(name, _PDF, print_reminder(letter, level, documents, glyphs, now))]
     if reminder.settings.attaches_statement:

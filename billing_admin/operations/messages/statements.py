@@ -22,7 +22,9 @@ from billing_admin.domain.messages import (
     Recipient,
     archived_problem,
     check_recipients,
+    greeted_name,
     mail_off,
+    no_recipient,
 )
 from billing_admin.domain.text import check_not_blank, check_text
 from billing_admin.formats.glyphs import Glyphs
@@ -100,7 +102,7 @@ def propose_statement(session: Session, customer: Customer, spec: StatementSpec,
     recipients = spec.recipients
     if recipients is None:
         recipients = load_recipients(session, [customer.id], STATEMENT).get(customer.id, [])
-    name = recipients[0].name if recipients else ""
+    name = greeted_name(recipients)
     values = statement_fields(letter.letter, letter.statement, letter.position, letter.first, letter.last, name)
     template = load_template(session, "statement", letter.letter.details.language)
     return ProposedStatement(letter, recipients, render_text(template, values))
@@ -130,11 +132,7 @@ def send_statement(
         raise Conflict("customer_archived", archived_problem(customer.name), "customer")
     proposed = propose_statement(session, customer, spec, now)
     if recipients is None and not proposed.recipients:
-        message = (
-            f"No contact of {customer.name} gets statements. Choose To for a contact on the customer's page, or enter a"
-            " recipient."
-        )
-        raise Invalid("no_recipient", message, "recipients")
+        raise Invalid.of([no_recipient(customer.name, STATEMENT)])
     message_with_letter = _message(
         customer_id, proposed, spec, recipients, print_statement(proposed.letter, glyphs, now)
     )
