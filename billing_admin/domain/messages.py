@@ -207,9 +207,9 @@ def no_recipient(customer: str, purpose: str) -> Problem:
 
 
 def sent_before(name: str, first: FirstMessage, *field: str) -> Problem:
-    """Return the problem that a first message exists for a document or statement, with the way out.
+    """Return the problem that a first message exists, with the way out.
 
-    `name` begins the sentence.
+    `name` is that of its document or statement, and begins the sentence.
     """
     day = format_day(first.day)
     match first.state:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.domain.messages import CC, Recipient
 from billing_admin.models import Invoice
+from tests.background.outbox import change_mail
 from tests.making import NOW, make_customer, make_invoice
 from tests.messages import ANNA, make_message
 from tests.people import signed_in
@@ -53,6 +54,27 @@ def test_list_shows_recipients_documents_and_states(browser: FlaskClient, issued
     assert link(page, str(issued.number)) == f"/invoices/{issued.id}"
     tabs = dict(links(page))
     assert {"All 2", "Needs attention 1", "Sent 1", "Failed 1", "Waiting 0"} <= tabs.keys()
+
+
+@pytest.mark.parametrize("mail_on", [True, False])
+def test_messages_that_wait_for_long_are_named_with_the_reason(
+    app: Flask, browser: FlaskClient, issued: Invoice, monkeypatch: pytest.MonkeyPatch, mail_on: bool
+) -> None:
+    change_mail(app, monkeypatch, mail_url="smtp://127.0.0.1:1?tls=off" if mail_on else "off")
+    now = clock.now()
+    make_message(issued, now=now - timedelta(minutes=59))
+    for page in ("/", "/messages"):
+        assert "Messages are not going out" not in words(browser.get(page))
+    make_message(customer=make_customer(reference="B"), now=now - timedelta(minutes=61))
+    way_out = "If no worker is running" if mail_on else "E-mail is off. Ask your system administrator"
+    for page in ("/", "/messages"):
+        text = words(browser.get(page))
+        assert "Messages are not going out 1 message has been waiting for more than an hour, since" in text
+        assert way_out in text
+    for minutes, reason in ((9, "450 Earlier"), (5, "451 Try later")):
+        at, customer = now - timedelta(minutes=minutes), make_customer(reference=str(minutes))
+        make_message(customer=customer, now=now - timedelta(days=1), tries=1, attempted_at=at, reason=reason)
+    assert ("The latest reason: 451 Try later" in words(browser.get("/messages"))) is mail_on
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +22,8 @@ ATTENTION: Final = "attention"
 FILTER_STATES: Final = (ATTENTION, *STATES)
 # For this time pages warn of recipients that did not get a message.
 UNDELIVERED_SHOWN: Final = timedelta(days=30)
+# For this time a message waits without a warning: attempts that fail for a short time are nothing to act on.
+WAITING_UNNOTICED: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,29 @@ def count_messages(session: Session, filters: MessageFilter) -> int:
     """Return how many messages match a filter."""
     query = select(func.count()).select_from(Message).where(*conditions(session, filters))
     return session.scalar(query) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedMessages:
+    """The messages that wait for longer than usual: since when, and the latest reason.
+
+    `reason` is empty if none of them has been tried.
+    """
+
+    count: int
+    since: datetime
+    reason: str
+
+
+def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
+    """Return the messages that have waited for more than an hour, if any."""
+    delayed = (Message.state == "waiting", Message.created_at < now - WAITING_UNNOTICED)
+    count, since = session.execute(select(func.count(), func.min(Message.created_at)).where(*delayed)).one()
+    if not count:
+        return None
+    reasons = select(Message.reason).where(*delayed, Message.attempted_at.is_not(None))
+    reason = session.scalar(reasons.order_by(Message.attempted_at.desc(), Message.id).limit(1))
+    return DelayedMessages(count, since, reason or "")
 
 
 def later_messages(session: Session, row: Message) -> list[Message]:

@@ -177,6 +177,8 @@ def index() -> ResponseReturnValue:
         purposes=PURPOSES,
         undelivered=UNDELIVERED,
         export_url=filtered_url("exports.message_files"),
+        delayed=queries.delayed_messages(session, now()),
+        mail_on=mail_on(),
         act_urls={name: filtered_url("messages.change_selected", action=name) for name in ACTS},
         may_write=has_permission(WRITE),
     )

@@ -24,7 +24,8 @@ from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from billing_admin.queries.webhooks import endpoints
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
-from billing_admin.web.frame.signed_in import today
+from billing_admin.web.frame.signed_in import now, today
+from billing_admin.web.messages.sending_plans import mail_on
 
 RECENT_ROWS = 5
 
@@ -65,6 +66,8 @@ def home() -> ResponseReturnValue:
         backlog=recurring_charges.posting_backlog(session, day),
         attention=messages.count_messages(session, MessageFilter(state=ATTENTION)),
         undelivered=messages.count_messages(session, MessageFilter(undelivered=True, from_=day - UNDELIVERED_SHOWN)),
+        delayed=messages.delayed_messages(session, now()),
+        mail_on=mail_on(),
         undelivered_from=day - UNDELIVERED_SHOWN,
         failing_webhooks=endpoints.failing_endpoints(session),
         today=day,
