@@ -20,14 +20,20 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable, driver_message, explain_unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import DomainError
+from billing_admin.domain.mail_servers import MailServer
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.mail import SENDER_FIELDS
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages import deliveries
 from billing_admin.operations.messages.content import Sender, make_content
 from billing_admin.operations.messages.deliveries import ClaimedMessage
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.outbox import lost_ids, next_due_id
 
+DEMO_DATA: Final = (
+    "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to a folder, such as"
+    " maildir:mailbox, to see its messages."
+)
 POLL_SECONDS: Final = 1.0
 REST_SECONDS: Final = 30.0  # after an attempt in which the mail server could not be used
 RECORD_ATTEMPTS: Final = 300  # to store a result while the database is unavailable
@@ -105,6 +111,9 @@ def _due_ids() -> Iterator[UUID]:
 
 def _prepare_and_claim(settings: Settings, id: UUID, worker: str) -> ClaimedMessage | None:
     """Make the content of a message and claim it, or record why that fails."""
+    if isinstance(settings.mail_transport, MailServer) and organisation(db.session()).is_demo:
+        transaction(deliveries.record_failure, id, DEMO_DATA, WORKER, clock.now(), final=True)
+        return None
     name_and_address = mail_sender(settings)
     sender = Sender(name_and_address.name, name_and_address.address, settings.mail_domain)
     try:

@@ -151,14 +151,14 @@ def message_payload(row: Any, customer: str, numbers: Mapping[UUID, str]) -> dic
         "purpose": row.purpose,
         "state": row.state,
         "reason": row.reason,
-        "by_hand": row.by_hand,
+        "marked_as_sent": row.by_hand,
         "customer": customer,
         "currency": row.currency,
         "language": row.language,
         "period_from": _day(row.period_from),
         "period_to": _day(row.period_to),
         "documents": [
-            {"number": numbers[document.invoice_id], "level": document.level}
+            {"id": str(document.invoice_id), "number": numbers[document.invoice_id], "level": document.level}
             for document in sorted(row.documents, key=lambda document: numbers[document.invoice_id])
         ],
         "subject": row.subject,
@@ -167,7 +167,7 @@ def message_payload(row: Any, customer: str, numbers: Mapping[UUID, str]) -> dic
         "recipients": [_recipient(recipient) for recipient in row.recipients],
         "again_of": _id_text(row.again_of),
         "again_reason": row.again_reason,
-        "tries": row.tries,
+        "attempts": row.tries,
         "response": row.response,
         "next_attempt_at": _moment(row.next_attempt_at),
         "created_at": format_moment(row.created_at),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.domain.messages import DOCUMENT
+from billing_admin.domain.messages import DOCUMENT, was_sent
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.customer import Customer
@@ -151,8 +151,19 @@ class Invoice(Base):
     message_documents: Mapped[list["MessageDocument"]] = relationship(viewonly=True)
 
     @property
+    def was_sent(self) -> bool:
+        """Whether the customer has the document, or may have it.
+
+        A reminder of it counts as well.
+        """
+        return was_sent(part.message.state for part in self.message_documents)
+
+    @property
     def message_states(self) -> list[str]:
-        """The states of the messages that send the document, oldest first."""
+        """The states of the messages that send the document, oldest first.
+
+        Reminders of it are not among them.
+        """
         messages = [part.message for part in self.message_documents if part.purpose == DOCUMENT]
         return [message.state for message in sorted(messages, key=lambda message: (message.created_at, message.id))]
 

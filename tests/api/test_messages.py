@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.models import Invoice
+from billing_admin.queries.webhooks.payloads import load_message_payload
 from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
 from tests.making import make_customer, make_invoice
 from tests.messages import make_message
@@ -32,6 +33,21 @@ def test_messages_are_listed_and_read(script: Script, session: Session) -> None:
     assert (row["customer"], row["state"], row["subject"]) == ("ACME", "sent", "Hello")
     [recipient] = row["recipients"]
     assert (recipient["address"], recipient["kind"], recipient["result"]) == ("anna@example.com", "to", "accepted")
+
+
+def test_a_webhook_has_a_message_as_the_api_shows_it(script: Script, session: Session) -> None:
+    document = make_invoice(make_customer(reference="ACME"))
+    for message in (make_message(document, state="sent"), make_message(document, state="failed", level=2, tries=3)):
+        assert script.get(f"/messages/{message.id}").json == load_message_payload(session, message.id)
+
+
+def test_a_reminder_tells_that_an_invoice_was_sent(script: Script, session: Session) -> None:
+    document = make_invoice(make_customer(reference="ACME"))
+    make_message(document, state="sent", level=1)
+    row = script.get(f"/invoices/{document.number}").json
+    assert row
+    assert (row["sent"], row["message_state"]) == (True, None)
+    assert script.get("/invoices?sent=true").json["data"] == [row]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from billing_admin.background.mail import RECORD_ATTEMPTS, send_due
+from billing_admin.background.mail import DEMO_DATA, RECORD_ATTEMPTS, send_due
 from billing_admin.background.mail_transport import RecipientResult, SendOutcome, SendResult
 from billing_admin.background.runner import WORKER
 from billing_admin.db.engine import db
@@ -359,6 +359,18 @@ def test_a_corrected_sender_is_that_of_the_next_attempt(
     received = message_from_bytes(server.taken[0])
     assert received["From"] == "Billing <billing@other.example>"
     assert (server.envelopes[0][0], received["Message-ID"]) == ("billing@other.example", f"<{id}@other.example>")
+
+
+@pytest.mark.parametrize(("url", "became"), [("smtp://127.0.0.1:1?tls=off", "failed"), ("maildir:/nowhere", "sent")])
+def test_demo_data_goes_to_a_folder_only(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, url: str, became: str
+) -> None:
+    transaction(lambda session: session.execute(update(Organisation).values(is_demo=True)))
+    change_mail(app, monkeypatch, mail_url=url)
+    id, server = enqueue(make_invoice(payer())), Server()
+    send_due(app, server)
+    assert state(id) == (became, DEMO_DATA if became == "failed" else "")
+    assert len(server.taken) == (became == "sent")
 
 
 # --- rate -------------------------------------------------------------------------------------------------------------

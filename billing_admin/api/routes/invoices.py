@@ -28,7 +28,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
-from billing_admin.domain.messages import STATES, was_sent
+from billing_admin.domain.messages import STATES
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.domain.webhook_payloads import base_currency_members
 from billing_admin.models import Invoice
@@ -244,7 +244,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
         note=row.note,
         purchase_order=row.purchase_order,
         run=row.run_id,
-        sent=was_sent(row.message_states),
+        sent=row.was_sent,
         message_state=row.message_states[-1] if row.message_states else None,
         lines=[
             LineOut(
