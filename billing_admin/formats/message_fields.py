@@ -20,10 +20,11 @@ MAX_LISTED: Final = 40  # documents in the text of a reminder; its letter has al
 FieldValues = dict[str, str]
 
 
-def document_fields(invoice: Invoice, name: str = "") -> FieldValues:
+def document_fields(invoice: Invoice, name: str = "", *, as_unpaid: bool = False) -> FieldValues:
     """Return the values for an issued invoice or credit note.
 
-    `name` is that of the first recipient; without one it is the customer's.
+    `name` is that of the first recipient; without one it is the customer's. `as_unpaid` gives the values before any
+    payment or credit note.
     """
     details = details_from_json(invoice.details)
     locale = DocumentLocale(details.language)
@@ -40,7 +41,7 @@ def document_fields(invoice: Invoice, name: str = "") -> FieldValues:
         if invoice.kind == "credit_note":
             corrected = invoice.corrected
             return values | {"corrects": (corrected and corrected.number) or "", "reason": invoice.reason}
-        open_amount = invoice.total - invoice.paid - invoice.credited
+        open_amount = invoice.total - (0 if as_unpaid else invoice.paid + invoice.credited)
         return values | {
             "open": format_money(open_amount, invoice.currency) if open_amount else "",
             "due": _day(locale, invoice.due_date) if open_amount else "",

@@ -25,8 +25,9 @@ from billing_admin.domain.reminders import Pause
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Organisation, Rendition
 from billing_admin.operations.master_data import customers
-from billing_admin.operations.messages import deliveries, messages, reminder_pauses
+from billing_admin.operations.messages import deliveries, documents, messages, reminder_pauses
 from billing_admin.operations.messages.content import Sender, make_content
+from billing_admin.operations.messages.documents import SendSpec
 from tests.background.hooks import make_endpoint, summary
 from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, payer, remind, retry, stored
 from tests.mailing import MailHandler, mail_server
@@ -277,6 +278,37 @@ def test_a_paid_invoice_is_sent(app: Flask, session: Session) -> None:
     pay(make_payment_spec(acme, "10"))
     send_due(app, Server())
     assert state(id) == ("sent", "")
+
+
+@pytest.mark.parametrize(("paid", "asks"), [("10", None), ("4", "6.00 USD")])
+@pytest.mark.parametrize("by_credit", [False, True])
+def test_an_invoice_asks_for_what_is_open_when_it_is_sent(
+    app: Flask, session: Session, paid: str, asks: str | None, by_credit: bool
+) -> None:
+    acme = payer()
+    invoice = make_invoice(acme)
+    id, server = enqueue(invoice, ANNA), Server()
+    assert "Please pay 10.00 USD" in stored(id).text
+    if by_credit:
+        credit(invoice, paid)
+    else:
+        pay(make_payment_spec(acme, paid))
+    send_due(app, server)
+    text = stored(id).text  # what was sent
+    assert (f"Please pay {asks}" in text) if asks else ("Please pay" not in text)
+    body = message_from_bytes(server.taken[0], policy=SMTP).get_body(("plain",))
+    assert body is not None
+    assert body.get_content().split() == text.split()
+
+
+def test_a_text_that_a_person_wrote_stays(app: Flask, session: Session) -> None:
+    acme = payer()
+    invoice = make_invoice(acme)
+    spec = SendSpec([ANNA], text="Please pay 10.00 USD, as agreed.")
+    id, _ = transaction(documents.send_document, invoice.id, spec, True, SYSTEM, NOW)
+    pay(make_payment_spec(acme, "10"))
+    send_due(app, Server())
+    assert stored(id).text == "Please pay 10.00 USD, as agreed."
 
 
 def test_a_partly_paid_invoice_is_reminded_of_with_a_reference(app: Flask, session: Session) -> None:

@@ -13,13 +13,14 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import CC, REMINDER, TO
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
 from billing_admin.models import Message
 from billing_admin.operations.invoices.e_invoices import PDF, XML, issued_e_invoice
 from billing_admin.operations.invoices.renditions import Transact, stored_pdf
-from billing_admin.operations.messages.document_messages import PDF_FORMS
+from billing_admin.operations.messages.document_messages import PDF_FORMS, text_of_today
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.outbox import (
@@ -53,10 +54,11 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
     row = message(session, id)
     if row.state != "waiting" or row.content is not None or not _is_current(row):
         return
-    columns = {name: getattr(row, name) for name in ("subject", "text", "language", "created_at")}
+    columns = {name: getattr(row, name) for name in ("language", "created_at")}
     about_reminder, attachments = row.purpose == REMINDER, list(row.attachments)
     files = {file.name: MailAttachment(file.name, file.media_type, file.data) for file in load_files(session, id)}
     recipients, settings = load_message_recipients(session, id), organisation(session)
+    text = text_of_today(session, row, recipients)
     seller = sender.name or settings.legal_name
     reply_to = MailAddress(settings.contact_name or seller, settings.contact_email) if settings.contact_email else None
     mail = Mail(
@@ -66,8 +68,8 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
         reply_to=reply_to,
         to=[MailAddress(recipient.name, recipient.address) for recipient in recipients if recipient.kind == TO],
         cc=[MailAddress(recipient.name, recipient.address) for recipient in recipients if recipient.kind == CC],
-        subject=columns["subject"],
-        text=columns["text"],
+        subject=text.subject,
+        text=text.body,
         language=columns["language"],
         attachments=[
             files[attachment["file"]] if "file" in attachment else _document(transact, session, attachment, glyphs, now)
@@ -75,7 +77,7 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
         ],
         references=sent_document_message_ids(session, id, MAX_REFERENCES) if about_reminder else (),
     )
-    transact(_store, id, mail_bytes(mail, sender.domain))
+    transact(_store, id, mail_bytes(mail, sender.domain), text)
 
 
 def _is_current(row: Message) -> bool:
@@ -113,6 +115,7 @@ def load_attachment(
     return MailAttachment(file.name, file.media_type, file.data)
 
 
-def _store(session: Session, id: UUID, content: bytes) -> None:
+def _store(session: Session, id: UUID, content: bytes, text: MessageText) -> None:
     waiting = update(Message).where(Message.id == id, Message.state == "waiting", Message.content.is_(None))
-    session.execute(waiting.values(content=content).execution_options(synchronize_session=False))
+    values = {"content": content, "subject": text.subject, "text": text.body}
+    session.execute(waiting.values(**values).execution_options(synchronize_session=False))

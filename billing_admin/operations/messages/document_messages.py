@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.message_texts import MessageText, render_text
-from billing_admin.domain.messages import DOCUMENT, SendingFacts, greeted_name
+from billing_admin.domain.messages import DOCUMENT, Recipient, SendingFacts, greeted_name
 from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.message_fields import document_fields
-from billing_admin.models import Invoice
+from billing_admin.models import Invoice, Message
 from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
 from billing_admin.operations.messages.outbox import Attachment, NewMessage
 from billing_admin.queries.listing import load_document_parts
@@ -49,6 +49,25 @@ def document_messages(session: Session, documents: Sequence[SendingFacts]) -> li
             )
         )
     return messages
+
+
+def text_of_today(session: Session, message: Message, recipients: Sequence[Recipient]) -> MessageText:
+    """Return subject and text of a waiting message, with the amount to pay today.
+
+    The text of an invoice that was unpaid when its message was enqueued is rendered again. A text that a person has
+    changed stays as it is.
+    """
+    stored = MessageText(message.subject, message.text)
+    if message.purpose != DOCUMENT or not message.documents:
+        return stored
+    invoice = session.get_one(Invoice, message.documents[0].invoice_id, populate_existing=True)
+    if not invoice.paid + invoice.credited:
+        return stored
+    template = load_template(session, invoice.kind, message.language)
+    name = greeted_name(recipients)
+    if stored != render_text(template, document_fields(invoice, name, as_unpaid=True)):
+        return stored
+    return render_text(template, document_fields(invoice, name))
 
 
 def attachments_of(invoice: Invoice, e_invoice: str, attach_pdf: bool) -> list[Attachment]:
