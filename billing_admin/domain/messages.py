@@ -174,6 +174,8 @@ class SendingFacts:
     archived: bool
     recipients: Sequence[Recipient] = ()
     first: FirstMessage | None = None
+    currency: str = ""
+    total: int = 0
 
 
 def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Problem | None:

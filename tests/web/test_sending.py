@@ -1,5 +1,6 @@
 """Send documents: one with recipients and text, many of a filter, and with their issue."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -237,6 +238,9 @@ def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, sessi
     assert "Send 2 documents?" in text
     assert "1 document will not be sent No contact gets invoices: 1" in text
     assert "C2 No contact gets invoices" in text
+    assert re.search(
+        r"Documents to send Document Customer Recipients Total INV-\S+ C0 To: Anna <anna@example.com> 10.00 USD", text
+    )
     fields = {"shown": hidden(page, "shown")}
     assert send(browser, url, **fields).location == f"/billing-runs/{run.id}"
     assert "2 messages will be sent shortly." in words(browser.get(f"/billing-runs/{run.id}"))
@@ -296,6 +300,7 @@ def test_too_many_documents_are_refused_with_the_way_out(
 def test_draft_is_issued_and_sent(browser: FlaskClient, session: Session, acme: Customer) -> None:
     draft = make_invoice(acme, issue=False)
     url = f"/invoices/{draft.id}/issue"
+    assert "Draft ACME Inc To: Anna <anna@example.com> 10.00 USD" in words(browser.get(url))
     assert "Issue and send" in browser.get(url).text
     for _ in range(2):
         response = send(browser, url, issue_date="2026-04-02", send="1")
@@ -320,6 +325,7 @@ def test_drafts_of_a_run_are_issued_and_sent(browser: FlaskClient, session: Sess
     run = make_run(session, issue=False)
     page = browser.get(f"/invoices/issue?run={run.id}")
     assert "Issue and send 2" in page.text
+    assert "Draft C1 To: Anna <anna@example.com> 10.00 USD" in words(page)
     assert "1 document will not be sent No contact gets invoices: 1" in words(page)
     fields = {"shown": hidden(page, "shown"), "issue_date": "2026-04-02", "send": "1"}
     response = send(browser, f"/invoices/issue?run={run.id}", **fields)

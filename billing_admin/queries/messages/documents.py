@@ -30,6 +30,8 @@ def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[
             Invoice.id,
             Invoice.number,
             Invoice.status,
+            Invoice.currency,
+            Invoice.total,
             Invoice.customer_id,
             Customer.name,
             Customer.archived_at,
@@ -58,6 +60,8 @@ def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[
             first=FirstMessage(row.message_id, row.state, day_of(row.at, time_zone), row.by_hand)
             if row.message_id
             else None,
+            currency=row.currency,
+            total=row.total,
         )
         for row in (rows[id] for id in invoice_ids if id in rows)
     ]
