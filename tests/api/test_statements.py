@@ -39,6 +39,7 @@ def test_a_statement_is_sent_once(script: Script) -> None:
         ({"recipients": [{"address": "nobody"}]}, "/recipients/0/address", "not_an_email"),
         ({"recipients": [MARIA | {"kind": "cc"}]}, "/recipients", "no_recipient"),
         ({"period_to": "2100-01-01"}, "/period_to", "in_future"),
+        ({"currency": "GBP"}, "/currency", "unused_currency"),
         ({"period_from": "2026-04-02", "period_to": "2026-04-01"}, "/period_from", "out_of_order"),
         ({"recipients": [MARIA], "subject": "a\nb"}, "/subject", "unprintable"),
     ],

@@ -128,6 +128,7 @@ def test_wrong_requests_are_refused_with_the_way_out(session: Session, acme: Cus
         send(lonely)
     for spec, field in (
         ({"last": date(2026, 4, 3)}, ("period_to",)),
+        ({"currency": "GBP"}, ("currency",)),
         ({"first": date(2026, 4, 2), "last": date(2026, 4, 1)}, ("period_from",)),
         ({"recipients": [Recipient("", "nobody")]}, ("recipients", 0, "address")),
         ({"recipients": [Recipient("", "a@b.example", "cc")]}, ("recipients",)),

@@ -118,6 +118,8 @@ def test_what_cannot_be_sent_says_why(
     statement, url = f"/customers/{acme.id}/statement", f"/customers/{acme.id}/statement/send"
     assert not has_link(admin.get(f"{statement}?to=2100-01-01"), "Send")
     assert "Choose a last day that is not in the future." in words(admin.get(f"{url}?to=2100-01-01"))
+    unused = admin.get(f"{url}?currency=GBP")
+    assert (unused.status_code, "has no documents or payments in GBP. Choose USD." in words(unused)) == (422, True)
     assert not has_link(signed_in(app, "viewer").get(statement), "Send")
     with monkeypatch.context() as patch:
         configure(app, patch, mail_url="off")

@@ -57,7 +57,8 @@ def messages(session: Session) -> list[Message]:
 
 
 def recipients(session: Session) -> list[tuple[str, str]]:
-    query = select(MessageRecipient).order_by(MessageRecipient.message_id, MessageRecipient.position)
+    query = select(MessageRecipient).join(Message, Message.id == MessageRecipient.message_id)
+    query = query.order_by(Message.created_at, MessageRecipient.message_id, MessageRecipient.position)
     return [(row.address, row.kind) for row in fresh(session, query)]
 
 

@@ -93,11 +93,13 @@ def propose_statement(session: Session, customer: Customer, spec: StatementSpec,
     Its recipients are those of `spec`, or the contacts that get statements, which may be none.
 
     Raises:
-        Invalid: The last day is in the future, the first day is after the last, or the customer has several currencies.
+        Invalid: The last day is in the future, the first day is after the last, the customer has several currencies, or has
+            never used the currency.
     """
     if spec.last is not None and spec.last > today(session, now):
         raise Invalid("in_future", "Choose a last day that is not in the future.", "period_to")
     check_day_range(spec.first, spec.last, "period_from")
+    _check_currency(session, customer, spec.currency, today(session, now))
     letter = load_statement(session, customer, spec.currency, spec.first, spec.last, now)
     recipients = spec.recipients
     if recipients is None:
@@ -192,6 +194,21 @@ def _due_currencies(session: Session, customer_id: UUID, period: tuple[date, dat
         for currency, statement in statements(session, customer_id, period[1], *period).items()
         if currency not in stored and (statement.rows or statement.closing)
     ]
+
+
+def _check_currency(session: Session, customer: Customer, currency: str, day: date) -> None:
+    """Refuse a currency that a customer has never used and that is not their own.
+
+    Raises:
+        Invalid: The customer has never used the currency.
+    """
+    if currency in ("", customer.currency):
+        return
+    used = statements(session, customer.id, day)
+    if currency not in used:
+        choices = ", ".join(sorted({customer.currency, *used}))
+        message = f"{customer.name} has no documents or payments in {currency}. Choose {choices}."
+        raise Invalid("unused_currency", message, "currency")
 
 
 def _lock_customer(session: Session, customer_id: UUID) -> Customer:
