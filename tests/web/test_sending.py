@@ -81,7 +81,7 @@ def test_document_is_sent_in_two_clicks(browser: FlaskClient, session: Session, 
     fields = filled(page)
     for _ in range(2):  # a double click
         response = send(browser, f"/invoices/{issued.id}/send", **fields)
-        assert response.location == f"/invoices/{issued.id}#messages"
+        assert response.location == f"/invoices/{issued.id}"
     [message] = messages(session)
     assert (message.state, message.subject, message.created_by) == ("waiting", fields["subject"], "admin@example.com")
     assert recipients(session) == [("anna@example.com", "to")]
@@ -187,7 +187,7 @@ def test_document_is_marked_as_sent(browser: FlaskClient, session: Session, issu
     url, id = f"/invoices/{issued.id}/mark-sent", hidden(page, "id")
     assert "Enter how it was sent" in words(send(browser, url, id=id, reason=""))
     for _ in range(2):
-        assert send(browser, url, id=id, reason="By letter on 2 April").location == f"/invoices/{issued.id}#messages"
+        assert send(browser, url, id=id, reason="By letter on 2 April").location == f"/invoices/{issued.id}"
     [message] = messages(session)
     assert (message.state, message.by_hand, message.reason) == ("sent", True, "By letter on 2 April")
     document = browser.get(f"/invoices/{issued.id}")
@@ -233,7 +233,7 @@ def make_run(session: Session, issue: bool = True, customers: int = 3) -> Billin
 
 def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, session: Session) -> None:
     run = make_run(session)
-    url = link(browser.get(f"/billing-runs/{run.id}"), "Send 3 documents")
+    url = link(browser.get(f"/billing-runs/{run.id}"), "Send 2 documents")
     page = browser.get(url)
     text = words(page)
     assert "Send 2 documents?" in text
@@ -244,7 +244,9 @@ def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, sessi
     )
     fields = {"shown": hidden(page, "shown")}
     assert send(browser, url, **fields).location == f"/billing-runs/{run.id}"
-    assert "2 messages will be sent shortly." in words(browser.get(f"/billing-runs/{run.id}"))
+    sent = browser.get(f"/billing-runs/{run.id}")
+    assert "2 messages will be sent shortly." in words(sent)
+    assert "No documents can be sent" in words(browser.get(link(sent, "1 document not sent")))
     assert [message.state for message in messages(session)] == ["waiting"] * 2
     again = send(browser, url, **fields)
     assert (again.status_code, "The documents have changed since you saw them." in words(again)) == (422, True)

@@ -22,12 +22,13 @@ from billing_admin.http.lock_waits import bounded_transaction, run_bounded
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.messages.documents import SendingPlan, plan_sending
 from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
-from billing_admin.queries.messages.documents import count_unsent
+from billing_admin.queries.messages.documents import unsent_ids
 from billing_admin.web.frame.customer_field import CustomersField
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -318,15 +319,15 @@ def show(id: UUID) -> ResponseReturnValue:
         report=report,
         job=job,
         documents=_describe_documents(report),
-        unsent=_count_unsent(id) if report.run.state == "done" and has_permission("messages:write") else 0,
+        sending=_plan_sending(id) if report.run.state == "done" and has_permission("messages:write") else None,
         live=report.run.state != "done" and job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
     )
 
 
-def _count_unsent(id: UUID) -> int:
-    """Count the issued documents of a run that have no message."""
-    return count_unsent(db.session(), InvoiceFilter(today(), run=str(id)))
+def _plan_sending(id: UUID) -> SendingPlan:
+    """Return which unsent documents of a run can be sent, and why others cannot."""
+    return plan_sending(db.session(), unsent_ids(db.session(), InvoiceFilter(today(), run=str(id))))
 
 
 @pages.post("/<uuid:id>/continue")

@@ -65,7 +65,7 @@ def send(id: UUID) -> ResponseReturnValue:
     except Conflict as error:
         message_id = error.extra.get("message_id")
         if message_id and message_id == request.form.get("id"):  # a double click
-            return redirect(f"{document_url}#messages", 303)
+            return redirect(document_url, 303)
         flash(error.message, "warning")
         return redirect(url_for("messages.show", id=message_id) if message_id else document_url, 303)
     text = MessageText(proposed.subject, proposed.text)
@@ -81,7 +81,7 @@ def send(id: UUID) -> ResponseReturnValue:
             else:
                 transaction(operations.send_document, id, spec, mail_on(), actor(), now())
                 flash(f"{invoice.number} is in the outbox and will be sent shortly.", "success")
-                return redirect(f"{document_url}#messages", 303)
+                return redirect(document_url, 303)
         preview = preview and not form.errors
         invoice = load_invoice(db.session(), str(id))
     return render_form(
@@ -122,7 +122,7 @@ def mark_sent(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             transaction(operations.mark_document_sent, id, form.reason.data, form.id.data, actor(), now())
             flash(f"{invoice.number} was marked as sent.", "success")
-            return redirect(f"{back}#messages", 303)
+            return redirect(back, 303)
         invoice = load_invoice(db.session(), str(id))
     return render_form("messages/mark_document_sent.html", form, invoice=invoice)
 
