@@ -8,6 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.background.mail_transport import SendOutcome, SendResult
+from billing_admin.db.engine import db
 from billing_admin.domain.message_texts import TEXT_KEYS, built_in_text
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.models import AuditEvent, StoredMessageText
@@ -173,3 +175,24 @@ def test_without_mail_there_is_no_test(admin: FlaskClient, app: Flask, monkeypat
     assert "Send a test to me" not in admin.get(EDIT).text
     page = send(admin, EDIT, subject="Neu", body="Text", version="0", action="test")
     assert "The message to admin@example.com was not sent." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("url", "fields"),
+    [
+        (EDIT, {"subject": "Neu", "body": "Text", "version": "0", "action": "test"}),
+        ("/settings/mail/test", {}),
+    ],
+)
+def test_a_slow_mail_server_holds_no_connection_of_the_database(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch, url: str, fields: dict[str, str]
+) -> None:
+    held = []
+
+    def send_slowly(*_: object) -> SendResult:
+        held.append(db.session().in_transaction())
+        return SendResult(SendOutcome.SENT, (), "250 OK")
+
+    monkeypatch.setattr("billing_admin.background.mail_test.send_now", send_slowly)
+    assert send(admin, url, **fields).status_code < 400
+    assert held == [False]
