@@ -23,7 +23,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import RETRY_DELAYS, Recipient
 from billing_admin.domain.reminders import Pause
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import AuditEvent, Organisation, Rendition
+from billing_admin.models import AuditEvent, Customer, Organisation, Rendition
 from billing_admin.operations.master_data import customers
 from billing_admin.operations.messages import deliveries, documents, messages, reminder_pauses
 from billing_admin.operations.messages.content import Sender, make_content
@@ -92,6 +92,18 @@ def test_a_document_with_missing_characters_is_stored_as_it_was_sent(app: Flask,
     enqueue(invoice)
     send_due(app, Server())
     assert session.scalars(select(Rendition.form)).all() == ["pdf"]
+
+
+def test_a_name_that_an_earlier_version_stored_stops_nobody(app: Flask, session: Session) -> None:
+    old, other = payer(), payer(reference="B", email="ben@example.com")
+    transaction(
+        lambda session: session.execute(update(Customer).where(Customer.id == old.id).values(name="Old \ue000 Ltd"))
+    )
+    invoices = [make_invoice(old).id, make_invoice(other).id]
+    sent = transaction(documents.send_documents, invoices, True, SYSTEM, NOW)
+    assert (len(sent.messages), sent.left_out) == (2, [])
+    send_due(app, Server())
+    assert {stored(id).state for id in sent.messages.values()} == {"sent"}
 
 
 @pytest.mark.parametrize(
