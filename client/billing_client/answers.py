@@ -775,6 +775,26 @@ class LeftOutInvoice:
 
 
 @dataclass(frozen=True)
+class RemindedTotal:
+    """The open amount of the reminders of a run in one currency."""
+
+    currency: str
+    open_amount: Decimal
+
+
+@dataclass(frozen=True)
+class ListedReminderRun:
+    """A reminder run in a list; `client.reminders.get_run` returns its reminders."""
+
+    id: UUID
+    day: date
+    reminder_count: int
+    totals: tuple[RemindedTotal, ...]
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
 class ReminderRun:
     """A reminder run, or the preview of one, which has a `digest`."""
 

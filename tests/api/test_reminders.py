@@ -102,7 +102,10 @@ def test_a_run_is_previewed_confirmed_and_read(overdue: Script) -> None:
     assert (sent["state"], sent["invoices"]) == ("waiting", reminder["invoices"])
     assert sent["recipients"] == ["pay@beta.example"]
     assert content(first)["left_out"] == preview["left_out"]
-    assert [run["id"] for run in content(overdue.get("/reminder-runs"))["data"]] == [A]
+    [listed] = content(overdue.get("/reminder-runs"))["data"]
+    assert (listed["id"], listed["day"], listed["reminder_count"]) == (A, "2026-05-05", 1)
+    assert listed["totals"] == [{"currency": sent["currency"], "open_amount": "10.00"}]
+    assert "reminders" not in listed
     stale = overdue.post("/reminder-runs", {"confirmed": preview["digest"]})
     assert (stale.status_code, code(stale)) == (409, "preview_changed")
 

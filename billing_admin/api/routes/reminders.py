@@ -1,6 +1,6 @@
 """Reminders: their settings, pauses, and runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -43,6 +43,7 @@ from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.reminder_pauses import pause_of_id, pauses
 from billing_admin.queries.messages.reminders import (
+    amounts_of_runs,
     recipients_of_run,
     reminder_run,
     reminder_runs as stored_reminder_runs,
@@ -312,6 +313,27 @@ class ReminderRunOut(ResponseModel):
     created_by: str | None = None
 
 
+class RemindedTotalOut(ResponseModel):
+    """The open amount of the reminders of a run in one currency."""
+
+    currency: str
+    open_amount: str
+
+
+class ListedReminderRunOut(ResponseModel):
+    """A reminder run in a list.
+
+    It has the number of the reminders, and their open amounts by currency.
+    """
+
+    id: UUID
+    day: date
+    reminder_count: int
+    totals: list[RemindedTotalOut]
+    created_at: datetime
+    created_by: str
+
+
 def _preview_out(preview: ReminderPreview, id: UUID | None) -> ReminderRunOut:
     plan = preview.plan
     return ReminderRunOut(
@@ -417,12 +439,26 @@ def post_reminder_run(actor: Actor, body: ReminderRunIn) -> Reply:
     return created_reply(_run_out(db.session(), reminder_run(db.session(), run_id)), is_new)
 
 
-@route("GET", "/reminder-runs", scope="read", query=Paging, response=Listing[ReminderRunOut])
+@route("GET", "/reminder-runs", scope="read", query=Paging, response=Listing[ListedReminderRunOut])
 def list_reminder_runs(query: Paging) -> Reply:
-    """List reminder runs, newest first."""
+    """List reminder runs, newest first, without their reminders."""
     session = db.session()
-    return list_reply(
-        page(session, stored_reminder_runs(), query.limit, query.after), lambda run: _run_out(session, run)
+    runs = page(session, stored_reminder_runs(), query.limit, query.after)
+    amounts = amounts_of_runs(session, [run.id for run in runs.rows])
+    return list_reply(runs, lambda run: _listed_run_out(run, amounts[run.id]))
+
+
+def _listed_run_out(run: ReminderRun, amounts: Mapping[str, int]) -> ListedReminderRunOut:
+    return ListedReminderRunOut(
+        id=run.id,
+        day=run.day,
+        reminder_count=run.reminders,
+        totals=[
+            RemindedTotalOut(currency=currency, open_amount=str(Money(amount, currency)))
+            for currency, amount in amounts.items()
+        ],
+        created_at=run.created_at,
+        created_by=run.created_by,
     )
 
 

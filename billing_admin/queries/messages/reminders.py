@@ -269,6 +269,19 @@ def run_items(session: Session, run_id: UUID) -> list[Any]:
     return list(session.execute(query.order_by(ReminderRunItem.position)))
 
 
+def amounts_of_runs(session: Session, run_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    """Return the reminded amounts of runs in minor units, by currency."""
+    amounts: dict[UUID, dict[str, int]] = defaultdict(dict)
+    amount = cast(func.sum(ReminderRunItem.open_amount), BigInteger).label("amount")
+    columns = (ReminderRunItem.run_id, ReminderRunItem.currency)
+    query = select(*columns, amount).where(
+        is_any_of(ReminderRunItem.run_id, run_ids), ReminderRunItem.message_id.is_not(None)
+    )
+    for row in session.execute(query.group_by(*columns).order_by(*columns)):
+        amounts[row.run_id][row.currency] = int(row.amount)
+    return amounts
+
+
 def recipients_of_run(session: Session, run_id: UUID) -> dict[UUID, list[str]]:
     """Return the addresses of a run's messages."""
     addresses: dict[UUID, list[str]] = defaultdict(list)

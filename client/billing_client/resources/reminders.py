@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import ReminderPause, ReminderRun, ReminderSettings
+from billing_client.answers import ListedReminderRun, ReminderPause, ReminderRun, ReminderSettings
 from billing_client.asking import Key, NewReminderPause, NewReminderRun, ReminderScope, ReminderSettingsChanges
 from billing_client.resources.base import Resource
 
@@ -51,9 +51,9 @@ class Reminders(Resource):
         """
         return self.ask(ReminderRun, calls.REMINDER_RUN_PREVIEW, body={**scope, "dry_run": True})
 
-    def runs(self) -> Iterator[ReminderRun]:
-        """Yield all reminder runs, newest first."""
-        return self.each(ReminderRun, calls.REMINDER_RUN_LIST)
+    def runs(self) -> Iterator[ListedReminderRun]:
+        """Yield all reminder runs, newest first, without their reminders."""
+        return self.each(ListedReminderRun, calls.REMINDER_RUN_LIST)
 
     def get_run(self, id: Key) -> ReminderRun:
         """Return one reminder run, with the states of its messages now."""
