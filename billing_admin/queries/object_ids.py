@@ -52,13 +52,13 @@ def named_objects(session: Session, text: str, types: Iterable[str], limit: int)
     return []
 
 
-def invoice_id(session: Session, name: str) -> UUID:
-    """Return the id of an invoice, named by its id or number.
+def invoice_id(session: Session, name: str, field: str = "invoice") -> UUID:
+    """Return the id of an invoice, named by its id or number in a field.
 
     Raises:
         NotFound: No invoice has this id or number.
     """
     id = session.scalar(select(Invoice.id).where(has_id_or_name(Invoice.id, Invoice.number, name)))
     if id is None:
-        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", "invoice")
+        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", field)
     return id

@@ -22,6 +22,8 @@ __all__ = ["make_token"]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 LARGE = 200 * MIB
+# Too large a body is refused, on the page that offers the field if one refuses it at its field.
+REFUSALS = ("This page accepts", "Use a file of at most")
 URLENCODED = "application/x-www-form-urlencoded"
 CONTENT_TYPES = ("multipart/form-data; boundary=x", URLENCODED, "application/json")
 SPARE = 64 * KIB  # bytes of one read
@@ -137,7 +139,8 @@ def test_no_page_reads_more_than_it_declares(app: Flask, step: int) -> None:
             continue  # files, of which `BILLING_MAX_UPLOAD_MB` is read
         body = Endless(b"a=&")
         for response in sent(admin, rule, method, body, URLENCODED, **{"X-CSRFToken": token}):
-            assert (response.status_code, "This page accepts" in response.text) == (413, True), rule
+            assert response.status_code == 413, rule
+            assert any(refusal in response.text for refusal in REFUSALS), rule
         assert body.bytes_read <= most + SPARE, rule
 
 
@@ -156,7 +159,9 @@ def test_no_page_takes_more_fields_than_it_declares(app: Flask, step: int) -> No
             response = admin.open(
                 address(app, rule), method=method, data=body, content_type=content_type, headers=headers
             )
-            assert (response.status_code, f"{fields:,} fields" in response.text) == (413, True), (rule, content_type)
+            assert response.status_code == 413, (rule, content_type)
+            refusals = (f"{fields:,} fields", REFUSALS[1])
+            assert any(refusal in response.text for refusal in refusals), (rule, content_type)
 
 
 def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> None:

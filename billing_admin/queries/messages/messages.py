@@ -57,7 +57,7 @@ def conditions(session: Session, filters: MessageFilter) -> list[ColumnElement[b
         (f.customer, lambda: Message.customer_id == customer(session, f.customer).id),
         (f.state, lambda: _is_in_state(f.state)),
         (f.purpose, lambda: Message.purpose == f.purpose),
-        (f.document, lambda: Message.id.in_(_about(invoice_id(session, f.document)))),
+        (f.document, lambda: Message.id.in_(_about(invoice_id(session, f.document, "document")))),
         (f.from_, lambda: Message.created_at >= start_of_day(session, f.from_)),
         (f.to, lambda: Message.created_at < start_of_day(session, f.to, days=1)),
         (f.undelivered is True, _is_undelivered),
