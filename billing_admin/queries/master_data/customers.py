@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import contains_text, has_id_or_name, is_any_of, is_any_of_named
+from billing_admin.db.lookup import contains_text, is_any_of, is_any_of_named, parse_uuid
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
@@ -21,7 +21,9 @@ def customer(session: Session, name: str) -> Customer:
     Raises:
         NotFound: No customer has this id or reference.
     """
-    customer = session.scalar(select(Customer).where(has_id_or_name(Customer.id, Customer.reference, name)))
+    id = parse_uuid(name)
+    by_reference = select(Customer).where(Customer.reference == name)
+    customer = session.scalar(by_reference) if id is None else session.get(Customer, id)
     if customer is None:
         raise NotFound("unknown_customer", f"There is no customer “{name[:80]}”.", "customer")
     return customer
