@@ -64,7 +64,8 @@ def send_due(app: Flask, send: Transport = send_mail) -> bool:
     """Send the messages that are due, until none is or the rate is reached.
 
     Returns False if the mail server could not be used. The other messages then keep their attempts, and are sent when the
-    server can be used again. Without a mail server, messages wait, and those of a lost worker are released. Logs errors.
+    server can be used again. While e-mail is not set up, messages wait, and those of a lost worker are
+    released. Logs errors.
     """
     settings: Settings = app.extensions["billing_settings"]
     with app.app_context():
