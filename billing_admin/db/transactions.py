@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -14,7 +14,16 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.prepared import CONNECTION_KEY
 
 # `Session` is re-exported for pages and API, which receive one and may not import SQLAlchemy.
-__all__ = ["Session", "Stream", "check_database", "dry_run", "limit_lock_waits", "open_snapshot", "transaction"]
+__all__ = [
+    "Session",
+    "Stream",
+    "Transact",
+    "check_database",
+    "dry_run",
+    "limit_lock_waits",
+    "open_snapshot",
+    "transaction",
+]
 
 MAX_ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
@@ -22,6 +31,8 @@ SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION = "40001", "40P01", "23505"
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# Runs a function in a transaction: `transaction`, `dry_run`, or a function that calls one of them.
+Transact: TypeAlias = Callable[..., Any]
 
 
 def check_database() -> None:

@@ -4,7 +4,7 @@ Each part has a transaction of its own, so that memory stays small and locks sho
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,13 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
 from billing_admin.models import FilePart, StoredFile
 from billing_admin.operations.audit import record
 
 PART_BYTES = 1 << 20  # bytes
 RETENTION = timedelta(days=30)
-Transact = Callable[..., Any]
 
 
 def store(transact: Transact, chunks: Iterable[bytes], name: str, media_type: str, actor: Actor, now: datetime) -> UUID:

@@ -4,10 +4,9 @@ A worker claims a chunk by locking the next waiting accounts for its transaction
 any host. When a worker dies, its transaction is rolled back and its accounts are waiting again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, literal, null, select, union_all, update
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import has_id_or_name
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import HELD
 from billing_admin.domain.charges import LIKELY_DUPLICATE
@@ -38,8 +38,6 @@ from billing_admin.queries.master_data.organisation import day_of, organisation,
 JOB_KIND = "billing_run"
 PREVIEW_CHANGED = "Charges have changed since this preview. Review the new preview first."
 _set_expected = update_items("expected")
-# Runs a function in a transaction: `db.transactions.transaction`, or a function that calls it.
-Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,18 @@ When a recurring charge ends early, negative charges take back the days after it
 the recurring charge and the period, so a repeated or interrupted run posts nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.days import count_days
@@ -39,8 +40,6 @@ from billing_admin.queries.master_data.organisation import today
 
 BATCH_SIZE = 200
 MAX_AHEAD = timedelta(days=366)
-
-Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(slots=True)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
 from billing_admin.formats.einvoice import check_issued, render_xml
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.models import Invoice
-from billing_admin.operations.invoices.renditions import FACTUR_X, Transact, format_stops, store, stored_pdf
+from billing_admin.operations.invoices.renditions import FACTUR_X, format_stops, store, stored_pdf
 from billing_admin.queries.invoices.renditions import stored_rendition
 
 PDF, XML = "application/pdf", "application/xml"

@@ -4,14 +4,14 @@ A file is stored when it is first downloaded, and never made again.
 """
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json, details_to_json
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.readiness import Shortcoming
@@ -28,8 +28,6 @@ from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 
 FACTUR_X: Final = "factur-x"
-
-Transact = Callable[..., Any]
 
 
 def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: Glyphs, now: datetime) -> bytes:

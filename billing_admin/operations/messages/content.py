@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import CC, REMINDER, TO
@@ -19,7 +20,7 @@ from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
 from billing_admin.models import Message
 from billing_admin.operations.invoices.e_invoices import PDF, XML, issued_e_invoice
-from billing_admin.operations.invoices.renditions import Transact, stored_pdf
+from billing_admin.operations.invoices.renditions import stored_pdf
 from billing_admin.operations.messages.document_messages import PDF_FORMS, text_of_today
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.master_data.organisation import organisation

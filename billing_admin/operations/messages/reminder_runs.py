@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import insert_many
 from billing_admin.db.errors import explain_unavailable
 from billing_admin.db.ids import new_id
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row as Values
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
@@ -58,8 +59,6 @@ PLAN_CHANGED: Final = "The reminders have changed since this preview. Review the
 _ATTEMPTS: Final = 3
 _log = structlog.get_logger(__name__)
 _PDF: Final = "application/pdf"
-# Runs a function in a transaction: `db.transactions.transaction`, or a function that calls it.
-Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def _store(
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool] | None:
-    """Store a run with the messages that are still true.
+    """Store a run with the messages that are still correct.
 
     `printed` has them by the digests of their reminders, and None for one that could not be made. Returns None if a
     reminder has changed, unless the run leaves those out.

@@ -1,15 +1,16 @@
 """Send statements of account to customers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
 
 from billing_admin.db.errors import explain_unavailable
+from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_day_range
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
@@ -41,7 +42,6 @@ from billing_admin.queries.messages.texts import load_template
 from billing_admin.queries.payments.receivables import statements
 
 PDF = "application/pdf"
-Transact: TypeAlias = Callable[..., Any]
 _log = structlog.get_logger(__name__)
 
 
