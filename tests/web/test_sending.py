@@ -122,7 +122,7 @@ def test_recipients_subject_and_text_are_chosen(browser: FlaskClient, session: S
     [
         ({"to": []}, "Choose To for at least one recipient."),
         ({"address": "cora@"}, "cora@"),
-        ({"subject": ""}, "Enter a subject."),
+        ({"subject": ""}, "Enter the subject."),
     ],
     ids=["nobody", "address", "subject"],
 )

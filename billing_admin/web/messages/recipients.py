@@ -63,7 +63,7 @@ class MessageForm(RecipientsForm):
     `id` prevents a second message on a double click. `shown` is a digest of the subject and text that the page proposed.
     """
 
-    subject = TextField("Subject", blank_message="Enter a subject.", max_length=MAX_SUBJECT_LENGTH)
+    subject = TextField("Subject", blank_message="Enter the subject.", max_length=MAX_SUBJECT_LENGTH)
     text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
     id = NewIdField()
     shown = HiddenField()
