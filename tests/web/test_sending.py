@@ -1,6 +1,7 @@
 """Send documents: one with recipients and text, many of a filter, and with their issue."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -382,9 +383,13 @@ def test_message_is_cancelled_or_marked_as_sent(browser: FlaskClient, session: S
     uncertain = make_message(customer=make_customer(reference="Other"), state="uncertain")
     page = browser.get(f"/messages/{waiting.id}")
     url = link(page, "Cancel message")
+    assert "Cancel message?" in words(browser.get(url))
     assert "Enter a reason." in words(send(browser, url, reason=""))
+    assert "anna@example.com Anna To Not sent yet" in words(page)
     assert send(browser, url, reason="Too early").location == f"/messages/{waiting.id}"
-    assert "The message was cancelled." in words(browser.get(f"/messages/{waiting.id}"))
+    cancelled = words(browser.get(f"/messages/{waiting.id}"))
+    assert "The message was cancelled." in cancelled
+    assert "anna@example.com Anna To Not sent –" in cancelled
     assert not has_link(browser.get(f"/messages/{uncertain.id}"), "Cancel message")
     url = link(browser.get(f"/messages/{uncertain.id}"), "Mark as sent")
     send(browser, url, reason="Arrived, says Anna")
@@ -404,7 +409,7 @@ def test_selected_messages_are_changed_together(
     waiting = make_message(make_invoice())
     ids = [str(message.id) for message in (*failed, waiting)]
     page = send(browser, "/messages/selected/again?state=failed", id=ids)
-    assert "Send again: 2 messages?" in words(page)
+    assert "Send 2 messages again?" in words(page)
     assert "1 other selected message cannot be sent again and will not change." in words(page)
     refused = send(browser, "/messages/selected/again", id=ids, confirmed="1", reason="")
     assert (refused.status_code, "Enter a reason." in words(refused)) == (422, True)
@@ -416,6 +421,26 @@ def test_selected_messages_are_changed_together(
     handed_over = make_message(make_invoice(acme), state="sent")
     none = send(browser, "/messages/selected/cancel", id=[str(handed_over.id)])
     assert "None of the selected messages can be cancelled." in words(browser.get(none.location))
+
+
+def test_selected_message_and_its_repeat_are_sent_again_once(
+    browser: FlaskClient, session: Session, acme: Customer, issued: Invoice
+) -> None:
+    waiting = make_message(make_invoice(acme), state="failed")
+    make_message(customer=acme, again_of=waiting.id, again_reason="Corrected")
+    first = make_message(issued, state="failed")
+    repeat = make_message(
+        issued, state="failed", again_of=first.id, again_reason="Corrected", now=NOW + timedelta(minutes=5)
+    )
+    ids = [str(message.id) for message in (waiting, first, repeat)]
+    page = send(browser, "/messages/selected/again", id=ids)
+    assert "Send 1 message again?" in words(page)
+    assert "2 other selected messages cannot be sent again and will not change." in words(page)
+    response = send(browser, "/messages/selected/again", id=ids, confirmed="1", reason="The server is up again")
+    assert response.status_code == 303
+    assert sorted(str(message.again_of) for message in messages(session) if message.state == "waiting") == sorted(
+        [str(waiting.id), str(first.id)]
+    )
 
 
 def test_attachments_of_a_message_are_opened(browser: FlaskClient, session: Session, issued: Invoice) -> None:

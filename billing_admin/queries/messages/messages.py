@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.messages import STATES, WITHDRAWN
+from billing_admin.domain.messages import STATES, UNFINISHED, WITHDRAWN
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
 from billing_admin.queries.master_data.customers import customer, matches_customer
 from billing_admin.queries.master_data.organisation import start_of_day
@@ -182,6 +182,12 @@ def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     reasons = select(Message.reason).where(*delayed, Message.attempted_at.is_not(None))
     reason = session.scalar(reasons.order_by(Message.attempted_at.desc(), Message.id).limit(1))
     return DelayedMessages(count, since, reason or "")
+
+
+def waiting_repeats(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these first messages have a repeat that waits or is being sent."""
+    query = select(Message.again_of).where(is_any_of(Message.again_of, ids), Message.state.in_(UNFINISHED))
+    return {id for id in session.scalars(query) if id}
 
 
 def later_messages(session: Session, row: Message) -> list[Message]:

@@ -1,6 +1,6 @@
 """The outbox: messages to customers, and the outcome of each for its recipients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -76,10 +76,11 @@ class AgainForm(RecipientsForm, ReasonForm):
 class Act:
     """A change of messages, with its texts.
 
-    `problem` returns why it does not apply to a state, `change` makes it.
+    `problem` returns why it does not apply to a state, `change` makes it. `order` has a place for the messages, such as
+    “Cancel {}”.
     """
 
-    verb: str
+    order: str
     past_participle: str
     consequence: str
     hint: str
@@ -101,7 +102,7 @@ def _send_again(session: Session, id: UUID, reason: str, mail_on: bool, actor: A
 
 ACTS: Final[Mapping[str, Act]] = {
     "cancel": Act(
-        "Cancel",
+        "Cancel {}",
         "cancelled",
         "It will not be sent. The documents can then be sent in another message.",
         "Shown in the history.",
@@ -109,7 +110,7 @@ ACTS: Final[Mapping[str, Act]] = {
         _cancel,
     ),
     "mark-sent": Act(
-        "Mark as sent",
+        "Mark {} as sent",
         "marked as sent",
         "No further attempt will be made to send it.",
         "How it was sent, such as: by letter on 28 November. Shown in the history.",
@@ -117,7 +118,7 @@ ACTS: Final[Mapping[str, Act]] = {
         _mark,
     ),
     "again": Act(
-        "Send again",
+        "Send {} again",
         "sent again",
         "It goes to the contacts that get such messages today, with the same text and attachments.",
         "Shown in the history.",
@@ -269,6 +270,8 @@ def change_selected(action: str) -> ResponseReturnValue:
     act, back, form = ACTS[action], filtered_url("messages.index"), ReasonForm()
     chosen = queries.messages_of_ids(db.session(), selected_ids())
     ready = [message for message in chosen if act.problem(message.state) is None]
+    if action == "again":
+        ready = _last_of_each(ready)
     ids = [message.id for message in ready]
     if not ids:
         flash(f"None of the selected messages can be {act.past_participle}.", "warning")
@@ -291,6 +294,17 @@ def change_selected(action: str) -> ResponseReturnValue:
         selected=True,
         skipped=len(chosen) - len(ready),
     )
+
+
+def _last_of_each(messages: Sequence[Message]) -> list[Message]:
+    """Return the last of messages that repeat each other, unless another repeat waits.
+
+    Each message is so sent again once.
+    """
+    ordered = sorted(messages, key=lambda message: message.created_at)
+    last = {message.again_of or message.id: message.id for message in ordered}
+    waiting = queries.waiting_repeats(db.session(), last)
+    return [message for message in messages if message.id in {last[id] for id in last.keys() - waiting}]
 
 
 def _change_all(
