@@ -13,7 +13,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Invoice, Message, ReminderRun
+from billing_admin.operations.messages.messages import cancel_message
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
 from tests.messages import make_message
 from tests.people import send, signed_in
@@ -82,6 +85,16 @@ def test_three_clicks_from_the_overdue_list_to_sent_reminders(admin: FlaskClient
     again = words(admin.get("/reminders").text)
     assert "No reminders are due" in again
     assert "A reminder is waiting in the outbox 3" in again
+
+
+def test_result_counts_what_was_sent_and_says_why_not(admin: FlaskClient, session: Session) -> None:
+    run = send(admin, PREVIEW, **shown(admin.get(PREVIEW).text)).location
+    (beta,) = [message for message in messages(session) if message.recipients[0].address == "pay@beta.example"]
+    transaction(cancel_message, beta.id, "Paid by cheque", SYSTEM, LATER)
+    result = words(admin.get(str(run)).text)
+    assert "1 reminder, 1 not sent" in result
+    assert "Cancelled Message to Beta Ltd Paid by cheque 30.00 USD" in result
+    assert "Total in USD 120.00 USD" in result
 
 
 def test_due_reminders_are_counted_by_level(admin: FlaskClient) -> None:

@@ -260,6 +260,7 @@ def run_items(session: Session, run_id: UUID) -> list[Any]:
             Customer.name.label("customer_name"),
             Invoice.number.label("invoice_number"),
             Message.state.label("message_state"),
+            Message.reason.label("message_reason"),
         )
         .join(Customer, Customer.id == ReminderRunItem.customer_id)
         .join(Invoice, Invoice.id == ReminderRunItem.invoice_id)

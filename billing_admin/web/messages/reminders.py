@@ -18,6 +18,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.formatting import format_money
+from billing_admin.domain.messages import COUNTS_AS_SENT, UNFINISHED
 from billing_admin.domain.reminders import (
     COVERED,
     CUSTOMER_PAUSED,
@@ -290,10 +291,11 @@ def _describe_result(run_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SentReminder:
-    """A message of a run, with its invoices."""
+    """A message of a run, with its invoices; `reason` says why it was not sent."""
 
     message_id: UUID
     state: str
+    reason: str
     customer_id: UUID
     customer_name: str
     currency: str
@@ -304,6 +306,11 @@ class SentReminder:
         """The sum that was due, in minor units."""
         return sum(item.open_amount for item in self.items)
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether it was sent, may have been, or will be."""
+        return self.state in UNFINISHED | COUNTS_AS_SENT
+
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
@@ -312,12 +319,15 @@ def show(id: UUID) -> ResponseReturnValue:
     run, items = queries.reminder_run(session, id), queries.run_items(session, id)
     reminded = [row for row in items if row.message_id]
     left_out = [row for row in items if row.reason]
+    reminders = [_sent_reminder(list(rows)) for _, rows in groupby(reminded, attrgetter("message_id"))]
+    sent = [reminder for reminder in reminders if reminder.is_sent]
     return render_template(
         "reminders/show.html",
         run=run,
         names=REMINDER_NAMES,
-        reminders=[_sent_reminder(list(rows)) for _, rows in groupby(reminded, attrgetter("message_id"))],
-        sums=_sums((row.currency, row.open_amount) for row in reminded),
+        reminders=reminders,
+        sent=len(sent),
+        sums=_sums((reminder.currency, reminder.open_amount) for reminder in sent),
         exclusions=[_stored_exclusion(row) for row in left_out[:MAX_ROWS]],
         left_out=len(left_out),
     )
@@ -326,7 +336,13 @@ def show(id: UUID) -> ResponseReturnValue:
 def _sent_reminder(items: Sequence[Any]) -> SentReminder:
     first = items[0]
     return SentReminder(
-        first.message_id, first.message_state, first.customer_id, first.customer_name, first.currency, items
+        message_id=first.message_id,
+        state=first.message_state,
+        reason=first.message_reason,
+        customer_id=first.customer_id,
+        customer_name=first.customer_name,
+        currency=first.currency,
+        items=items,
     )
 
 
