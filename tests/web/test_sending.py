@@ -423,6 +423,18 @@ def test_selected_messages_are_changed_together(
     assert "None of the selected messages can be cancelled." in words(browser.get(none.location))
 
 
+def test_text_that_is_sent_again_is_shown(browser: FlaskClient, session: Session, issued: Invoice) -> None:
+    url = f"/invoices/{issued.id}/mark-sent"
+    send(browser, url, id=hidden(browser.get(url), "id"), reason="By letter on 2 April")
+    [marked] = messages(session)
+    page = browser.get(f"/messages/{marked.id}/again")
+    fields: dict[str, Any] = {"id": hidden(page, "id"), "to": ["anna@example.com"], "address": ""}
+    send(browser, f"/messages/{marked.id}/again", reason="Lost", **fields)
+    again = messages(session)[-1]
+    assert "Dear Anna" in again.text
+    assert f"Subject {again.subject} Attachments {issued.number}.pdf {' '.join(again.text.split())}" in words(page)
+
+
 def test_selected_message_and_its_repeat_are_sent_again_once(
     browser: FlaskClient, session: Session, acme: Customer, issued: Invoice
 ) -> None:

@@ -171,7 +171,7 @@ def send_again(
     customer = session.get_one(Customer, row.customer_id)
     if customer.archived_at is not None:
         raise Conflict("customer_archived", archived_problem(customer.name), "customer")
-    again = replace(_copy(session, row), id=new_id, again_of=first_id, again_reason=checked_reason)
+    again = replace(copy_message(session, row), id=new_id, again_of=first_id, again_reason=checked_reason)
     to = checked or load_recipients(session, [row.customer_id], row.purpose).get(row.customer_id)
     if not to:
         problem = no_recipient(customer.name, row.purpose)
@@ -190,8 +190,8 @@ def _check_same(
     refuse_differences(f"Message {stored.id}", differs, "id")
 
 
-def _copy(session: Session, row: Message) -> NewMessage:
-    """Return a new message like a stored one.
+def copy_message(session: Session, row: Message) -> NewMessage:
+    """Return the message that sends a stored one again.
 
     A document that a person sent by other means has no text and no attachments, so they are made.
     """

@@ -120,7 +120,8 @@ ACTS: Final[Mapping[str, Act]] = {
     "again": Act(
         "Send {} again",
         "sent again",
-        "It goes to the contacts that get such messages today, with the same text and attachments.",
+        "It goes to the contacts that get such messages today, with the same text and attachments. A document that was marked"
+        " as sent without a message gets the text from the settings.",
         "Shown in the history.",
         again_problem,
         _send_again,
@@ -244,7 +245,8 @@ def again(id: UUID) -> ResponseReturnValue:
             flash("The message will be sent again shortly.", "success")
             return redirect(url_for("messages.show", id=new_id), 303)
         message = queries.message(db.session(), id)
-    return render_form("messages/again.html", form, message=message, mail_on=mail_on())
+    copy = operations.copy_message(db.session(), message)
+    return render_form("messages/again.html", form, message=message, copy=copy, mail_on=mail_on())
 
 
 @pages.route("/<uuid:id>/<any(cancel, 'mark-sent'):action>", methods=["GET", "POST"])
