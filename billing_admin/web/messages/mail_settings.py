@@ -46,7 +46,7 @@ def show() -> ResponseReturnValue:
 def send_test() -> ResponseReturnValue:
     """Send a test message to the person who asks for it."""
     address, organisation = actor().name, current_organisation().name
-    db.session.rollback()  # no snapshot and no connection while the server is slow
+    db.session.close()  # no snapshot and no connection while the server is slow
     try:
         result = send_test_message(_settings(), organisation, address, now())
     except Invalid as error:

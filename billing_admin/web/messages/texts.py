@@ -157,7 +157,7 @@ def _load_text(key: str, language: str) -> TextInUse:
 def _send_test(preview: TextPreview, language: str) -> TestResult:
     """Send a preview to the person, and return the result in words."""
     address, organisation, message = actor().name, current_organisation().name, preview.text
-    db.session.rollback()  # no snapshot and no connection while the server is slow
+    db.session.close()  # no snapshot and no connection while the server is slow
     try:
         result = send_preview(_settings(), organisation, address, message.subject, message.body, language, now())
     except Invalid as error:
