@@ -97,6 +97,21 @@ def test_result_counts_what_was_sent_and_says_why_not(admin: FlaskClient, sessio
     assert "Total in USD 120.00 USD" in result
 
 
+def test_message_of_a_reminder_is_read_before_it_is_sent(admin: FlaskClient, session: Session) -> None:
+    url = link(admin.get(PREVIEW), "Show message to Beta Ltd")
+    page = admin.get(url)
+    text = words(page)
+    letter = admin.get(link(page, "reminder-BETA-USD-2026-05-05.pdf"))
+    assert (letter.status_code, letter.content_type, letter.data[:5]) == (200, "application/pdf", b"%PDF-")
+    assert admin.get(url.replace("?", "/9.pdf?")).status_code == 404
+    assert messages(session) == []
+    send(admin, PREVIEW, **shown(admin.get(PREVIEW).text))
+    (beta,) = [message for message in messages(session) if message.recipients[0].address == "pay@beta.example"]
+    assert f"Subject {beta.subject}" in text
+    assert " ".join(beta.text.split()) in text
+    assert admin.get(url).status_code == 404
+
+
 def test_due_reminders_are_counted_by_level(admin: FlaskClient) -> None:
     text = words(admin.get("/reminders").text)
     assert "Payment reminder 3 150.00 USD 2 e-mails: one for each customer and currency." in text

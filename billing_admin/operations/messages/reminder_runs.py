@@ -267,7 +267,7 @@ def _message_or_none(session: Session, reminder: PlannedReminder, glyphs: Glyphs
     One customer must not stop the reminders of all others.
     """
     try:
-        return _message(session, reminder, glyphs, now)
+        return reminder_message(session, reminder, glyphs, now)
     except Exception as error:
         if explain_unavailable(error) is not None:
             raise
@@ -275,7 +275,7 @@ def _message_or_none(session: Session, reminder: PlannedReminder, glyphs: Glyphs
         return None
 
 
-def _message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage:
+def reminder_message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage:
     """Return the message of a reminder, with its letter and attachments."""
     account, level = reminder.account, reminder.level
     row = session.get_one(Customer, account.customer_id)

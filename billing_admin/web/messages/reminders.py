@@ -16,7 +16,7 @@ from billing_admin.background import wake_worker
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.messages import COUNTS_AS_SENT, UNFINISHED
 from billing_admin.domain.reminders import (
@@ -33,7 +33,9 @@ from billing_admin.domain.reminders import (
     describe_reason,
 )
 from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.operations.messages import reminder_runs as operations
+from billing_admin.operations.messages.outbox import NewMessage
 from billing_admin.operations.messages.reminder_runs import MAX_ATTACHED, ReminderPreview, ReminderRunSpec
 from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
@@ -116,6 +118,52 @@ def preview() -> ResponseReturnValue:
         flash(error.message, "danger")
         return redirect(url_for("reminders.index"), 303)
     return _render_preview(shown, ConfirmForm(formdata=None))
+
+
+@pages.get("/preview/<uuid:customer_id>")
+def preview_message(customer_id: UUID) -> ResponseReturnValue:
+    """Show the message of a reminder that is due, as it would be sent now."""
+    currency, message = currency_param(), _planned_message(customer_id)
+    names = [file.name for file in message.files]
+    urls = [
+        url_for("reminders.preview_file", customer_id=customer_id, currency=currency, position=position)
+        for position in range(1, len(names) + 1)
+    ]
+    urls += [url_for("invoices.download_pdf", id=attachment.invoice_id) for attachment in message.attachments]
+    names += [attachment.name for attachment in message.attachments]
+    return render_template(
+        "reminders/message.html",
+        message=message,
+        customer=load_customers(db.session(), [customer_id])[customer_id],
+        attachments=list(zip(names, urls, strict=True)),
+    )
+
+
+@pages.get("/preview/<uuid:customer_id>/<int:position>.pdf")
+def preview_file(customer_id: UUID, position: int) -> ResponseReturnValue:
+    """Send a letter of a reminder that is due, as it would be sent now."""
+    files = _planned_message(customer_id).files
+    if not 1 <= position <= len(files):
+        raise NotFound("unknown_attachment", f"The reminder has no letter {position}.", "position")
+    file = files[position - 1]
+    return unrecorded_attachment(file.data, file.name, file.media_type)
+
+
+def _planned_message(customer_id: UUID) -> NewMessage:
+    """Return the message of the reminder that is due for a customer.
+
+    Its currency is that in the URL.
+
+    Raises:
+        NotFound: No reminder is due.
+    """
+    spec = ReminderRunSpec(customers=(str(customer_id),), currency=currency_param() or None)
+    reminders = operations.preview_reminders(db.session(), spec, now()).plan.reminders
+    if not reminders:
+        raise NotFound(
+            "not_due", "No reminder is due for this customer. It may have changed since the preview.", "customer"
+        )
+    return operations.reminder_message(db.session(), reminders[0], load_glyphs(_settings().fonts), now())
 
 
 @pages.post("/preview", provide_automatic_options=False)  # `preview` answers OPTIONS at this URL
