@@ -208,8 +208,8 @@ def test_a_change_while_letters_are_printed_is_noticed(
         made.append(args)
         return message(*args)
 
-    message = reminder_runs._message
-    monkeypatch.setattr(reminder_runs, "_message", print_slowly)
+    message = reminder_runs.reminder_message
+    monkeypatch.setattr(reminder_runs, "reminder_message", print_slowly)
     run(session, after(3))
     [row] = messages(session)
     assert "60.00 USD" in row.text
@@ -330,14 +330,14 @@ def test_a_customer_whose_letter_cannot_be_made_does_not_stop_the_others(
     session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_invoice(make_customer(reference="OTHER", email="a@other.example"))
-    message = reminder_runs._message
+    message = reminder_runs.reminder_message
 
     def print_or_fail(session: Session, reminder: Any, *args: Any) -> Any:
         if reminder.account.reference == "ACME":
             raise RuntimeError("no glyph")
         return message(session, reminder, *args)
 
-    monkeypatch.setattr(reminder_runs, "_message", print_or_fail)
+    monkeypatch.setattr(reminder_runs, "reminder_message", print_or_fail)
     assert reasons(session, run(session, after(3))) == [("ACME", "not_made")]
     assert [levels(row) for row in messages(session)] == [[("INV-2026-00002", 1)]]
 
@@ -354,8 +354,8 @@ def test_a_confirmed_run_leaves_out_what_changes_while_letters_are_printed(
         made.append(reminder.account.reference)
         return message(session, reminder, *args)
 
-    message = reminder_runs._message
-    monkeypatch.setattr(reminder_runs, "_message", print_slowly)
+    message = reminder_runs.reminder_message
+    monkeypatch.setattr(reminder_runs, "reminder_message", print_slowly)
     digest = preview_reminders(session, ReminderRunSpec(), after(3)).digest
     assert reasons(session, run(session, after(3), confirmed=digest)) == [("ACME", "changed")]
     assert made == ["ACME", "OTHER"]

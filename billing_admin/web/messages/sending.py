@@ -14,6 +14,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import Recipient, check_recipients
 from billing_admin.domain.text import MAX_REASON_LENGTH
@@ -134,8 +135,8 @@ def send_many() -> ResponseReturnValue:
     back = url_for("billing_runs.show", id=filters.run) if filters.run else filtered_url("invoices.index")
     if (unsent := count_unsent(db.session(), filters)) > MAX_DOCUMENTS:
         flash(
-            f"{unsent:,} documents were not sent. At most {MAX_DOCUMENTS:,} can be sent at once: narrow the list, such as"
-            " by issue date.",
+            f"{format_whole(unsent)} documents were not sent. At most {format_whole(MAX_DOCUMENTS)} can be sent at once:"
+            " narrow the list, such as by issue date.",
             "warning",
         )
         return redirect(url_for("invoices.index", run=filters.run, sent=0) if filters.run else back, 303)
