@@ -22,13 +22,16 @@ from billing_admin.domain.webhooks import format_moment
 class RelatedDocuments:
     """The documents related to a document: their numbers, and the id of a draft.
 
-    A draft has no number.
+    A draft has no number. `message_states` are those of the messages that send the document, oldest first; `sent` counts
+    reminders as well.
     """
 
     corrects: str | None = None
     credit_notes: Sequence[str] = ()
     replaces: str | None = None
     replaced_by: UUID | None = None
+    sent: bool = False
+    message_states: Sequence[str] = ()
 
 
 NO_RELATED_DOCUMENTS = RelatedDocuments()
@@ -60,6 +63,8 @@ def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: da
         "lines": [_line(line, row) for line in document.lines],
         "taxes": [_tax(tax, row) for tax in sorted(document.taxes, key=lambda tax: (tax["category"], tax["position"]))],
         **base_currency_members(row["details"], row["tax_in_base"]),
+        "sent": related.sent,
+        "message_state": related.message_states[-1] if related.message_states else None,
     }
 
 

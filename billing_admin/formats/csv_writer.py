@@ -146,7 +146,7 @@ def _on_postgresql(column: Column, currency: Cell, formula_rule: int = FORMULA_R
             return _minor_digits(currency, lambda digits: _scaled(value, digits))
         case Kind.MOMENT:
             seconds = func.left(_as_text(func.timezone(literal_column("'UTC'"), value)), 19)
-            return func.concat(func.replace(seconds, _literal(" "), _literal("T")), _literal("Z"))
+            return func.replace(seconds, _literal(" "), _literal("T")).op("||")(_literal("Z"))  # NULL stays NULL
         case Kind.FLAG:
             return _as_text(value)
 

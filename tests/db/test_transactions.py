@@ -182,6 +182,7 @@ def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
             anchor_on=DAY,
             starts_on=DAY,
             created_at=NOW,
+            purchase_order="",
         )
     )
 

@@ -118,7 +118,7 @@ class Everything:
 
     def _value(self, name: str, converter: Any, id: UUID) -> object:
         named = {"ref": "ACME", "reference": "ACME", "code": "support", "currency": "EUR", "year": 2026} | self.others
-        named |= {"number": "INV-2026-00001", "sha256": self.logo}
+        named |= {"number": "INV-2026-00001", "sha256": self.logo, "key": "invoice", "language": "en"}
         return next(iter(getattr(converter, "items", ())), named.get(name, id))
 
 

@@ -188,12 +188,16 @@ def test_invoices_are_filtered_by_whether_they_were_sent(
     assert "Overdue Failed" in unsent
 
 
+@pytest.mark.both_databases
 def test_export_has_a_row_for_each_recipient(browser: FlaskClient, issued: Invoice) -> None:
     make_message(issued, subject="=1+1", state="sent", recipients=(ANNA, BEN))
     make_message(issued, level=1, state="sent", by_hand=True, recipients=(), reason="By letter", now=NOW + timedelta(1))
+    make_message(make_invoice(), recipients=(BEN,), now=NOW - timedelta(1))
     page = browser.get(link(browser.get("/messages"), "Export CSV"))
-    assert "Rows 3 recipients" in words(page)
+    assert "Rows 4 recipients" in words(page)
     rows = list(csv.DictReader(io.StringIO(browser.get("/exports/messages.csv").text)))
-    assert [row["recipient"] for row in rows] == ["", "anna@example.com", "ben@example.com"]
-    assert [row["documents"] for row in rows] == [issued.number] * 3
+    assert [row["recipient"] for row in rows] == ["", "anna@example.com", "ben@example.com", "ben@example.com"]
+    assert [row["documents"] for row in rows[:3]] == [issued.number] * 3
+    assert [row["finished_at"] != "" for row in rows] == [True, True, True, False]
+    assert browser.get("/exports/messages.xlsx").status_code == 200
     assert (rows[1]["subject"], rows[1]["result"], rows[0]["marked_as_sent"]) == ("'=1+1", "accepted", "true")

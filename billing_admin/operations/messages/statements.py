@@ -207,7 +207,7 @@ def _check_currency(session: Session, customer: Customer, currency: str, day: da
     used = statements(session, customer.id, day)
     if currency not in used:
         choices = ", ".join(sorted({customer.currency, *used}))
-        message = f"{customer.name} has no documents or payments in {currency}. Choose {choices}."
+        message = f"{customer.name} has no documents or payments in {currency[:80]}. Choose {choices}."
         raise Invalid("unused_currency", message, "currency")
 
 

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import DocumentRows
+from billing_admin.domain.messages import DOCUMENT, was_sent
 from billing_admin.domain.webhook_payloads import RelatedDocuments, charge_payload, invoice_payload, message_payload
-from billing_admin.models import Customer, Invoice, Message
+from billing_admin.models import Customer, Invoice, Message, MessageDocument
 from billing_admin.queries.charges.charges import charges_by_id
 from billing_admin.queries.invoices.document_rows import load_document_rows
 
@@ -49,6 +50,7 @@ def invoice_payloads(
     related_ids = {row[name] for row in invoices for name in ("corrects_id", "replaces_id") if row[name] is not None}
     numbers = _numbers(session, related_ids)
     credit_notes = _credit_note_numbers(session, [row["id"] for row in invoices if row["credited"]])
+    messages = _message_states(session, [row["id"] for row in invoices])
     return [
         invoice_payload(
             document,
@@ -57,6 +59,8 @@ def invoice_payloads(
                 credit_notes=credit_notes.get(document.invoice["id"], ()),
                 replaces=numbers.get(document.invoice["replaces_id"]),
                 replaced_by=replaced_by,
+                sent=was_sent(state for _, state in messages[document.invoice["id"]]),
+                message_states=[state for purpose, state in messages[document.invoice["id"]] if purpose == DOCUMENT],
             ),
             today,
         )
@@ -80,6 +84,19 @@ def _credit_note_numbers(session: Session, ids: Sequence[UUID]) -> dict[Any, lis
         for row in session.execute(query.order_by(Invoice.issue_date, Invoice.sequence)):
             numbers[row.corrects_id].append(str(row.number))
     return numbers
+
+
+def _message_states(session: Session, ids: Collection[UUID]) -> dict[Any, list[tuple[str, str]]]:
+    """Return purpose and state of the messages of each document, oldest first."""
+    states: dict[Any, list[tuple[str, str]]] = defaultdict(list)
+    query = (
+        select(MessageDocument.invoice_id, MessageDocument.purpose, Message.state)
+        .join(Message, Message.id == MessageDocument.message_id)
+        .where(is_any_of(MessageDocument.invoice_id, ids))
+    )
+    for row in session.execute(query.order_by(Message.created_at, Message.id)):
+        states[row.invoice_id].append((row.purpose, row.state))
+    return states
 
 
 def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
