@@ -238,6 +238,7 @@ def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, sessi
     page = browser.get(url)
     text = words(page)
     assert "Send 2 documents?" in text
+    assert "Billing run: 2 Apr 2026, " in text
     assert "1 document will not be sent No contact gets invoices: 1" in text
     assert "C2 No contact gets invoices" in text
     assert re.search(

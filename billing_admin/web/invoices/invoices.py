@@ -26,7 +26,7 @@ from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
 from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
-from billing_admin.models import Customer, Invoice
+from billing_admin.models import BillingRun, Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
 from billing_admin.operations.messages.documents import send_documents
@@ -61,6 +61,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.template_filters import moment
 from billing_admin.web.messages.sending_plans import SENT_ALREADY, mail_on, plan_of_drafts, wants_to_send
 
 WRITE = "billing:write"
@@ -114,9 +115,15 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("issued_to", "Issue date to", format_day(filters.issued_to) if filters.issued_to else ""),
         ("due_from", "Due date from", format_day(filters.due_from) if filters.due_from else ""),
         ("due_to", "Due date to", format_day(filters.due_to) if filters.due_to else ""),
-        ("run", "Billing run", filters.run),
+        ("run", "Billing run", _run_name(filters.run)),
         ("sent", "Sent to the customer", "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
     )
+
+
+def _run_name(id: str) -> str:
+    """Return the start of a billing run, or its id if there is none."""
+    run = db.session().get(BillingRun, UUID(id)) if id else None
+    return moment(run.created_at) if run else id
 
 
 @pages.get("")
