@@ -222,7 +222,7 @@ def test_settings_logo_and_bank_accounts(billing: Client, tmp_path: Path) -> Non
 def test_message_texts_are_changed_and_restored(billing: Client) -> None:
     assert len(list(billing.message_texts.list())) == 24
     text = billing.message_texts.get("reminder-1", "de")
-    assert (text.built_in, "documents" in text.fields, text.etag) == (True, True, '"0"')
+    assert (text.built_in, "documents" in text.fields, text.etag) == (True, True, '"1"')
     changed = billing.message_texts.update(text, subject="Erinnerung: {numbers}")
     assert (changed.built_in, changed.subject, changed.body) == (False, "Erinnerung: {numbers}", text.body)
     with pytest.raises(Stale):

@@ -47,7 +47,7 @@ def test_a_text_is_changed_and_the_built_in_one_restored(admin: FlaskClient, ses
     page = admin.get(EDIT)
     assert field(page, "subject") == "Rechnung {number} von {seller}"
     assert textarea(page, "body") == built_in_text("invoice", "de").body
-    response = send(admin, EDIT, subject="Ihre Rechnung {number}", body="Hallo\r\n\r\n{seller}", version="0")
+    response = send(admin, EDIT, subject="Ihre Rechnung {number}", body="Hallo\r\n\r\n{seller}", version="1")
     assert (response.status_code, response.location) == (303, SHOW)
     page = admin.get(SHOW)
     assert "The text “Invoice, German” was saved." in words(page)
@@ -59,7 +59,7 @@ def test_a_text_is_changed_and_the_built_in_one_restored(admin: FlaskClient, ses
     assert "The built-in text “Invoice, German” is in use again." in words(admin.get(SHOW))
     page = admin.get(EDIT)
     assert field(page, "subject") == "Rechnung {number} von {seller}"
-    assert hidden(page, "version").startswith("2")
+    assert hidden(page, "version").startswith("3")
     send(admin, RESTORE)
     events = fresh(session, select(AuditEvent).where(AuditEvent.object_type == "message_text"))
     assert sorted(event.action for event in events) == ["message_text.changed", "message_text.restored"]
@@ -81,7 +81,7 @@ def test_a_text_is_changed_and_the_built_in_one_restored(admin: FlaskClient, ses
 def test_a_wrong_text_is_refused_and_kept(
     admin: FlaskClient, session: Session, subject: str, body: str, sentence: str, action: str
 ) -> None:
-    page = send(admin, EDIT, subject=subject, body=body, version="0", action=action)
+    page = send(admin, EDIT, subject=subject, body=body, version="1", action=action)
     assert page.status_code == 422
     assert sentence in words(page)
     assert (field(page, "subject"), textarea(page, "body").strip()) == (subject, body.strip())
@@ -89,8 +89,8 @@ def test_a_wrong_text_is_refused_and_kept(
 
 
 def test_another_persons_change_is_shown_before_it_is_replaced(admin: FlaskClient, session: Session) -> None:
-    send(admin, EDIT, subject="Theirs", body="Text", version="0")
-    page = send(admin, EDIT, subject="Mine", body="Text", version="0")
+    send(admin, EDIT, subject="Theirs", body="Text", version="1")
+    page = send(admin, EDIT, subject="Mine", body="Text", version="1")
     assert page.status_code == 422
     assert "Other values were saved after you opened this form" in words(page)
     assert "Subject Theirs Mine" in words(page)
@@ -103,7 +103,7 @@ def test_a_preview_has_the_latest_document_of_the_language_and_stores_nothing(
 ) -> None:
     make_invoice(make_customer(name="{total} GmbH", reference="KUNDE", currency="EUR", language="de"))
     page = send(
-        admin, EDIT, subject="Neu: {number}", body="Hallo {customer},\n{{}} {total}", version="0", action="preview"
+        admin, EDIT, subject="Neu: {number}", body="Hallo {customer},\n{{}} {total}", version="1", action="preview"
     )
     assert page.status_code == 200
     text = words(page)
@@ -145,7 +145,7 @@ def test_a_viewer_reads_and_changes_nothing(app: Flask, session: Session) -> Non
     page = viewer.get(SHOW)
     assert "Sehr geehrte Damen und Herren" in words(page)
     assert "Edit text" not in page.text
-    assert send(viewer, EDIT, subject="x", body="y", version="0").status_code == 403
+    assert send(viewer, EDIT, subject="x", body="y", version="1").status_code == 403
     assert send(viewer, RESTORE).status_code == 403
     assert stored(session) == []
 
@@ -159,13 +159,13 @@ def test_a_test_goes_to_the_person_and_stores_nothing(
     admin: FlaskClient, session: Session, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(app, monkeypatch, mail_url=f"maildir:{tmp_path / 'mailbox'}")
-    page = send(admin, EDIT, subject="Neu {number}", body="Guten Tag {name}", version="0", action="test")
+    page = send(admin, EDIT, subject="Neu {number}", body="Guten Tag {name}", version="1", action="test")
     assert page.status_code == 200
     assert "The message to admin@example.com was accepted" in words(page)
     assert textarea(page, "body") == "Guten Tag {name}"
     mailbox = words(admin.get("/mailbox"))
     assert "Neu SAMPLE-0001" in mailbox
-    assert send(admin, EDIT, subject="{x}", body="y", version="0", action="test").status_code == 422
+    assert send(admin, EDIT, subject="{x}", body="y", version="1", action="test").status_code == 422
     assert words(admin.get("/mailbox")) == mailbox
     assert stored(session) == []
 
@@ -173,7 +173,7 @@ def test_a_test_goes_to_the_person_and_stores_nothing(
 def test_without_mail_there_is_no_test(admin: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(app, monkeypatch, mail_url="off")
     assert "Send a test to me" not in admin.get(EDIT).text
-    page = send(admin, EDIT, subject="Neu", body="Text", version="0", action="test")
+    page = send(admin, EDIT, subject="Neu", body="Text", version="1", action="test")
     assert "The message to admin@example.com was not sent." in words(page)
 
 

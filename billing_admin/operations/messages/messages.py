@@ -55,9 +55,9 @@ def cancel_message(session: Session, id: UUID, reason: str, actor: Actor, now: d
         NotFound: There is no such message.
     """
     row = message(session, id, lock=True)
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     if row.state == "cancelled":
         return False
-    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     _refuse(cancel_problem(row.state))
     details = {"reason": checked_reason}
     if row.state == "failed":
@@ -80,9 +80,9 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
     message(session, id)
     documents = lock_documents(session, [document_id for document_id, _ in document_levels(session, id)])
     row = message(session, id, lock=True)
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     if row.by_hand:
         return False
-    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     _refuse(mark_problem(row.state))
     for document in documents:
         if document.status == "void":

@@ -15,7 +15,7 @@ from billing_admin.models import StoredMessageText
 class TextInUse:
     """The subject and text of a key in a language, with their fields not filled in.
 
-    `is_own` tells the organisation's own text from the built-in one. `version` is 0 until the text was first changed.
+    `is_own` tells the organisation's own text from the built-in one. `version` is 1 until the text was first changed.
     """
 
     key: str
@@ -56,7 +56,7 @@ def texts_in_use(session: Session) -> list[TextInUse]:
 
 
 def _text(key: str, language: str, stored: StoredMessageText | None) -> TextInUse:
+    version = 1 if stored is None else stored.version + 1
     if stored is not None and stored.subject:
-        return TextInUse(key, language, MessageText(stored.subject, stored.body), is_own=True, version=stored.version)
-    version = 0 if stored is None else stored.version
+        return TextInUse(key, language, MessageText(stored.subject, stored.body), is_own=True, version=version)
     return TextInUse(key, language, built_in_text(key, language), is_own=False, version=version)
