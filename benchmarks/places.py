@@ -212,11 +212,11 @@ def fill_invoices(place: Place, count: int, customers: int) -> None:
     if is_sqlite:
         number = "printf('INV-2026-%05d', n)"
         moment = "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-01-01', n || ' seconds')"
-        day, one, zero = "date('2026-01-01', (n / 5000) || ' days')", "'1'", "'0'"
+        day, exact_one, exact_zero = "date('2026-01-01', (n / 5000) || ' days')", "'1'", "'0'"
     else:
         number = "'INV-2026-' || lpad(n::text, greatest(5, length(n::text)), '0')"
         moment = "timestamptz '2026-01-01' + n * interval '1 second'"
-        day, one, zero = "date '2026-01-01' + (n / 5000)::int", "1", "0"
+        day, exact_one, exact_zero = "date '2026-01-01' + (n / 5000)::int", "1", "0"
     details = json.dumps({"buyer": {"name": "Customer", "street": "Street 1", "city": "Town"}, "seller": "x" * 600})
     series, total = place.id("0900", "1"), "1000 + n % 400000"
     statements = (
@@ -233,7 +233,8 @@ def fill_invoices(place: Place, count: int, customers: int) -> None:
         f"""INSERT INTO invoice_lines (id, invoice_id, customer_id, currency, position, service_code, description, quantity,
                 unit_price, amount, net, tax_category, tax_percent, charges, purchase_order)
             SELECT {place.id("0f00", "n * 10")}, {place.id("0e00", "n * 10")},
-                {place.id("0a00", f"(n * 10 % {customers} + 1)")}, 'EUR', 1, '', '', {one}, {one}, {one}, 1, 'O', {zero}, 1,
+                {place.id("0a00", f"(n * 10 % {customers} + 1)")}, 'EUR', 1, '', '',
+                {exact_one}, {exact_one}, {exact_one}, 1, 'O', {exact_zero}, 1,
                 'PO-' || n
             FROM {place.series(1, count // 10)}""",
     )

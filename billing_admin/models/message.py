@@ -19,7 +19,7 @@ _UNFINISHED = text("finished_at IS NULL")
 _AGAIN = text("again_of IS NOT NULL")
 _FIRST_STATEMENT = text("purpose = 'statement' AND again_of IS NULL AND state NOT IN ('cancelled', 'dropped')")
 _CURRENT = text("current")
-_NOT_DELIVERED = text("result IN ('refused', 'bounced')")
+NOT_DELIVERED = text("result IN ('refused', 'bounced')")
 
 
 class Message(Base):
@@ -126,8 +126,8 @@ class MessageRecipient(Base):
         Index(
             "ix_message_recipients_not_delivered",
             "message_id",
-            postgresql_where=_NOT_DELIVERED,
-            sqlite_where=_NOT_DELIVERED,
+            postgresql_where=NOT_DELIVERED,
+            sqlite_where=NOT_DELIVERED,
         ),
     )
 

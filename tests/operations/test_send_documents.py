@@ -253,6 +253,16 @@ def test_a_cancelled_message_makes_room_for_another(session: Session) -> None:
     assert audit_actions() == ["message.enqueued", "message.enqueued", "message.cancelled"]
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("state", ["failed", "waiting"])
+def test_marking_a_message_is_repeated_without_an_error(session: Session, state: str) -> None:
+    invoice, id = make_invoice(make_payer()), uuid4()
+    message = make_message(invoice, state=state)
+    assert mark(invoice, "By post", id).id == message.id
+    assert mark(invoice, "By post", id).id == message.id
+    assert refusal(lambda: mark(invoice, "By fax", id)).code == "already_sent"
+
+
 def test_a_failed_message_is_cancelled_and_the_document_sent_anew(session: Session) -> None:
     invoice = make_invoice(make_payer())
     failed = make_message(invoice, state="failed", reason="550 No such user")

@@ -194,6 +194,11 @@ def mark_document_sent(
             documents=[(invoice_id, 0)],
         )
         return enqueue_messages(session, [message], actor, now, marked=checked_reason)[0]
+    if id is not None and facts.first is not None and facts.first.by_hand:
+        first = session.get_one(Message, facts.first.id)
+        # A repeated request whose first marked a message that was there: the message keeps its own id.
+        if first.recipients and first.reason == checked_reason:
+            return first.id
     if facts.first is None or problem.code == "already_sent":
         raise Conflict(problem.code, problem.message, *problem.field)
     mark_message_sent(session, facts.first.id, checked_reason, actor, now)

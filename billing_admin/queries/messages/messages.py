@@ -13,6 +13,7 @@ from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.messages import STATES, UNFINISHED, WITHDRAWN
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
+from billing_admin.models.message import NOT_DELIVERED
 from billing_admin.queries.master_data.customers import customer, matches_customer
 from billing_admin.queries.master_data.organisation import start_of_day
 from billing_admin.queries.object_ids import invoice_id
@@ -81,8 +82,8 @@ def _was_sent_again() -> ColumnElement[bool]:
 
 
 def _is_undelivered() -> ColumnElement[bool]:
-    # The literals make the databases use the index of recipients that were not delivered.
-    query = select(MessageRecipient.message_id).where(MessageRecipient.result.in_(("refused", "bounced")))
+    # The condition of the index itself: with bound parameters, SQLite would read all recipients.
+    query = select(MessageRecipient.message_id).where(NOT_DELIVERED)
     return and_(Message.id.in_(query), ~_was_sent_again())
 
 

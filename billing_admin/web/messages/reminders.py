@@ -45,6 +45,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import REMINDER_NAMES, pluralise
 from billing_admin.web.frame.list_params import currency_param, has_permission, load_page, name_params
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.messages.sending_plans import mail_on
 
 WRITE = "messages:write"
 MAX_ROWS = 500  # of invoices left out that a page shows
@@ -100,7 +101,7 @@ def index() -> ResponseReturnValue:
         exclusions=[(REASONS[reason], count) for reason, count in Counter(row.reason for row in plan.left_out).items()],
         is_daily=organisation(session).daily_reminders,
         page=load_page(queries.reminder_runs()),
-        mail_on=_mail_on(),
+        mail_on=mail_on(),
         may_write=has_permission(WRITE),
         may_set=has_permission("settings:write"),
     )
@@ -180,7 +181,7 @@ def confirm() -> ResponseReturnValue:
     confirmed = replace(spec, id=form.id.data, confirmed=form.digest.data or "", without_invoices=without)
     glyphs = load_glyphs(_settings().fonts)
     try:
-        run_id, is_new = operations.run_reminders(transaction, session, confirmed, _mail_on(), glyphs, actor(), now())
+        run_id, is_new = operations.run_reminders(transaction, session, confirmed, mail_on(), glyphs, actor(), now())
     except DomainError as error:
         return _show_refusal(spec, form, error)
     wake_worker()
@@ -215,7 +216,7 @@ def _render_preview(preview: ReminderPreview, form: ConfirmForm, changes: Change
         changes=changes,
         max_attached=MAX_ATTACHED,
         confirm_url=url_for("reminders.confirm", **_url_params()),
-        mail_on=_mail_on(),
+        mail_on=mail_on(),
         may_write=has_permission(WRITE),
     )
 
@@ -397,7 +398,3 @@ def _sent_reminder(items: Sequence[Any]) -> SentReminder:
 def _settings() -> Settings:
     settings: Settings = current_app.extensions["billing_settings"]
     return settings
-
-
-def _mail_on() -> bool:
-    return _settings().mail_on
