@@ -4,6 +4,7 @@ The database is a real one, as it was right after the migrations: a test may com
 `app.extensions["billing_settings"].database_url`.
 """
 
+import gc
 import math
 import os
 import shutil
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not _needs_postgresql(item)]
 
 
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: a full one would take a second, in whichever test it falls."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many tests passed, failed and were skipped, and why; pytest's own closing line follows."""
     stats = terminalreporter.stats
@@ -109,7 +116,7 @@ class Database:
     """A migrated database with the application on it, and the way back to how the migrations left it."""
 
     def __init__(self, url: URL, folder: Path) -> None:
-        from billing_admin import create_app  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
+        from billing_admin import create_app, tune_gc  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
         from billing_admin.db.engine import db  # noqa: PLC0415
         from billing_admin.db.transactions import transaction  # noqa: PLC0415
@@ -138,6 +145,7 @@ class Database:
             flask_migrate.upgrade(str(ROOT / "migrations"))
             transaction(lambda session: session.execute(text(NAME_THE_SELLER)))
             db.engine.dispose()
+        tune_gc()
 
     def close(self) -> None:
         """Close the connections that the application keeps."""
