@@ -19,11 +19,11 @@ install:  ## Build .venv with everything, from hash-locked lists
 install-runtime:
 	@$(PYTHON) requirements/install.py runtime
 
-run: install-runtime  ## Set up what is missing and serve http://127.0.0.1:8000
-	@$(BIN)/flask --app wsgi start
+run: install-runtime  ## Set up what is missing and serve http://127.0.0.1:8000 (EMPTY=1: without demo data)
+	@$(BIN)/flask --app wsgi start $(if $(EMPTY),--empty)
 
 dev: install-runtime  ## The same, reloading when the code changes
-	@$(BIN)/flask --app wsgi start --reload
+	@$(BIN)/flask --app wsgi start --reload $(if $(EMPTY),--empty)
 
 test: install  ## Every test, on SQLite and on a PostgreSQL of its own (ARGS="-k charges" for some)
 	$(BIN)/pytest --numprocesses 3 $(ARGS)  # tests that wait leave two cores idle

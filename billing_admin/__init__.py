@@ -5,6 +5,7 @@ import sys
 
 from flask import Flask
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from billing_admin.config import ROOT, VERSION, Settings
 
@@ -60,9 +61,16 @@ def tune_gc() -> None:
 def _settings() -> Settings:
     """Return the settings of the environment, or exit with a message.
 
-    The message says which variable to set.
+    The message names every variable that is missing or wrong, and says how to set it.
     """
     try:
         return Settings()
     except ValidationError as error:
-        sys.exit("\n".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors()))
+        sys.exit("\n".join(_sentence(problem) for problem in error.errors()))
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """Return a problem with a setting as a sentence that names its variable."""
+    if problem["type"] == "value_error":  # one of our own sentences
+        return problem["msg"].removeprefix("Value error, ")
+    return f"Correct BILLING_{str(problem['loc'][0]).upper()}. {problem['msg']}."

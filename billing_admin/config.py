@@ -175,49 +175,54 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _check_mail(self) -> "Settings":
-        server = self.mail_transport
-        if isinstance(server, MailServer):
-            if server.user and self.mail_password_file is None:
-                raise ValueError(f"Set BILLING_MAIL_PASSWORD_FILE to a file with the password of {server.user}.")
-            if not self.mail_from:
-                raise ValueError("Set BILLING_MAIL_FROM to the sender of messages, such as billing@example.com.")
-        if self.mail_password_file is not None and not (isinstance(server, MailServer) and server.user):
-            raise ValueError(
-                "Add the user to BILLING_MAIL_URL, or unset BILLING_MAIL_PASSWORD_FILE: it is the password of a user."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_environment(self) -> "Settings":
+    def _check_together(self) -> "Settings":
+        """Check settings that depend on each other, and name all problems at once."""
+        problems = self._mail_problems()
         if self.env == "production":
-            self._check_production()
+            problems += self._production_problems()
         else:
             self.secret_key = self.secret_key or _development_secret()
             self.trusted_hosts = self.trusted_hosts or ("127.0.0.1", "localhost")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
-    def _check_production(self) -> None:
+    def _mail_problems(self) -> list[str]:
+        problems, server = [], self.mail_transport
+        if isinstance(server, MailServer):
+            if server.user and self.mail_password_file is None:
+                problems.append(f"Set BILLING_MAIL_PASSWORD_FILE to a file with the password of {server.user}.")
+            if not self.mail_from:
+                problems.append("Set BILLING_MAIL_FROM to the sender of messages, such as billing@example.com.")
+        if self.mail_password_file is not None and not (isinstance(server, MailServer) and server.user):
+            problems.append(
+                "Add the user to BILLING_MAIL_URL, or unset BILLING_MAIL_PASSWORD_FILE: it is the password of a user."
+            )
+        return problems
+
+    def _production_problems(self) -> list[str]:
+        problems = []
         if len(self.secret_key) < MIN_SECRET_LENGTH or len(set(self.secret_key)) < MIN_SECRET_LENGTH // 4:
-            raise ValueError(
+            problems.append(
                 f"Set BILLING_SECRET_KEY to at least {MIN_SECRET_LENGTH} random characters, for example the output of:"
                 " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
         if self.debug or os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
-            raise ValueError("Unset BILLING_DEBUG and FLASK_DEBUG: production does not allow debugging.")
+            problems.append("Unset BILLING_DEBUG and FLASK_DEBUG: production does not allow debugging.")
         if not self.trusted_hosts:
-            raise ValueError(
+            problems.append(
                 "Set BILLING_TRUSTED_HOSTS to the host names of this service, separated by commas, such as billing.example.com."
             )
         match self.mail_transport:
             case Maildir():
-                raise ValueError("Set BILLING_MAIL_URL to a mail server or to off: production does not allow maildir:.")
+                problems.append("Set BILLING_MAIL_URL to a mail server or to off: production does not allow maildir:.")
             case MailServer(encryption=Encryption.OFF, is_loopback=False):
-                raise ValueError(
+                problems.append(
                     "Remove ?tls=off from BILLING_MAIL_URL: production sends without TLS only to this machine."
                 )
             case _:
                 pass
+        return problems
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -263,11 +268,6 @@ class Settings(BaseSettings):
             ValueError: The file cannot be read, or is empty.
         """
         return read_password_file(self.mail_password_file) if self.mail_password_file else ""
-
-    @property
-    def first_sign_in_note(self) -> Path:
-        """The file with the first password, which the first sign-in deletes."""
-        return self.data_folder / "first-sign-in.txt"
 
     @property
     def production(self) -> bool:

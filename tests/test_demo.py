@@ -1,7 +1,9 @@
 """The demo says the same on both databases, breaks no rule, and lies in no future."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin import demo
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Conflict
 from billing_admin.formats.einvoice import render_xml
@@ -24,6 +27,7 @@ from billing_admin.models import (
     Payment,
     Service,
 )
+from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.e_invoices import missing_facts
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
@@ -32,6 +36,7 @@ from tests.conftest import Database, PostgreSQL, SQLite
 from tests.einvoicing import ONLY_FACTUR_X, broken_rules
 from tests.making import make_customer
 
+ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset())
 TODAY = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 
 
@@ -183,3 +188,28 @@ def test_a_database_in_use_is_refused(session: Session) -> None:
     session.rollback()
     assert list(session.scalars(select(Customer.reference))) == ["REAL"]
     assert not organisation(session).is_demo
+
+
+@pytest.mark.parametrize(
+    ("actor", "action", "unchanged"),
+    [
+        (ADA, "user.signed_in", True),
+        (ADA, "invoice.downloaded", True),
+        (replace(SYSTEM, name="worker"), "charge.posted", True),
+        (ADA, "customer.changed", False),
+        (SYSTEM, "charges.posted", False),
+    ],
+)
+def test_demo_data_is_unchanged_until_somebody_writes(
+    session: Session, actor: Actor, action: str, unchanged: bool
+) -> None:
+    def write(session: Session) -> None:
+        organisation(session).is_demo = True
+        record(session, SYSTEM, TODAY - timedelta(hours=8), "organisation.demo_begun", "organisation")
+        record(session, SYSTEM, TODAY, "user.set_up_link_created", "user")
+        record(session, actor, TODAY + timedelta(hours=1), action, "user")
+
+    assert not demo.is_unchanged(session)
+    transaction(write)
+    session.rollback()
+    assert demo.is_unchanged(session) == unchanged

@@ -19,7 +19,7 @@ from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.reminders import remind
-from billing_admin.cli.start import start
+from billing_admin.cli.start import set_up_link, start
 from billing_admin.cli.statements import send_statement
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
 from billing_admin.cli.worker import worker
@@ -49,6 +49,7 @@ COMMANDS = (
     send_statement,
     send,
     set_password,
+    set_up_link,
     start,
     worker,
 )

@@ -1,18 +1,14 @@
-"""Migrate the database, create demo data and the first admin, and serve."""
+"""Migrate the database, create demo data, print the set-up link, and serve."""
 
 import errno
-import os
 import socket
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
 import click
 import flask_migrate
 from flask import current_app
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
 from billing_admin.cli.commands import UNAVAILABLE, command, print_message
@@ -22,16 +18,17 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import RevisionMismatch
 from billing_admin.db.transactions import check_database, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.models import User
-from billing_admin.operations.access import users
+from billing_admin.domain.errors import Conflict
+from billing_admin.operations.access.set_up import LINK_IS_VALID_FOR, create_link
 from billing_admin.operations.audit import seal_all_events
+from billing_admin.queries.access.set_up import has_people
 
-FIRST_ADMIN = "admin@example.com"
+PASSWORD_FILE = "first-sign-in.txt"  # noqa: S105 - earlier versions stored the first password in this file
 
-
-@command("start")
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="BILLING_HOST", help="Address to listen on.")
-@click.option(
+_host = click.option(
+    "--host", default="127.0.0.1", show_default=True, envvar="BILLING_HOST", help="Address to listen on."
+)
+_port = click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8000,
@@ -39,23 +36,100 @@ FIRST_ADMIN = "admin@example.com"
     envvar="BILLING_PORT",
     help="Port to listen on.",
 )
+
+
+@command("start")
+@_host
+@_port
 @click.option("--reload", is_flag=True, help="For development: one server process that restarts when code changes.")
-def start(host: str, port: int, reload: bool) -> None:
+@click.option("--empty", is_flag=True, help="For development: start without demo data, and remove unchanged demo data.")
+def start(host: str, port: int, reload: bool, empty: bool) -> None:
     """Migrate the database, fill an empty one with demo data, and serve.
 
-    An empty database also gets a first admin, with a random password that is printed. In production there is
-    neither: the command only migrates and serves. It also runs a worker for background jobs.
+    While there is no person, it prints a set-up link, by which the first person chooses address and password. In
+    production there is no demo data. It also runs a worker for background jobs.
     """
-    _check_port(host, port)
     settings: Settings = current_app.extensions["billing_settings"]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if empty and settings.production:
+        raise click.UsageError("Production has no demo data. Leave --empty out.")
+    _check_port(host, port)
     create_data_folder(settings.data_folder)
+    (settings.data_folder / PASSWORD_FILE).unlink(missing_ok=True)
     _upgrade()
-    if _has_no_people():
-        _first_start(settings, address)
-    else:
-        _later_start(settings, address)
+    if empty:
+        _require_empty(settings)
+    elif not settings.production and not has_people(db.session()) and demo.is_empty(db.session()):
+        print_message("Creating demo data…")
+        transaction(demo.fill, clock.now())
+    address = _address(settings, host, port)
+    click.echo(address)
+    if not has_people(db.session()):
+        _print_link(address)
+    elif not settings.production:
+        click.echo("  If you do not know your password, set a new one: flask --app wsgi set-password EMAIL")
+    seal_all_events(transaction, clock.now(), whole=True)
     _serve(host, port, reload)
+
+
+@command("set-up-link", writes=True)
+@_host
+@_port
+def set_up_link(host: str, port: int) -> None:
+    """Print a new link, by which the first person chooses address and password.
+
+    The link works once, for 24 hours; an earlier link stops working. Refused once a person exists.
+    """
+    _print_link(_address(current_app.extensions["billing_settings"], host, port))
+
+
+def _print_link(address: str) -> None:
+    token = transaction(create_link, SYSTEM, clock.now())
+    hours = LINK_IS_VALID_FOR.total_seconds() / 3600
+    print_message(f"Open this link to create your account. It works once, for {hours:.0f} hours:")
+    click.echo(f"{address}/set-up?token={token}")
+
+
+def _address(settings: Settings, host: str, port: int) -> str:
+    """Return the URL of the server; in production, that of its proxy with TLS."""
+    if settings.production:
+        return f"https://{settings.trusted_hosts[0].removeprefix('.')}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _require_empty(settings: Settings) -> None:
+    """Remove the demo data if the database has nothing else.
+
+    Raises:
+        Conflict: The database has other data, or is not an SQLite file.
+    """
+    session = db.session()
+    if demo.is_empty(session):
+        return
+    file = settings.sqlite_file
+    if not demo.is_unchanged(session):
+        way_out = "Create another database and set BILLING_DATABASE_URL to it."
+        if file:
+            way_out = (
+                "Start an empty database in another file:"
+                f" BILLING_DATABASE_URL=sqlite:///{file.with_name('empty.sqlite3')} make run EMPTY=1"
+            )
+        raise Conflict(
+            "not_empty",
+            "This database has data that is not unchanged demo data, so it was left as it is."
+            f" Start without EMPTY=1 (--empty) to work with it. {way_out}",
+        )
+    if file is None:
+        raise Conflict(
+            "not_a_file",
+            "The demo data can be removed from an SQLite file only."
+            " Create another database and set BILLING_DATABASE_URL to it.",
+        )
+    db.session.remove()
+    db.engine.dispose()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    print_message(f"Removed the demo data in {file}.")
+    _upgrade()
 
 
 def _check_port(host: str, port: int) -> None:
@@ -86,54 +160,6 @@ def _upgrade() -> None:
         if mismatch.is_newer:
             raise
         flask_migrate.upgrade()
-
-
-def _has_no_people() -> bool:
-    return db.session.scalar(select(User.id).limit(1)) is None
-
-
-def _first_start(settings: Settings, address: str) -> None:
-    if settings.production:
-        print_message(
-            "No person has been added yet. Create the first admin with: flask --app wsgi create-user you@example.com --role admin"
-        )
-        return
-    password = users.generate_password()
-    note = settings.first_sign_in_note
-    _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
-    print_message("Creating demo data…")
-    transaction(_fill, password, clock.now())
-    seal_all_events(transaction, clock.now(), whole=True)
-    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Stored in {note} until you sign in")
-
-
-def _fill(session: Session, password: str, now: datetime) -> None:
-    """Create demo data and the first admin in one transaction.
-
-    A database with data gets the admin only.
-    """
-    if demo.is_empty(session):
-        demo.fill(session, now)
-    users.create_user(session, FIRST_ADMIN, password, "admin", SYSTEM, now)
-
-
-def _write_note(note: Path, text: str) -> None:
-    note.unlink(missing_ok=True)
-    descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-
-
-def _later_start(settings: Settings, address: str) -> None:
-    click.echo(address)
-    if settings.production:
-        return
-    if settings.first_sign_in_note.exists():
-        click.echo(
-            f"  E-mail:   {FIRST_ADMIN}\n  Password: see {settings.first_sign_in_note}, unless you have changed it"
-        )
-    else:
-        click.echo("  If you do not know your password, set a new one: flask --app wsgi set-password EMAIL")
 
 
 def _serve(host: str, port: int, reload: bool) -> NoReturn:

@@ -15,7 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.demo.company import (
@@ -67,7 +67,7 @@ from billing_admin.domain.master_data import CONTACT_RULES, ContactFields, Custo
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats.logo import check_logo
-from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
+from billing_admin.models import AuditEvent, BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import audit
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -110,6 +110,25 @@ def is_empty(session: Session) -> bool:
     """
     tables = (Customer, Service, Charge, Invoice)
     return all(session.scalar(select(table.id).limit(1)) is None for table in tables)
+
+
+def is_unchanged(session: Session) -> bool:
+    """Return whether all data is demo data, apart from people who only looked at it.
+
+    Demo data is created before the first person, and nothing but a worker and reading follows. If the first person was
+    added before the demo data, the demo data counts as changed.
+    """
+    if not the_organisation(session).is_demo:
+        return False
+    is_access = or_(AuditEvent.action.startswith("user."), AuditEvent.action.endswith(".downloaded"))
+    created = select(func.min(AuditEvent.at)).where(AuditEvent.action.startswith("user.")).scalar_subquery()
+    change = select(AuditEvent.id).where(
+        AuditEvent.at >= created,
+        ~is_access,
+        ~and_(AuditEvent.actor_kind == "system", AuditEvent.actor_name == "worker"),
+    )
+    has_access = select(AuditEvent.id).where(is_access)
+    return session.scalar(has_access.limit(1)) is not None and session.scalar(change.limit(1)) is None
 
 
 def fill(session: Session, now: datetime) -> Counts:

@@ -28,6 +28,7 @@ from billing_admin.models.recurring_charge import RecurringCharge, RecurringPost
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
 from billing_admin.models.service import Service, ServicePrice
+from billing_admin.models.set_up import ClosedSetUpStep, SetUpLink
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -42,6 +43,7 @@ __all__ = [
     "BillingRun",
     "BillingRunItem",
     "Charge",
+    "ClosedSetUpStep",
     "Customer",
     "CustomerContact",
     "CustomerText",
@@ -69,6 +71,7 @@ __all__ = [
     "Rendition",
     "Service",
     "ServicePrice",
+    "SetUpLink",
     "SignInFailure",
     "StoredFile",
     "StoredMessageText",

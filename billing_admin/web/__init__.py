@@ -10,7 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, sign_in, tokens, users
+from billing_admin.web.access import account, set_up, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -54,6 +54,7 @@ from billing_admin.web.webhooks import webhooks
 # Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
+    set_up,
     dashboard,
     search,
     customers,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -29,13 +30,14 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify_file
-from billing_admin.models import ApiToken, BillingRun, Invoice, User
+from billing_admin.models import ApiToken, BillingRun, Customer, Invoice, User
 from billing_admin.operations.access import tokens
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.queries.doctor import CHECKS
 from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_service, make_spec, post
+from tests.people import person
 
 Flask_ = Callable[..., Result]
 
@@ -77,6 +79,7 @@ COMMANDS = [
     "post-recurring",
     "seal-audit",
     "set-password",
+    "set-up-link",
     "start",
     "db",
 ]
@@ -456,6 +459,27 @@ def test_demo_fills_an_empty_database_only(flask: Flask_, session: Session, monk
     result = flask("demo")
     assert (result.exit_code, result.stdout) == (5, "")
     assert "empty database" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_empty_start_leaves_data_that_are_not_the_demo_alone(flask: Flask_, app: Flask, session: Session) -> None:
+    make_customer(reference="REAL")
+    result = flask("start", "--empty", "--port", "18999")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "it was left as it is. Start without EMPTY=1 (--empty)" in result.stderr
+    file = app.extensions["billing_settings"].sqlite_file.with_name("empty.sqlite3")
+    assert f"BILLING_DATABASE_URL=sqlite:///{file} make run EMPTY=1" in result.stderr
+    assert [row.reference for row in rows(session, Customer)] == ["REAL"]
+
+
+def test_set_up_link_is_printed_alone_until_a_person_exists(flask: Flask_, app: Flask) -> None:
+    result = flask("set-up-link", "--port", "8010")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8010/set-up\?token=[\w-]{43}\n", result.stdout)
+    assert "It works once, for 24 hours" in result.stderr
+    person(app)
+    result = flask("set-up-link")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "flask --app wsgi create-user EMAIL --role admin" in result.stderr
 
 
 def test_a_database_that_is_away_is_exit_code_6(

@@ -17,10 +17,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from billing_admin import create_app
 from tests.conftest import ROOT
+from tests.people import PASSWORD
 
 SECONDS = 60
 FLASK = [sys.executable, "-m", "flask", "--app", "wsgi"]
+EMAIL, WRONG = "admin@example.com", "violet-anchor-meadow-38"
 PRODUCTION = {"BILLING_ENV": "production", "BILLING_TRUSTED_HOSTS": "billing.example.com"}
 
 
@@ -102,11 +105,22 @@ def send(port: int, method: str, path: str, body: str = "", **headers: str) -> t
 
 def sign_in(port: int, password: str, **headers: str) -> int:
     """Fill in the sign-in page of the first admin, and return the status."""
-    _, cookie, page = send(port, "GET", "/sign-in")
+    return fill_in(port, "/sign-in", {"email": EMAIL, "password": password}, **headers)
+
+
+def fill_in(port: int, path: str, fields: dict[str, str], **headers: str) -> int:
+    """Fill in the form of a page, and return the status."""
+    _, cookie, page = send(port, "GET", path)
     (token,) = set(re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page))
-    fields = urlencode({"csrf_token": token, "email": "admin@example.com", "password": password})
     form = {"Content__Type": "application/x-www-form-urlencoded", "Cookie": cookie} | headers
-    return send(port, "POST", "/sign-in", fields, **form)[0]
+    return send(port, "POST", path.partition("?")[0], urlencode({"csrf_token": token} | fields), **form)[0]
+
+
+def use_link(port: int, output: str) -> int:
+    """Open the set-up link that a start printed, and create the first account."""
+    (link,) = re.findall(rf"http://127.0.0.1:{port}(/set-up\?token=\S+)", output)
+    fields = {"token": link.partition("token=")[2], "email": EMAIL, "password": PASSWORD, "again": PASSWORD}
+    return fill_in(port, link, fields)
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -121,36 +135,41 @@ def count(folder: Path, table: str) -> int:
 
 
 def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, port: int) -> None:
+    folder.mkdir(0o700)
+    (folder / "first-sign-in.txt").write_text("Password: of an earlier version")
     with started(folder, port) as first:
         assert f"http://127.0.0.1:{port}" in first
-        assert "admin@example.com" in first
-        taken = subprocess.run(
-            [*FLASK, "start"],
-            cwd=ROOT,
-            env=environment(folder, {"BILLING_PORT": str(port)}),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    assert (taken.returncode, taken.stdout) == (6, "")
-    assert f"Port {port} is in use" in taken.stderr
-    (password,) = re.findall(r"Password: (\S+)", first)
-    note = folder / "first-sign-in.txt"
-    assert password in note.read_text()
-    assert count(folder, "users WHERE password_temporary") == 0  # the demo asks for no other password
+        taken = run(folder, "start", BILLING_PORT=str(port))
+        assert (taken.returncode, taken.stdout) == (6, "")
+        assert f"Port {port} is in use" in taken.stderr
+        assert not (folder / "first-sign-in.txt").exists()
+    assert "works once, for 24 hours" in folder.with_name("stderr").read_text()
     made = [count(folder, table) for table in ("users", "customers", "invoices")]
-    assert made[:2] == [1, 36]
+    assert made[:2] == [0, 36]
     with started(folder, port, "--reload") as second:
-        assert password not in second
-        assert str(note) in second
+        assert use_link(port, second) == 303
         _check_headers_of_others(port)
         _check_permissions(folder)
-        assert sign_in(port, "violet-anchor-meadow-37") == 422
-        assert note.exists()
-        assert sign_in(port, password) == 303
-        assert not note.exists()
-    assert [count(folder, table) for table in ("users", "customers", "invoices")] == made
+        assert sign_in(port, WRONG) == 422
+        assert sign_in(port, PASSWORD) == 303
+    assert [count(folder, table) for table in ("users", "customers", "invoices")] == [1, *made[1:]]
+    with started(folder, port, "--empty") as third:  # nothing but demo data and a person who looked at it
+        assert "Removed the demo data" in folder.with_name("stderr").read_text()
+        assert use_link(port, third) == 303
+    assert [count(folder, table) for table in ("users", "customers", "invoices")] == [1, 0, 0]
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*FLASK, *arguments],
+        cwd=ROOT,
+        env=environment(folder, more),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
 
 
 def _check_headers_of_others(port: int) -> None:
@@ -158,19 +177,39 @@ def _check_headers_of_others(port: int) -> None:
     assert send(port, "GET", "/prefix/sign-in", SCRIPT_NAME="/prefix")[0] == 404
     assert send(port, "GET", "/nowhere", PATH_INFO="/sign-in")[0] == 404
     for name, value in (("Proto", "https"), ("Protocol", "ssl"), ("Ssl", "on")):  # pages of TLS ask for a Referer: 400
-        assert sign_in(port, "violet-anchor-meadow-37", **{f"X__Forwarded__{name}": value}) == 422
+        assert sign_in(port, WRONG, **{f"X__Forwarded__{name}": value}) == 422
 
 
 def _check_permissions(folder: Path) -> None:
     """Everybody on the machine could read the database."""
-    expected = {"billing.sqlite3", "billing.sqlite3-wal", "queue.sqlite3", "first-sign-in.txt"}
+    expected = {"billing.sqlite3", "billing.sqlite3-wal", "queue.sqlite3"}
     assert modes(folder).keys() >= expected
     assert {name: mode for name, mode in modes(folder).items() if mode != 0o600} == {folder.name: 0o700}
 
 
 @pytest.mark.deep
 def test_in_production_nothing_is_made_up(folder: Path, port: int) -> None:
-    with started(folder, port, **PRODUCTION):
-        assert "create-user" in folder.with_name("stderr").read_text()
+    with started(folder, port, **PRODUCTION) as output:
+        assert "https://billing.example.com/set-up?token=" in output
     assert [count(folder, table) for table in ("users", "customers")] == [0, 0]
     assert [path.name for path in folder.iterdir() if path.suffix == ".txt"] == []
+    refused = run(folder, "start", "--empty", "--port", str(port), **PRODUCTION)
+    assert (refused.returncode, "Production has no demo data." in refused.stderr) == (2, True)
+
+
+def test_production_names_all_missing_settings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_ENV", "production")
+    monkeypatch.setenv("BILLING_MAIL_URL", "smtp://a@b.example")
+    with pytest.raises(SystemExit) as refused:
+        create_app()
+    for name in ("SECRET_KEY", "TRUSTED_HOSTS", "MAIL_PASSWORD_FILE", "MAIL_FROM"):
+        assert f"Set BILLING_{name} to " in str(refused.value)
+
+
+def test_wrong_settings_are_named_by_their_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_SESSION_HOURS", "x")
+    monkeypatch.setenv("BILLING_POOL_SIZE", "0")
+    with pytest.raises(SystemExit) as refused:
+        create_app()
+    assert "Correct BILLING_SESSION_HOURS. " in str(refused.value)
+    assert "Correct BILLING_POOL_SIZE. " in str(refused.value)

@@ -129,22 +129,6 @@ def test_signing_in_begins_with_a_new_csrf_token(app: Flask, client: FlaskClient
     assert is_signed_in(client)
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_the_first_sign_in_deletes_the_stored_password(app: Flask, client: FlaskClient, session: Session) -> None:
-    """The stored password stayed on the disk after the sign-in."""
-    note = app.extensions["billing_settings"].first_sign_in_note
-    note.write_text(f"E-mail:   admin@example.com\nPassword: {PASSWORD}\n")
-    email, other = person(app), person(app, "viewer")
-    transaction(
-        users.set_password, session.scalars(select(User.id).where(User.email == other)).one(), WRONG, SYSTEM, START
-    )
-    sign_in(client, email, WRONG)
-    assert sign_in(app.test_client(), other, WRONG).status_code == HTTPStatus.SEE_OTHER
-    assert note.exists()
-    assert sign_in(client, email).status_code == HTTPStatus.SEE_OTHER
-    assert not note.exists()
-
-
 def test_signing_out_twice_is_fine(app: Flask) -> None:
     client = signed_in(app)
     assert [send(client, "/sign-out").status_code for _ in range(2)] == [303, 303]

@@ -7,12 +7,11 @@ import json
 from http import HTTPStatus
 
 import structlog
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms.widgets import EmailInput
 
-from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
@@ -21,6 +20,7 @@ from billing_admin.http.callers import describe_request
 from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
+from billing_admin.queries.access.set_up import has_people
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.access.forms import (
     TOO_MANY_ATTEMPTS,
@@ -82,7 +82,6 @@ def sign_in() -> ResponseReturnValue:
         token = _open_session(form.email.data, form.password.data)
         if token is not None:
             begin_session(token)
-            _delete_first_sign_in_note(form.password.data)
             person = current_person()
             if person is not None and person.password_temporary and form.saved_form.data:
                 password_form = PasswordForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
@@ -142,23 +141,13 @@ def _open_session(email: str, password: str) -> str | None:
     return transaction(users.sign_in, email, proof, client_network(), request_id(), now())
 
 
-def _delete_first_sign_in_note(password: str) -> None:
-    """Delete the file with the first password once somebody has signed in with it."""
-    settings: Settings = current_app.extensions["billing_settings"]
-    note = settings.first_sign_in_note
-    try:
-        if password in note.read_text():
-            note.unlink()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        _log.warning("first_sign_in_note_not_deleted", error=str(error))
-
-
 def client_network() -> str:
     """Return the network by which the attempts of this request are counted."""
     return attempt_network(request.remote_addr or "")
 
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
-    return render_template("sign_in/form.html", form=form, expired=session_has_expired()), status
+    page = render_template(
+        "sign_in/form.html", form=form, expired=session_has_expired(), has_people=has_people(db.session())
+    )
+    return page, status

@@ -10,6 +10,8 @@ from billing_admin.config import VERSION
 from billing_admin.web.frame.navigation import build_menu
 from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
 
+DEMO_BANNER = "Demo data: nothing here is real. To start with an empty database, run: make run EMPTY=1"
+
 
 def init_context(app: Flask) -> None:
     """Register the variables of every template, and make an unknown variable an error."""
@@ -33,7 +35,7 @@ def _context() -> dict[str, Any]:
     person, organisation = current_person(), current_organisation()
     return context | {
         "organisation": organisation,
-        "banner": "Demo data. Nothing here is real." if organisation.is_demo else None,
+        "banner": DEMO_BANNER if organisation.is_demo else None,
         "current_user": person,
         "navigation": build_menu(actor()) if person else [],
         "as_at": now(),

@@ -1,0 +1,20 @@
+"""Whether the first person can be created by the set-up link."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import SetUpLink, User
+from billing_admin.queries.access.users import session_token_hash
+
+
+def has_people(session: Session) -> bool:
+    """Return whether any person exists, active or not."""
+    return session.scalar(select(User.id).limit(1)) is not None
+
+
+def is_link_valid(session: Session, token: str, now: datetime) -> bool:
+    """Return whether the token is that of the set-up link, unused and not expired."""
+    query = select(SetUpLink.id).where(SetUpLink.token_hash == session_token_hash(token), SetUpLink.expires_at > now)
+    return session.scalar(query) is not None and not has_people(session)

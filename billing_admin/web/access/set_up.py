@@ -1,0 +1,85 @@
+"""The page of the set-up link, which creates the first person."""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
+from wtforms.widgets import EmailInput
+
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.sign_in import LONGEST_EMAIL
+from billing_admin.http.request_ids import request_id
+from billing_admin.operations.access import set_up as operations
+from billing_admin.queries.access.set_up import has_people, is_link_valid
+from billing_admin.web.access.sign_in import client_network
+from billing_admin.web.frame.forms import Form, PasswordField, TextField, errors_on, render_form
+from billing_admin.web.frame.signed_in import begin_session, current_person, now
+
+pages = Blueprint("set_up_link", __name__)
+
+
+class FirstPersonForm(Form):
+    """E-mail address and password of the first person, with the secret of the link."""
+
+    token = HiddenField()
+    email = TextField(
+        "E-mail address",
+        blank_message="Enter your e-mail address.",
+        max_length=LONGEST_EMAIL,
+        widget=EmailInput(),
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField("Password", blank_message="Enter a password.", render_kw={"autocomplete": "new-password"})
+    again = PasswordField(
+        "Repeat password", blank_message="Enter the password again.", render_kw={"autocomplete": "new-password"}
+    )
+
+    def check(self) -> None:
+        """Check the typed values.
+
+        Raises:
+            Invalid: The passwords differ.
+        """
+        if self.password.data != self.again.data:
+            raise Invalid("not_repeated", "The passwords do not match. Enter the same password twice.", "again")
+
+
+@pages.route("/set-up", methods=["GET", "POST"])
+def show() -> ResponseReturnValue:
+    """Create the first person, sign them in, and continue with the dashboard.
+
+    The secret is in the query string, which is never logged.
+    """
+    if current_person() is not None:
+        return redirect(url_for("dashboard.home"), 303)
+    form = FirstPersonForm(token=request.args.get("token", ""))
+    token = form.token.data or ""
+    if not is_link_valid(db.session(), token, now()):
+        return _refuse()
+    if form.validate_on_submit():
+        with errors_on(form):
+            form.check()
+            session_token = _use_link(form, token)
+            if session_token is None:
+                return redirect(url_for("sign_in.sign_in"), 303)
+            begin_session(session_token)
+            return redirect(url_for("dashboard.home"), 303)
+    return render_form("sign_in/set_up.html", form)
+
+
+def _use_link(form: FirstPersonForm, token: str) -> str | None:
+    link_actor = replace(SYSTEM, name="set-up link", request_id=request_id())
+    return transaction(
+        operations.use_link, token, form.email.data, form.password.data, client_network(), link_actor, now()
+    )
+
+
+def _refuse() -> ResponseReturnValue:
+    """Return the page for a link that does not work, with the way out."""
+    page = render_template("sign_in/set_up_link_used.html", is_set_up=has_people(db.session()))
+    return page, HTTPStatus.NOT_FOUND
