@@ -11,7 +11,6 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages.reminder_runs import send_daily_reminders
 
@@ -45,8 +44,8 @@ def send_due(app: Flask) -> None:
         try:
             with LogIfUnavailable("reminders_not_sent"):
                 settings: Settings = app.extensions["billing_settings"]
-                now, glyphs = clock.now(), load_glyphs(settings.fonts)
-                sent = send_daily_reminders(transaction, db.session(), settings.mail_on, glyphs, WORKER, now)
+                now = clock.now()
+                sent = send_daily_reminders(transaction, db.session(), settings.mail_on, WORKER, now)
                 if sent:
                     _log.info("reminders_sent", reminders=sent)
                     transaction(seal_events, now)

@@ -12,7 +12,6 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages.statements import send_all_monthly_statements
 from billing_admin.queries.master_data.organisation import today
@@ -52,9 +51,7 @@ def send_due(app: Flask, done: date | None = None) -> date | None:
                 if day == done:
                     return done
                 settings: Settings = app.extensions["billing_settings"]
-                outcome = send_all_monthly_statements(
-                    transaction, db.session(), load_glyphs(settings.fonts), settings.mail_on, WORKER, now
-                )
+                outcome = send_all_monthly_statements(transaction, db.session(), settings.mail_on, WORKER, now)
                 for customer, reason in outcome.refused:
                     _log.warning("monthly_statement_refused", customer=customer, reason=reason)
                 if outcome.sent:

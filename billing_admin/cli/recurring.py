@@ -13,7 +13,6 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
@@ -67,12 +66,11 @@ def daily(ctx: click.Context) -> None:
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _print_outcome(last, outcome, wants_json=False)
     settings: Settings = current_app.extensions["billing_settings"]
-    glyphs = load_glyphs(settings.fonts)
-    monthly = send_all_monthly_statements(transaction, db.session(), glyphs, settings.mail_on, SYSTEM, clock.now())
+    monthly = send_all_monthly_statements(transaction, db.session(), settings.mail_on, SYSTEM, clock.now())
     print_message(f"Monthly statements in the outbox: {monthly.sent:,}.")
     for customer, reason in monthly.refused:
         print_message(f"  Not sent: {customer}: {reason}")
-    reminders = send_daily_reminders(transaction, db.session(), settings.mail_on, glyphs, SYSTEM, clock.now())
+    reminders = send_daily_reminders(transaction, db.session(), settings.mail_on, SYSTEM, clock.now())
     print_message(f"Reminders in the outbox: {reminders:,}.")
     print_message(f"Old webhook deliveries deleted: {delete_all_expired(transaction, clock.now()):,}.")
     deleted = transaction(files.delete_created_before, clock.now() - files.RETENTION)

@@ -11,7 +11,6 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.messages.statements import StatementSpec, send_statement as enqueue_statement
 from billing_admin.queries.master_data.customers import customer as load_customer
 
@@ -34,6 +33,5 @@ def send_statement(customer: str, currency: str, first: date | None, last: date 
     settings: Settings = current_app.extensions["billing_settings"]
     id = load_customer(db.session(), customer).id
     spec = StatementSpec(currency, first, last)
-    glyphs = load_glyphs(settings.fonts)
-    message_id, _ = transaction(enqueue_statement, id, spec, glyphs, settings.mail_on, SYSTEM, clock.now())
+    message_id, _ = transaction(enqueue_statement, id, spec, settings.mail_on, SYSTEM, clock.now())
     print_message(f"The statement is in the outbox: message {message_id}.")

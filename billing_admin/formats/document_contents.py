@@ -258,7 +258,7 @@ def page_contents(
         "language": locale.language,
         "paper": PAPERS.get(details.paper, PAPERS["a4"]),
         "accent": details.accent,
-        "logo": _logo(logo, seller["name"], locale),
+        "logo": logo_contents(logo, seller["name"], locale),
         "title": title,
         "running_title": f"{title} · {seller['name']}",
         "page": locale.label("page", page="{page}", pages="{pages}"),
@@ -347,7 +347,7 @@ def _by_rate(taxes: Iterable[InvoiceTax]) -> dict[tuple[str, Decimal], Sequence[
     return dict(groups)
 
 
-def _logo(logo: Logo | None, name: str, locale: DocumentLocale) -> Contents | None:
+def logo_contents(logo: Logo | None, name: str, locale: DocumentLocale) -> Contents | None:
     """Return the logo as SVG, as the template reads texts alone."""
     if logo is None:
         return None

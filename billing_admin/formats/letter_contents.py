@@ -1,6 +1,7 @@
 """The texts of printed letters: statements of account and payment reminders.
 
-They have the head and the parts of documents, with the data of today.
+They have the head and the parts of documents, with the data of today. Their contents can be stored as JSON: they name
+the logo by its hash.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.domain.receivables import BUCKET_LIMITS, Position, Statement
 from billing_admin.formats.document_contents import (
     Contents,
+    logo_contents,
     page_contents,
     payment_contents,
     seller_contents,
@@ -52,7 +54,6 @@ class Letter:
     number_format: str
     currency: str
     day: date
-    logo: Logo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +163,17 @@ def reminder_contents(letter: Letter, level: int, documents: Sequence[OverdueDoc
         }
 
 
+def add_logo(contents: Contents, logo: Logo | None) -> Contents:
+    """Return the contents of a letter with the logo instead of its hash."""
+    locale = DocumentLocale(contents["language"])
+    return contents | {"logo": logo_contents(logo, contents["seller"]["name"], locale)}
+
+
 def _head(letter: Letter, title: str, locale: DocumentLocale) -> Contents:
-    """Return the contents that each letter has."""
+    """Return the contents that each letter has, with the hash of the logo."""
     seller = seller_contents(letter.seller_name, letter.seller_address, letter.seller_tax_id, letter.details, locale)
-    return page_contents(title, seller, letter.details, locale, letter.logo) | {
+    return page_contents(title, seller, letter.details, locale, None) | {
+        "logo": letter.details.logo or None,
         "address": [letter.customer_name, *text_lines(letter.customer_address)],
         "mark": locale.label("test") if letter.details.test else "",
     }

@@ -175,6 +175,20 @@ class MessageDocument(Base):
     invoice: Mapped[Invoice] = relationship(viewonly=True)
 
 
+class MessageLetter(Base):
+    """A letter of a message that was not printed yet, such as that of a reminder.
+
+    `contents` holds its texts, as they were when the message was enqueued; the logo is named by its hash. The worker
+    prints the letter, and replaces it by a `MessageFile`.
+    """
+
+    __tablename__ = "message_letters"
+
+    message_id: Mapped[UUID] = mapped_column(ForeignKey(Message.id), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    contents: Mapped[dict[str, Any]]
+
+
 class MessageFile(Base):
     """A file that was made for a message, such as the letter of a reminder.
 

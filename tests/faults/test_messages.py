@@ -25,12 +25,13 @@ from billing_admin.background.mail_transport import send_mail
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.models import Invoice, Message, Rendition
+from billing_admin.models import Invoice, Message, MessageFile, Rendition
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.messages import deliveries
+from billing_admin.operations.messages.statements import StatementSpec, send_statement
 from billing_admin.operations.payments import payments
 from billing_admin.queries.doctor import run_checks
-from tests.background.outbox import Server, change_mail, enqueue, payer, remind, stored
+from tests.background.outbox import ANNA, Server, change_mail, enqueue, payer, remind, stored
 from tests.conftest import ROOT
 from tests.faults import worker
 from tests.faults.test_webhooks import gone, until
@@ -117,6 +118,27 @@ def test_a_worker_killed_at_a_step(app: Flask, session: Session, url: str, step:
     assert taken == 1 if ends == "sent" else taken <= 1
     assert taken == (0 if step == "after record_handover" else 1)
     assert session.scalar(select(func.count()).select_from(Rendition)) == 1
+    assert doctor_finds() == []
+
+
+@pytest.mark.parametrize("step", ["after _store_letter", pytest.param("before _store_letter", marks=pytest.mark.deep)])
+def test_a_worker_killed_while_it_stores_a_letter(app: Flask, session: Session, url: str, step: str) -> None:
+    acme, handler = payer(), MailHandler()
+    make_invoice(acme)
+    spec = StatementSpec(recipients=[ANNA])
+    id, _ = transaction(send_statement, acme.id, spec, True, SYSTEM, NOW)
+    db.session.rollback()
+    with ExitStack() as stack:
+        port = stack.enter_context(mail_server(handler))
+        process = start(url, worker.send_messages, port, 60, step)
+        process.join(SECONDS)
+        assert process.exitcode == -9
+        use(app, port, stack)
+        send_at(app, LATER)
+    assert stored(id).state == "sent"
+    assert len(handler.taken) == 1
+    [file] = session.scalars(select(MessageFile))
+    assert file.name == "statement-ACME-USD-2026-04-02.pdf"
     assert doctor_finds() == []
 
 

@@ -30,7 +30,6 @@ from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import Account, Invoice, Organisation, ReminderRun
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -215,7 +214,7 @@ def send_statement(customer_id: UUID, id: UUID) -> str:
     """Send the statement of April 2026; returns whether the message is new, or the code of the error."""
     spec = StatementSpec("USD", date(2026, 4, 1), date(2026, 4, 30), id=id)
     try:
-        _, is_new = transaction(statements.send_statement, customer_id, spec, load_glyphs(), True, SYSTEM, MAY)
+        _, is_new = transaction(statements.send_statement, customer_id, spec, True, SYSTEM, MAY)
     except DomainError as error:
         return error.code
     return "sent" if is_new else "replayed"
@@ -223,7 +222,7 @@ def send_statement(customer_id: UUID, id: UUID) -> str:
 
 def send_monthly_statements() -> int:
     """Send the monthly statements of April 2026; returns their number."""
-    outcome = statements.send_all_monthly_statements(transaction, db.session(), load_glyphs(), True, SYSTEM, MAY)
+    outcome = statements.send_all_monthly_statements(transaction, db.session(), True, SYSTEM, MAY)
     assert outcome.refused == []
     return outcome.sent
 
@@ -242,13 +241,13 @@ OVERDUE = NOW + timedelta(33)  # three days after the due date of invoices that 
 
 def send_daily_reminders() -> int:
     """Send the reminders of the day; returns the number of this process."""
-    return reminder_runs.send_daily_reminders(transaction, db.session(), True, load_glyphs(), SYSTEM, OVERDUE)
+    return reminder_runs.send_daily_reminders(transaction, db.session(), True, SYSTEM, OVERDUE)
 
 
 def remind() -> int:
     """Start a reminder run; returns the number of its reminders."""
     spec = reminder_runs.ReminderRunSpec()
-    run_id, _ = reminder_runs.run_reminders(transaction, db.session(), spec, True, load_glyphs(), SYSTEM, OVERDUE)
+    run_id, _ = reminder_runs.run_reminders(transaction, db.session(), spec, True, SYSTEM, OVERDUE)
     return db.session().get_one(ReminderRun, run_id).reminders
 
 

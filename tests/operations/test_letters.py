@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.letter_contents import OverdueDocument
+from billing_admin.formats.letter_contents import OverdueDocument, reminder_contents
 from billing_admin.models import AuditEvent, Customer
-from billing_admin.operations.invoices.letters import load_letter, load_statement, print_reminder, print_statement
+from billing_admin.operations.invoices.letters import load_letter, load_statement, print_letter, print_statement
 from billing_admin.queries.master_data.customers import customer
 from tests.formats.printing import read_pages
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_spec, post
@@ -35,7 +35,7 @@ def acme(session: Session) -> Customer:
 
 def statement(session: Session, currency: str, first: date | None = None, last: date | None = None) -> str:
     letter = load_statement(session, customer(session, "ACME"), currency, first, last, NOW)
-    return " ".join(read_pages(print_statement(letter, GLYPHS, NOW)))
+    return " ".join(read_pages(print_statement(session, letter, GLYPHS, NOW)))
 
 
 def test_a_statement_has_the_movements_of_its_period(session: Session, acme: Customer) -> None:
@@ -88,7 +88,7 @@ def test_a_statement_is_downloaded_and_recorded(app: Flask, session: Session, ac
 def test_a_reminder_has_the_parties_of_today(session: Session, acme: Customer) -> None:
     overdue = OverdueDocument("INV-2026-00001", date(2026, 3, 1), date(2026, 3, 15), 18, 100_00)
     letter = load_letter(session, customer(session, "ACME"), "USD", NOW)
-    document = print_reminder(letter, 2, [overdue], GLYPHS, NOW)
+    document = print_letter(session, reminder_contents(letter, 2, [overdue]), GLYPHS, NOW)
     (text,) = read_pages(document)
     for part in ("Second reminder", "ACME Inc.", "INV-2026-00001", "15 Mar 2026 18 100.00 USD", "Total due 100.00 USD"):
         assert part in text

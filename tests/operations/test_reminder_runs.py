@@ -17,12 +17,15 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.messages import REMINDER
 from billing_admin.domain.reminders import DEFAULT_LEVELS, Pause
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import AuditEvent, Customer, Invoice, Message, MessageFile, ReminderRun
+from billing_admin.formats.logo import LogoFile
+from billing_admin.models import AuditEvent, Customer, Invoice, Message, MessageFile, MessageLetter, ReminderRun
 from billing_admin.operations.master_data import customers, reminder_levels
+from billing_admin.operations.master_data.logos import set_logo
 from billing_admin.operations.messages import reminder_runs
-from billing_admin.operations.messages.content import Sender, make_content
-from billing_admin.operations.messages.deliveries import claim_message
+from billing_admin.operations.messages.content import Sender, _store_letter, load_attachment, make_content
+from billing_admin.operations.messages.deliveries import claim_message, record_failure
 from billing_admin.operations.messages.messages import cancel_message, mark_message_sent, send_again
+from billing_admin.operations.messages.reminder_messages import ReminderMessages
 from billing_admin.operations.messages.reminder_pauses import pause_customer, pause_invoice
 from billing_admin.operations.messages.reminder_runs import (
     ReminderRunSpec,
@@ -33,7 +36,18 @@ from billing_admin.operations.messages.reminder_runs import (
 from billing_admin.queries.doctor.messages import find_violations
 from billing_admin.queries.messages.reminders import reminders_of_invoice, run_items
 from tests.formats.printing import read_pages
-from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
+from tests.logos import make_png
+from tests.making import (
+    NOW,
+    bill,
+    change_settings,
+    make_customer,
+    make_invoice,
+    make_payment_spec,
+    make_spec,
+    pay,
+    post,
+)
 from tests.messages import make_message
 from tests.operations.test_e_invoices import make_buyer, make_issued, make_seller
 from tests.prepared import prepared
@@ -59,7 +73,7 @@ def acme(session: Session) -> Customer:
 
 def run(session: Session, now: datetime, **fields: Any) -> UUID:
     spec = ReminderRunSpec(**fields)
-    return run_reminders(transaction, session, spec, True, GLYPHS, SYSTEM, now)[0]
+    return run_reminders(transaction, session, spec, True, SYSTEM, now)[0]
 
 
 def messages(session: Session) -> Sequence[Message]:
@@ -74,6 +88,11 @@ def mark_sent(session: Session, now: datetime) -> None:
     """Mark all messages that wait as sent."""
     for id in [row.id for row in messages(session) if row.state == "waiting"]:
         transaction(mark_message_sent, id, "By letter", SYSTEM, now)
+
+
+def printed(session: Session) -> dict[str, str]:
+    """Return the texts of the printed letters, by name."""
+    return {row.name: " ".join(read_pages(row.data)) for row in fresh(session, select(MessageFile))}
 
 
 def reasons(session: Session, run_id: UUID) -> list[tuple[str, str]]:
@@ -94,8 +113,9 @@ def test_a_customer_gets_one_message_with_all_that_is_due(session: Session, acme
         {"invoice_id": str(invoice.id), "form": "pdf", "name": f"{invoice.number}.pdf"}
         for invoice in fresh(session, select(Invoice).where(Invoice.currency == "USD").order_by(Invoice.number))
     ] + [{"file": "reminder-ACME-USD-2026-05-05.pdf"}]
-    [letter] = fresh(session, select(MessageFile).where(MessageFile.message_id == dollars.id))
-    text = " ".join(read_pages(letter.data))
+    assert printed(session) == {}
+    look_again(session, after(3))
+    text = printed(session)["reminder-ACME-USD-2026-05-05.pdf"]
     assert "Total due 120.00 USD" in text
     assert "Reminder no." not in text
     stored = session.get_one(ReminderRun, run_id)
@@ -148,9 +168,11 @@ def test_the_third_letter_has_a_statement_and_shows_levels(session: Session, acm
     run(session, after(28))
     message = messages(session)[-1]
     assert levels(message) == [("INV-2026-00001", 3), ("INV-2026-00002", 1)]
-    files = {row.name: row.data for row in fresh(session, select(MessageFile))}
+    look_again(session, after(28))
+    files = printed(session)
     assert sorted(files) == ["reminder-ACME-USD-2026-05-30.pdf", "statement-ACME-USD-2026-05-30.pdf"]
-    text = " ".join(read_pages(files["reminder-ACME-USD-2026-05-30.pdf"]))
+    assert "Closing balance 120.00 USD" in files["statement-ACME-USD-2026-05-30.pdf"]
+    text = files["reminder-ACME-USD-2026-05-30.pdf"]
     assert "Reminder no." in text
     assert "3 28 100.00 USD" in text
 
@@ -197,19 +219,19 @@ def test_a_preview_is_confirmed_as_it_was_shown(session: Session, acme: Customer
 
 
 @pytest.mark.both_databases
-def test_a_change_while_letters_are_printed_is_noticed(
+def test_a_change_while_messages_are_made_is_noticed(
     session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
 
-    def print_slowly(*args: Any) -> Any:
+    def make_slowly(self: ReminderMessages, reminder: Any) -> Any:
         if not made:
             pay(make_payment_spec("ACME", "40"), now=after(3))
-        made.append(args)
-        return message(*args)
+        made.append(reminder)
+        return make(self, reminder)
 
-    message = reminder_runs.reminder_message
-    monkeypatch.setattr(reminder_runs, "reminder_message", print_slowly)
+    make = ReminderMessages.make
+    monkeypatch.setattr(ReminderMessages, "make", make_slowly)
     run(session, after(3))
     [row] = messages(session)
     assert "60.00 USD" in row.text
@@ -244,9 +266,9 @@ def test_a_wrong_run_is_refused(
 
 def test_nothing_is_sent_without_a_mail_server(session: Session, acme: Customer) -> None:
     with pytest.raises(Conflict, match="BILLING_MAIL_URL"):
-        run_reminders(transaction, session, ReminderRunSpec(), False, GLYPHS, SYSTEM, after(3))
+        run_reminders(transaction, session, ReminderRunSpec(), False, SYSTEM, after(3))
     switch_daily(session)
-    assert send_daily_reminders(transaction, session, False, GLYPHS, SYSTEM, after(3)) == 0
+    assert send_daily_reminders(transaction, session, False, SYSTEM, after(3)) == 0
 
 
 @pytest.mark.parametrize(("state", "result"), [("uncertain", ""), ("sent", "bounced")])
@@ -269,6 +291,7 @@ def test_a_dropped_repeat_of_what_did_not_arrive_lets_the_level_be_sent_anew(
 ) -> None:
     run(session, after(3))
     [first] = messages(session)
+    make_message_content(session, first.id, after(3))
     mark_sent(session, after(3))
 
     def change(session: Session) -> None:
@@ -293,7 +316,7 @@ def switch_daily(session: Session) -> None:
 
 
 def daily(session: Session, now: datetime) -> int:
-    return send_daily_reminders(transaction, session, True, GLYPHS, SYSTEM, now)
+    return send_daily_reminders(transaction, session, True, SYSTEM, now)
 
 
 @pytest.mark.both_databases
@@ -326,36 +349,36 @@ def test_daily_reminders_begin_on_the_next_day_at_nine(session: Session, acme: C
     assert daily(session, midnight.replace(hour=9)) == 1
 
 
-def test_a_customer_whose_letter_cannot_be_made_does_not_stop_the_others(
+def test_a_customer_whose_message_cannot_be_made_does_not_stop_the_others(
     session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_invoice(make_customer(reference="OTHER", email="a@other.example"))
-    message = reminder_runs.reminder_message
+    make = ReminderMessages.make
 
-    def print_or_fail(session: Session, reminder: Any, *args: Any) -> Any:
+    def make_or_fail(self: ReminderMessages, reminder: Any) -> Any:
         if reminder.account.reference == "ACME":
-            raise RuntimeError("no glyph")
-        return message(session, reminder, *args)
+            raise RuntimeError("no text")
+        return make(self, reminder)
 
-    monkeypatch.setattr(reminder_runs, "reminder_message", print_or_fail)
+    monkeypatch.setattr(ReminderMessages, "make", make_or_fail)
     assert reasons(session, run(session, after(3))) == [("ACME", "not_made")]
     assert [levels(row) for row in messages(session)] == [[("INV-2026-00002", 1)]]
 
 
-def test_a_confirmed_run_leaves_out_what_changes_while_letters_are_printed(
+def test_a_confirmed_run_leaves_out_what_changes_while_messages_are_made(
     session: Session, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_invoice(make_customer(reference="OTHER", email="a@other.example"))
     made: list[str] = []
 
-    def print_slowly(session: Session, reminder: Any, *args: Any) -> Any:
+    def make_slowly(self: ReminderMessages, reminder: Any) -> Any:
         if not made:
             pay(make_payment_spec("ACME", "40"), now=after(3))
         made.append(reminder.account.reference)
-        return message(session, reminder, *args)
+        return make(self, reminder)
 
-    message = reminder_runs.reminder_message
-    monkeypatch.setattr(reminder_runs, "reminder_message", print_slowly)
+    make = ReminderMessages.make
+    monkeypatch.setattr(ReminderMessages, "make", make_slowly)
     digest = preview_reminders(session, ReminderRunSpec(), after(3)).digest
     assert reasons(session, run(session, after(3), confirmed=digest)) == [("ACME", "changed")]
     assert made == ["ACME", "OTHER"]
@@ -379,15 +402,56 @@ def test_a_letter_attaches_what_its_level_says(session: Session, acme: Customer)
     ]
 
 
+def make_message_content(session: Session, id: UUID, now: datetime) -> None:
+    make_content(transaction, session, id, Sender("", "bill@seller.example", "seller.example"), GLYPHS, now)
+
+
 def look_again(session: Session, now: datetime) -> None:
     """Claim each waiting message, as the worker does before it sends."""
     for row in messages(session):
         if row.state == "waiting":
-            make_content(transaction, session, row.id, Sender("", "bill@seller.example", "seller.example"), GLYPHS, now)
+            make_message_content(session, row.id, now)
             transaction(claim_message, row.id, "worker", 60, SYSTEM, now)
 
 
 @pytest.mark.both_databases
+def test_a_letter_is_printed_as_it_was_confirmed(session: Session, acme: Customer) -> None:
+    transaction(set_logo, LogoFile(make_png(8, 8), "image/png", 8, 8), SYSTEM, NOW)
+    run(session, after(3))
+    transaction(customers.update, acme.id, {"name": "New Name"}, None, SYSTEM, after(3))
+    change_settings(legal_name="Other Ltd")
+    look_again(session, after(4))
+    [text] = printed(session).values()
+    assert "ACME Inc." in text
+    assert "Date 5 May 2026" in text
+    assert "Other Ltd" not in text
+    assert fresh(session, select(MessageLetter)) == []
+    row = messages(session)[0]
+    assert row.state == "sending"
+
+
+@pytest.mark.both_databases
+def test_a_letter_is_stored_once(session: Session, acme: Customer) -> None:
+    run(session, after(3))
+    [row] = messages(session)
+    for _ in range(2):
+        transaction(_store_letter, row.id, "reminder-ACME-USD-2026-05-05.pdf", b"%PDF-first")
+    assert [file.data for file in fresh(session, select(MessageFile))] == [b"%PDF-first"]
+
+
+def test_a_letter_that_was_not_printed_is_sent_again(session: Session, acme: Customer) -> None:
+    run(session, after(3))
+    [row] = messages(session)
+    transaction(record_failure, row.id, "Wrong address", SYSTEM, after(3), final=True)
+    transaction(send_again, row.id, "Corrected", None, None, True, SYSTEM, after(3))
+    look_again(session, after(3))
+    assert messages(session)[1].state == "sending"
+    assert [file.message_id for file in fresh(session, select(MessageFile))] == [messages(session)[1].id]
+    letter = load_attachment(transaction, session, row.id, 2, GLYPHS, after(4))
+    assert "Total due 100.00 USD" in " ".join(read_pages(letter.content))
+    assert [letter.message_id for letter in fresh(session, select(MessageLetter))] == [row.id]
+
+
 def test_a_paid_invoice_stops_the_reminder_and_the_next_run_makes_a_true_one(session: Session, acme: Customer) -> None:
     for amount in ("20", "30"):
         make_invoice(acme, amount)

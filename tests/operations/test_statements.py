@@ -14,9 +14,10 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.messages import Recipient
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import AuditEvent, Customer, Message, MessageFile
-from billing_admin.operations.invoices.letters import print_statement
+from billing_admin.operations.invoices.letters import contents_of_statement
 from billing_admin.operations.master_data import contacts, customers
 from billing_admin.operations.messages import statements as operations, texts
+from billing_admin.operations.messages.content import Sender, make_content
 from billing_admin.operations.messages.messages import cancel_message
 from billing_admin.operations.messages.statements import (
     MonthlyOutcome,
@@ -48,7 +49,7 @@ def acme(session: Session) -> Customer:
 
 def send(customer: Customer | UUID, mail_on: bool = True, **spec: Any) -> tuple[UUID, bool]:
     id = customer if isinstance(customer, UUID) else customer.id
-    return transaction(send_statement, id, StatementSpec(**spec), GLYPHS, mail_on, SYSTEM, NOW)
+    return transaction(send_statement, id, StatementSpec(**spec), mail_on, SYSTEM, NOW)
 
 
 def stored(session: Session) -> list[Message]:
@@ -75,6 +76,8 @@ def test_a_statement_goes_to_the_contacts_that_get_statements(session: Session, 
     assert message.subject == "Kontoauszug von Example Ltd, 1.–2. Apr. 2026"
     assert "Saldo am 2. April 2026: 100,00 USD" in message.text
     assert message.attachments == [{"file": "statement-ACME-USD-2026-04-02.pdf"}]
+    assert fresh(session, select(MessageFile)) == []
+    make_content(transaction, session, id, Sender("", "a@b.example", "b.example"), GLYPHS, NOW)
     (file,) = fresh(session, select(MessageFile).options(undefer(MessageFile.data)))
     assert "Endsaldo 100,00 USD" in " ".join(read_pages(file.data))
     (event,) = fresh(session, select(AuditEvent).where(AuditEvent.action == "message.enqueued"))
@@ -154,7 +157,7 @@ def test_wrong_requests_are_refused_with_the_way_out(session: Session, acme: Cus
 
 def send_monthly(session: Session, now: datetime, mail_on: bool = True) -> MonthlyOutcome:
     session.rollback()
-    return send_all_monthly_statements(transaction, session, GLYPHS, mail_on, SYSTEM, now)
+    return send_all_monthly_statements(transaction, session, mail_on, SYSTEM, now)
 
 
 def want_monthly(customer: Customer) -> None:
@@ -199,7 +202,7 @@ def test_a_statement_sent_by_hand_is_not_sent_again(session: Session, acme: Cust
     want_monthly(acme)
     may = datetime(2026, 5, 1, 9, tzinfo=UTC)
     spec = StatementSpec("USD", date(2026, 4, 1), date(2026, 4, 30))
-    transaction(send_statement, acme.id, spec, GLYPHS, True, SYSTEM, may)
+    transaction(send_statement, acme.id, spec, True, SYSTEM, may)
     assert send_monthly(session, may).sent == 0
 
 
@@ -217,7 +220,7 @@ def test_only_due_statements_cost_a_transaction(session: Session, acme: Customer
     may = datetime(2026, 5, 1, 9, tzinfo=UTC)
     assert send_monthly(session, may).sent == 1
     session.rollback()
-    outcome = send_all_monthly_statements(pytest.fail, session, GLYPHS, True, SYSTEM, may)
+    outcome = send_all_monthly_statements(pytest.fail, session, True, SYSTEM, may)
     assert outcome == MonthlyOutcome(0, [])
 
 
@@ -230,12 +233,12 @@ def test_a_statement_that_cannot_be_made_does_not_stop_the_others(
     transaction(contacts.create, other.id, fields, None, SYSTEM, NOW)
     want_monthly(acme)
 
-    def print_or_fail(letter: Any, *args: Any) -> bytes:
+    def make_or_fail(letter: Any) -> Any:
         if "ACME" in letter.file_name:
-            raise RuntimeError("no glyph")
-        return print_statement(letter, *args)
+            raise RuntimeError("no text")
+        return contents_of_statement(letter)
 
-    monkeypatch.setattr(operations, "print_statement", print_or_fail)
+    monkeypatch.setattr(operations, "contents_of_statement", make_or_fail)
     outcome = send_monthly(session, datetime(2026, 5, 1, 9, tzinfo=UTC))
     assert (outcome.sent, [reference for reference, _ in outcome.refused]) == (1, ["ACME"])
     assert [message.customer_id for message in stored(session)] == [other.id]

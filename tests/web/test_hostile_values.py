@@ -30,7 +30,6 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.mail_servers import Maildir
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.logo import check_logo
 from billing_admin.formats.maildir import deliver_to_maildir
 from billing_admin.operations.access import tokens
@@ -193,7 +192,7 @@ class Filled:
             check("charges", "id,customer,description,amount\n,ACME,Work,1\n")
             transaction(recurring_charges.create, RecurringChargeSpec("ACME", "other", "monthly", MARCH), SYSTEM, NOW)
             transaction(tokens.create, "meter", ("read",), actor=SYSTEM, now=NOW)
-            run_reminders(transaction, self.session, ReminderRunSpec(), True, load_glyphs(), SYSTEM, NOW)
+            run_reminders(transaction, self.session, ReminderRunSpec(), True, SYSTEM, NOW)
             assert send(self.browser, "/exports/charges.csv/prepare").status_code == HTTPStatus.SEE_OTHER
 
     def _ids(self) -> Iterator[tuple[str, UUID]]:

@@ -42,4 +42,4 @@ def get_statement_pdf(ref: str, query: StatementQuery) -> Response:
     details = {"kind": "statement", "customer": row.reference, "format": "pdf"}
     statement = load_statement(session, row, query.currency, query.from_, query.to, moment)
     file = Download(statement.file_name, MEDIA_TYPE, details, object_id=row.id)
-    return send_recorded(file, print_statement(statement, glyphs, moment))
+    return send_recorded(file, print_statement(session, statement, glyphs, moment))

@@ -34,7 +34,6 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.money import Money
 from billing_admin.domain.reminders import LEVELS, MAX_LEVEL_DAYS, REASONS, Pause, ReminderLevel, levels_from_json
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.models import Organisation, ReminderPause, ReminderRun
 from billing_admin.operations.master_data import reminder_levels
 from billing_admin.operations.messages import reminder_pauses as operations, reminder_runs
@@ -434,8 +433,7 @@ def post_reminder_run(actor: Actor, body: ReminderRunIn) -> Reply:
     if body.dry_run:
         return Reply(_preview_out(reminder_runs.preview_reminders(session, body.spec(), at), body.id))
     settings: Settings = current_app.extensions["billing_settings"]
-    glyphs = load_glyphs(settings.fonts)
-    run_id, is_new = reminder_runs.run_reminders(transaction, session, body.spec(), settings.mail_on, glyphs, actor, at)
+    run_id, is_new = reminder_runs.run_reminders(transaction, session, body.spec(), settings.mail_on, actor, at)
     return created_reply(_run_out(db.session(), reminder_run(db.session(), run_id)), is_new)
 
 

@@ -18,7 +18,6 @@ from billing_admin.clock import now
 from billing_admin.config import Settings
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.messages.statements import StatementSpec, send_statement
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.messages.messages import message
@@ -66,6 +65,5 @@ def post_statement(actor: Actor, ref: str, body: StatementIn) -> Reply:
 
 def _send(session: Session, ref: str, spec: StatementSpec, actor: Actor, at: datetime) -> tuple[MessageOut, bool]:
     settings: Settings = current_app.extensions["billing_settings"]
-    glyphs = load_glyphs(settings.fonts)
-    id, is_new = send_statement(session, customer(session, ref).id, spec, glyphs, settings.mail_on, actor, at)
+    id, is_new = send_statement(session, customer(session, ref).id, spec, settings.mail_on, actor, at)
     return message_out(message(session, id)), is_new

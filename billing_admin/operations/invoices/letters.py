@@ -1,6 +1,7 @@
-"""Statements of account and reminders as PDF.
+"""Statements of account and reminders: their contents, and the PDF.
 
-They have the data of today, and are not stored.
+They have the data of today. The contents of a letter that a message sends are stored with the message, and printed by
+the worker.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,19 +10,19 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.document_details import details_to_json
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.receivables import ZERO_POSITION, Position, Statement, ageing_day, make_statement
 from billing_admin.domain.text import file_stem
+from billing_admin.formats.document_contents import Contents
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.letter_contents import Letter, OverdueDocument, reminder_contents, statement_contents
+from billing_admin.formats.letter_contents import Letter, add_logo, statement_contents
 from billing_admin.formats.pdf import print_contents
-from billing_admin.models import Customer
+from billing_admin.models import Customer, Logo
 from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
-from billing_admin.queries.invoices.printing import load_logo
 from billing_admin.queries.master_data.customers import load_customers
-from billing_admin.queries.master_data.organisation import organisation, today
+from billing_admin.queries.master_data.organisation import day_of, organisation, today
 from billing_admin.queries.payments.receivables import positions, statements
 
 NAMES = frozenset({"seller_name", "seller_address", "seller_tax_id", "number_format"}) | {
@@ -72,33 +73,43 @@ def load_statement(
     return StatementLetter(letter, statement, position, first, last or day)
 
 
-def print_statement(statement: StatementLetter, glyphs: Glyphs, now: datetime) -> bytes:
-    """Return a statement as PDF."""
-    contents = statement_contents(
+def contents_of_statement(statement: StatementLetter) -> Contents:
+    """Return the contents of a statement."""
+    return statement_contents(
         statement.letter, statement.statement, statement.position, statement.first, statement.last
     )
-    return print_contents(contents, glyphs, int(now.timestamp()))
 
 
-def print_reminder(
-    letter: Letter, level: int, documents: Sequence[OverdueDocument], glyphs: Glyphs, now: datetime
-) -> bytes:
-    """Return a reminder of a level from 1 to 3 about a customer's overdue documents."""
-    return print_contents(reminder_contents(letter, level, documents), glyphs, int(now.timestamp()))
+def print_statement(session: Session, statement: StatementLetter, glyphs: Glyphs, now: datetime) -> bytes:
+    """Return a statement as PDF."""
+    return print_letter(session, contents_of_statement(statement), glyphs, now)
+
+
+def print_letter(session: Session, contents: Contents, glyphs: Glyphs, now: datetime) -> bytes:
+    """Return a letter as PDF; its contents name the logo by its hash."""
+    logo = session.get(Logo, contents["logo"]) if contents["logo"] else None
+    return print_contents(add_logo(contents, logo), glyphs, int(now.timestamp()))
 
 
 def load_letter(session: Session, customer: Customer, currency: str, now: datetime) -> Letter:
     """Return the parties of a letter to a customer, as they are today."""
-    settings, row = organisation(session), load_customers(session, [customer.id])[customer.id]
-    details = make_details(load_detail_sources(session, settings), row, currency)
-    columns = copied_fields(settings, row)
-    return Letter(
-        details=details,
-        currency=currency,
-        day=today(session, now),
-        logo=load_logo(session, details_to_json(details)),
-        **{name: columns[name] for name in NAMES},
-    )
+    return load_letters(session, [(customer.id, currency)], now)[customer.id, currency]
+
+
+def load_letters(session: Session, accounts: Sequence[AccountKey], now: datetime) -> dict[AccountKey, Letter]:
+    """Return the parties of letters to customers, as they are today, by account."""
+    settings, customers = organisation(session), load_customers(session, {id for id, _ in accounts})
+    sources, day = load_detail_sources(session, settings), day_of(now, settings.time_zone)
+    letters: dict[AccountKey, Letter] = {}
+    for id, currency in accounts:
+        columns = copied_fields(settings, customers[id])
+        letters[id, currency] = Letter(
+            details=make_details(sources, customers[id], currency),
+            currency=currency,
+            day=day,
+            **{name: columns[name] for name in NAMES},
+        )
+    return letters
 
 
 def _only_currency(customer: Customer, currencies: Collection[str]) -> str:

@@ -9,23 +9,27 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from billing_admin.db.bulk import insert_many
 from billing_admin.db.transactions import Transact
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import CC, REMINDER, TO
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
-from billing_admin.models import Message
+from billing_admin.models import Message, MessageFile, MessageLetter
 from billing_admin.operations.invoices.e_invoices import PDF, XML, issued_e_invoice
+from billing_admin.operations.invoices.letters import print_letter
 from billing_admin.operations.invoices.renditions import stored_pdf
 from billing_admin.operations.messages.document_messages import PDF_FORMS, text_of_today
+from billing_admin.operations.messages.outbox import file_row
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.outbox import (
     load_files,
+    load_letters,
     load_message_recipients,
     message,
     sent_document_message_ids,
@@ -46,7 +50,7 @@ class Sender:
 def make_content(transact: Transact, session: Session, id: UUID, sender: Sender, glyphs: Glyphs, now: datetime) -> None:
     """Make and store the bytes of a waiting message unless they are stored.
 
-    The files that it sends are stored before. Nothing is made if a document was issued no more: the message will be
+    The files that it sends are made and stored before. Nothing is made if a document was issued no more: the message will be
     dropped. `transact` runs work in a transaction, and ends the session's snapshot.
 
     Raises:
@@ -55,6 +59,8 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
     row = message(session, id)
     if row.state != "waiting" or row.content is not None or not _is_current(row):
         return
+    _print_letters(transact, session, row, glyphs)
+    row = message(session, id)
     columns = {name: getattr(row, name) for name in ("language", "created_at")}
     about_reminder, attachments = row.purpose == REMINDER, list(row.attachments)
     files = {file.name: MailAttachment(file.name, file.media_type, file.data) for file in load_files(session, id)}
@@ -73,7 +79,9 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
         text=text.body,
         language=columns["language"],
         attachments=[
-            files[attachment["file"]] if "file" in attachment else _document(transact, session, attachment, glyphs, now)
+            files[attachment["file"]]
+            if "file" in attachment
+            else _document(transact, session, attachment, glyphs, now, sent=True)
             for attachment in attachments
         ],
         references=sent_document_message_ids(session, id, MAX_REFERENCES) if about_reminder else (),
@@ -81,17 +89,34 @@ def make_content(transact: Transact, session: Session, id: UUID, sender: Sender,
     transact(_store, id, mail_bytes(mail, sender.domain), text)
 
 
+def _print_letters(transact: Transact, session: Session, row: Message, glyphs: Glyphs) -> None:
+    """Print and store the letters of a message that were not printed yet."""
+    id, made_at = row.id, row.created_at
+    for name, contents in [(letter.name, letter.contents) for letter in load_letters(session, id)]:
+        transact(_store_letter, id, name, print_letter(session, contents, glyphs, made_at))
+
+
+def _store_letter(session: Session, id: UUID, name: str, data: bytes) -> None:
+    """Replace a letter by its file, unless another worker was faster."""
+    letter = delete(MessageLetter).where(MessageLetter.message_id == id, MessageLetter.name == name)
+    if session.connection().execute(letter).rowcount:
+        insert_many(session, MessageFile, [file_row(id, name, PDF, data)])
+
+
 def _is_current(row: Message) -> bool:
     return all(document.invoice.status == "issued" for document in row.documents)
 
 
 def _document(
-    transact: Transact, session: Session, attachment: dict[str, Any], glyphs: Glyphs, now: datetime
+    transact: Transact, session: Session, attachment: dict[str, Any], glyphs: Glyphs, now: datetime, *, sent: bool
 ) -> MailAttachment:
-    """Return a document in a form, which is stored from now on."""
+    """Return a document in a form.
+
+    It is stored from now on; see `stored_pdf` for a PDF that is not `sent`.
+    """
     document, form = invoice(session, attachment["invoice_id"]), attachment["form"]
     if form in PDF_FORMS:
-        data, media_type = stored_pdf(transact, session, document, form, glyphs, now, sent=True), PDF
+        data, media_type = stored_pdf(transact, session, document, form, glyphs, now, sent=sent), PDF
     else:
         data, media_type = issued_e_invoice(transact, session, document, form, glyphs, now).content, XML
     return MailAttachment(attachment["name"], media_type, data)
@@ -100,7 +125,10 @@ def _document(
 def load_attachment(
     transact: Transact, session: Session, id: UUID, position: int, glyphs: Glyphs, now: datetime
 ) -> MailAttachment:
-    """Return a file of a message, counted from 1; a document's is stored from now on.
+    """Return a file of a message, counted from 1.
+
+    A document's is stored from now on, unless □ is printed in it or a font was left out: it will be made anew when the
+    message is sent. A letter that was not printed yet is printed, and not stored.
 
     Raises:
         NotFound: There is no such message or file.
@@ -111,8 +139,12 @@ def load_attachment(
         raise NotFound("unknown_attachment", "The message has no such attachment.", "position")
     attachment = row.attachments[position - 1]
     if "form" in attachment:
-        return _document(transact, session, attachment, glyphs, now)
-    file = next(file for file in load_files(session, id) if file.name == attachment["file"])
+        return _document(transact, session, attachment, glyphs, now, sent=False)
+    name, made_at = attachment["file"], row.created_at
+    for letter in load_letters(session, id):
+        if letter.name == name:
+            return MailAttachment(name, PDF, print_letter(session, letter.contents, glyphs, made_at))
+    file = next(file for file in load_files(session, id) if file.name == name)
     return MailAttachment(file.name, file.media_type, file.data)
 
 

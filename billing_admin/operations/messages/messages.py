@@ -32,6 +32,7 @@ from billing_admin.operations.messages.document_messages import document_message
 from billing_admin.operations.messages.outbox import (
     Attachment,
     NewFile,
+    NewLetter,
     NewMessage,
     check_addresses,
     enqueue_messages,
@@ -40,7 +41,7 @@ from billing_admin.operations.messages.outbox import (
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
 from billing_admin.queries.messages.documents import document_levels, load_sending_facts
 from billing_admin.queries.messages.messages import later_messages
-from billing_admin.queries.messages.outbox import load_files, load_message_recipients, message
+from billing_admin.queries.messages.outbox import load_files, load_letters, load_message_recipients, message
 from billing_admin.queries.messages.recipients import load_recipients
 
 
@@ -201,6 +202,7 @@ def copy_message(session: Session, row: Message) -> NewMessage:
     attachments = [
         Attachment(UUID(file["invoice_id"]), file["form"], file["name"]) for file in row.attachments if "form" in file
     ]
+    letters = [NewLetter(letter.name, letter.contents) for letter in load_letters(session, row.id)]
     files = [NewFile(file.name, file.media_type, file.data) for file in load_files(session, row.id)]
     return NewMessage(
         customer_id=row.customer_id,
@@ -212,6 +214,7 @@ def copy_message(session: Session, row: Message) -> NewMessage:
         text=row.text,
         documents=documents,
         attachments=attachments,
+        letters=letters,
         files=files,
         period=(row.period_from, row.period_to) if row.period_from and row.period_to else None,
     )

@@ -33,7 +33,16 @@ from billing_admin.domain.messages import (
     sent_before,
 )
 from billing_admin.domain.text import check_not_blank, check_text
-from billing_admin.models import AuditEvent, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
+from billing_admin.formats.document_contents import Contents
+from billing_admin.models import (
+    AuditEvent,
+    Invoice,
+    Message,
+    MessageDocument,
+    MessageFile,
+    MessageLetter,
+    MessageRecipient,
+)
 from billing_admin.operations.audit import event_row
 from billing_admin.queries.master_data.organisation import day_of, organisation
 
@@ -50,8 +59,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class NewLetter:
+    """A letter that is attached to a message and printed when the message is sent.
+
+    `contents` are its texts, which name the logo by its hash.
+    """
+
+    name: str
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that was made for a message and is attached to it, such as a letter."""
+    """A file that was made for a message, such as a printed letter."""
 
     name: str
     media_type: str
@@ -76,6 +96,7 @@ class NewMessage:
     text: str
     documents: Sequence[tuple[UUID, int]] = ()
     attachments: Sequence[Attachment] = ()
+    letters: Sequence[NewLetter] = ()
     files: Sequence[NewFile] = ()
     period: tuple[date, date] | None = None
     id: UUID | None = None
@@ -105,6 +126,7 @@ def enqueue_messages(
         session, MessageRecipient, [row for id, message in rows for row in _recipient_rows(id, message, marked)]
     )
     insert_many(session, MessageDocument, [row for id, message in rows for row in _document_rows(id, message)])
+    insert_many(session, MessageLetter, [row for id, message in rows for row in _letter_rows(id, message)])
     insert_many(session, MessageFile, [row for id, message in rows for row in _file_rows(id, message)])
     action = "message.marked_sent" if marked else "message.enqueued"
     events = [
@@ -245,8 +267,8 @@ def _message_row(id: UUID, message: NewMessage, actor: Actor, now: datetime, mar
 def _attachments(message: NewMessage) -> Iterator[Values]:
     for attachment in message.attachments:
         yield {"invoice_id": str(attachment.invoice_id), "form": attachment.form, "name": attachment.name}
-    for file in message.files:
-        yield {"file": file.name}
+    for name in (*(letter.name for letter in message.letters), *(file.name for file in message.files)):
+        yield {"file": name}
 
 
 def _recipient_rows(id: UUID, message: NewMessage, marked: str) -> Iterator[Values]:
@@ -276,10 +298,20 @@ def _document_rows(id: UUID, message: NewMessage) -> Iterator[Values]:
         }
 
 
+def _letter_rows(id: UUID, message: NewMessage) -> Iterator[Values]:
+    for letter in message.letters:
+        yield {"message_id": id, "name": letter.name, "contents": letter.contents}
+
+
 def _file_rows(id: UUID, message: NewMessage) -> Iterator[Values]:
     for file in message.files:
-        sha256 = hashlib.sha256(file.data).hexdigest()
-        yield {"message_id": id, "name": file.name, "media_type": file.media_type, "sha256": sha256, "data": file.data}
+        yield file_row(id, file.name, file.media_type, file.data)
+
+
+def file_row(id: UUID, name: str, media_type: str, data: bytes) -> Values:
+    """Return the row of a file of a message."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"message_id": id, "name": name, "media_type": media_type, "sha256": sha256, "data": data}
 
 
 def _audit_details(message: NewMessage, numbers: dict[UUID, str], marked: str) -> Values:

@@ -1,8 +1,8 @@
 """Reminder runs: plan the reminders that are due, and enqueue their messages.
 
-Letters are printed outside of the transaction, which would hold the lock of SQLite meanwhile. The transaction locks the
-invoices and plans again: a message is enqueued only if its reminder is still the same. One that has changed is printed
-again, or left for the next run.
+Messages are made outside of the transaction, which would hold the lock of SQLite meanwhile. The transaction locks the
+invoices and plans again: a message is enqueued only if its reminder is still the same. One that has changed is made
+again, or left for the next run. The worker prints the letters, from the amounts of the run.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,8 +24,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row as Values
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.message_texts import render_text
-from billing_admin.domain.messages import REMINDER, greeted_name, mail_off
+from billing_admin.domain.messages import mail_off
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.reminders import (
     CHANGED,
@@ -38,27 +37,19 @@ from billing_admin.domain.reminders import (
     plan_reminders,
     skip_invoices,
 )
-from billing_admin.domain.text import file_stem
-from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.letter_contents import OverdueDocument
-from billing_admin.formats.message_fields import reminder_fields
-from billing_admin.models import Customer, ReminderRun, ReminderRunItem
+from billing_admin.models import ReminderRun, ReminderRunItem
 from billing_admin.operations.audit import record
-from billing_admin.operations.invoices.letters import load_letter, load_statement, print_reminder, print_statement
-from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
-from billing_admin.operations.messages.outbox import Attachment, NewFile, NewMessage, enqueue_messages, lock_documents
+from billing_admin.operations.messages.outbox import NewMessage, enqueue_messages, lock_documents
+from billing_admin.operations.messages.reminder_messages import ReminderMessages
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import organisation, today
-from billing_admin.queries.messages.reminders import invoices_of_reminder, is_full, load_levels, load_reminded_accounts
-from billing_admin.queries.messages.texts import load_template
+from billing_admin.queries.messages.reminders import is_full, load_levels, load_reminded_accounts
 from billing_admin.queries.object_ids import invoice_id
 
-MAX_REMINDERS: Final = 100  # of a run, some seconds of printing; the others are left for the next one
-MAX_ATTACHED: Final = 20  # documents; a letter about more lists them, and attaches none
+MAX_REMINDERS: Final = 2000  # of a run, which is one transaction of some seconds; the others are left for the next one
 PLAN_CHANGED: Final = "The reminders have changed since this preview. Review the new preview first."
 _ATTEMPTS: Final = 3
 _log = structlog.get_logger(__name__)
-_PDF: Final = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +121,20 @@ def run_reminders(
     session: Session,
     spec: ReminderRunSpec,
     mail_on: bool,
-    glyphs: Glyphs,
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool]:
     """Enqueue the reminders that are due, or return the run that has the same id.
 
     Returns its id, and whether it is new. `mail_on` tells whether a mail server is set up. A reminder that changes
-    meanwhile is printed again; one that was confirmed, or changes again and again, is left for the next run.
+    meanwhile is made again; one that was confirmed, or changes again and again, is left for the next run.
 
     Raises:
         Conflict: The preview has changed since it was confirmed, the id belongs to another run, or no mail server is set
             up.
         Invalid: The currency, a customer or an invoice is unknown.
     """
-    printed: dict[str, NewMessage | None] = {}
+    messages: dict[str, NewMessage | None] = {}
     for attempt in range(1, _ATTEMPTS + 1):
         stored = session.get(ReminderRun, spec.id, populate_existing=True) if spec.id else None
         if stored is not None:
@@ -155,11 +145,11 @@ def run_reminders(
             raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
         if preview.plan.reminders and not mail_on:
             raise mail_off()
-        for reminder in preview.plan.reminders:
-            if reminder.digest() not in printed:
-                printed[reminder.digest()] = _message_or_none(session, reminder, glyphs, now)
+        new = [reminder for reminder in preview.plan.reminders if reminder.digest() not in messages]
+        batch = ReminderMessages(session, new, now)
+        messages |= {reminder.digest(): _message_or_none(batch, reminder) for reminder in new}
         leaves_changed = spec.confirmed is not None or attempt == _ATTEMPTS
-        run = transact(_store, spec, printed, leaves_changed, actor, now)
+        run = transact(_store, spec, messages, leaves_changed, actor, now)
         if run is not None:
             return run  # type: ignore[no-any-return]
     raise AssertionError
@@ -179,31 +169,31 @@ def _check_same(stored: ReminderRun, spec: ReminderRunSpec) -> None:
 def _store(
     session: Session,
     spec: ReminderRunSpec,
-    printed: Mapping[str, NewMessage | None],
+    messages: Mapping[str, NewMessage | None],
     leaves_changed: bool,
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool] | None:
     """Store a run with the messages that are still correct.
 
-    `printed` has them by the digests of their reminders, and None for one that could not be made. Returns None if a
+    `messages` has them by the digests of their reminders, and None for one that could not be made. Returns None if a
     reminder has changed, unless the run leaves those out.
     """
     existing = session.get(ReminderRun, spec.id, with_for_update=True) if spec.id else None
     if existing is not None:
         _check_same(existing, spec)
         return existing.id, False
-    lock_documents(session, {id for message in printed.values() if message for id, _ in message.documents})
+    lock_documents(session, {id for message in messages.values() if message for id, _ in message.documents})
     plan = preview_reminders(session, spec, now).plan
     reasons = {
-        digest: NOT_MADE if digest in printed else CHANGED
+        digest: NOT_MADE if digest in messages else CHANGED
         for digest in map(PlannedReminder.digest, plan.reminders)
-        if printed.get(digest) is None
+        if messages.get(digest) is None
     }
     if CHANGED in reasons.values() and not leaves_changed:
         return None
     plan = leave_out(plan, reasons)
-    messages = [message for reminder in plan.reminders if (message := printed[reminder.digest()])]
+    enqueued = [message for reminder in plan.reminders if (message := messages[reminder.digest()])]
     run = ReminderRun(
         id=spec.id or new_id(now),
         day=plan.day,
@@ -212,20 +202,20 @@ def _store(
         without_customers=list(spec.without_customers),
         without_invoices=list(spec.without_invoices),
         confirmed=spec.confirmed,
-        reminders=len(messages),
+        reminders=len(enqueued),
         created_at=now,
         created_by=actor.name,
     )
     session.add(run)
     session.flush()
-    message_ids = enqueue_messages(session, messages, actor, now)
+    message_ids = enqueue_messages(session, enqueued, actor, now)
     rows = [*_reminded_rows(plan, message_ids), *_left_out_rows(plan)]
     insert_many(
         session,
         ReminderRunItem,
         [{"run_id": run.id, "position": position} | row for position, row in enumerate(rows, 1)],
     )
-    details = {"day": plan.day.isoformat(), "reminders": len(messages)}
+    details = {"day": plan.day.isoformat(), "reminders": len(enqueued)}
     record(session, actor, now, "reminder_run.created", "reminder_run", run.id, details)
     return run.id, True
 
@@ -261,13 +251,13 @@ def _left_out_rows(plan: ReminderPlan) -> Iterator[Values]:
         }
 
 
-def _message_or_none(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage | None:
+def _message_or_none(batch: ReminderMessages, reminder: PlannedReminder) -> NewMessage | None:
     """Return the message of a reminder, or None if it cannot be made.
 
     One customer must not stop the reminders of all others.
     """
     try:
-        return reminder_message(session, reminder, glyphs, now)
+        return batch.make(reminder)
     except Exception as error:
         if explain_unavailable(error) is not None:
             raise
@@ -275,59 +265,7 @@ def _message_or_none(session: Session, reminder: PlannedReminder, glyphs: Glyphs
         return None
 
 
-def reminder_message(session: Session, reminder: PlannedReminder, glyphs: Glyphs, now: datetime) -> NewMessage:
-    """Return the message of a reminder, with its letter and attachments."""
-    account, level = reminder.account, reminder.level
-    row = session.get_one(Customer, account.customer_id)
-    letter = load_letter(session, row, account.currency, now)
-    documents = [
-        OverdueDocument(
-            number=item.invoice.number,
-            issue_date=item.invoice.issue_date,
-            due_date=item.invoice.due_date,
-            days_overdue=item.days_overdue,
-            open_amount=item.invoice.open_amount,
-            level=item.level,
-        )
-        for item in reminder.items
-    ]
-    template = load_template(session, f"reminder-{level}", letter.details.language)
-    text = render_text(template, reminder_fields(letter, documents, greeted_name(account.recipients)))
-    name = f"reminder-{file_stem(account.reference)}-{account.currency}-{letter.day.isoformat()}.pdf"
-    files = [NewFile(name, _PDF, print_reminder(letter, level, documents, glyphs, now))]
-    if reminder.settings.attaches_statement:
-        first = min(document.issue_date for document in documents)
-        statement = load_statement(session, row, account.currency, first, None, now)
-        files.append(NewFile(statement.file_name, _PDF, print_statement(statement, glyphs, now)))
-    return NewMessage(
-        customer_id=account.customer_id,
-        purpose=REMINDER,
-        currency=account.currency,
-        language=letter.details.language,
-        recipients=account.recipients,
-        subject=text.subject,
-        text=text.body,
-        documents=[(item.invoice.id, item.level) for item in reminder.items],
-        attachments=list(_attachments(session, reminder)),
-        files=files,
-    )
-
-
-def _attachments(session: Session, reminder: PlannedReminder) -> Iterator[Attachment]:
-    """Yield the PDFs of the documents.
-
-    An e-invoice is not attached again: programs would book it twice. So a document whose PDF contains one, as Factur-X,
-    is only listed in the letter.
-    """
-    if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
-        for row in invoices_of_reminder(session, reminder):
-            if (form := pdf_form(row)) != FACTUR_X:
-                yield Attachment(row.id, form, f"{file_stem(str(row.number))}.pdf")
-
-
-def send_daily_reminders(
-    transact: Transact, session: Session, mail_on: bool, glyphs: Glyphs, actor: Actor, now: datetime
-) -> int:
+def send_daily_reminders(transact: Transact, session: Session, mail_on: bool, actor: Actor, now: datetime) -> int:
     """Send the reminders that are due today if the organisation wants it.
 
     Returns their number. They are due from `DAILY_HOUR` on, in the organisation's time zone. A day has one run, which is
@@ -344,7 +282,7 @@ def send_daily_reminders(
         if run is None:
             if not preview_reminders(session, ReminderRunSpec(), now).plan.reminders:
                 return total
-            _, is_new = run_reminders(transact, session, ReminderRunSpec(id=id), mail_on, glyphs, actor, now)
+            _, is_new = run_reminders(transact, session, ReminderRunSpec(id=id), mail_on, actor, now)
             run = session.get_one(ReminderRun, id, populate_existing=True)
             total += run.reminders if is_new else 0
         if not run.reminders or not is_full(session, id):

@@ -28,12 +28,11 @@ from billing_admin.domain.messages import (
     no_recipient,
 )
 from billing_admin.domain.text import check_not_blank, check_text
-from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import first_day
 from billing_admin.formats.message_fields import statement_fields
 from billing_admin.models import Customer, Message
-from billing_admin.operations.invoices.letters import StatementLetter, load_statement, print_statement
-from billing_admin.operations.messages.outbox import NewFile, NewMessage, check_addresses, enqueue_messages
+from billing_admin.operations.invoices.letters import StatementLetter, contents_of_statement, load_statement
+from billing_admin.operations.messages.outbox import NewLetter, NewMessage, check_addresses, enqueue_messages
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.messages.outbox import load_message_recipients
 from billing_admin.queries.messages.recipients import load_recipients
@@ -41,7 +40,6 @@ from billing_admin.queries.messages.statements import first_statements, monthly_
 from billing_admin.queries.messages.texts import load_template
 from billing_admin.queries.payments.receivables import statements
 
-PDF = "application/pdf"
 _log = structlog.get_logger(__name__)
 
 
@@ -111,7 +109,7 @@ def propose_statement(session: Session, customer: Customer, spec: StatementSpec,
 
 
 def send_statement(
-    session: Session, customer_id: UUID, spec: StatementSpec, glyphs: Glyphs, mail_on: bool, actor: Actor, now: datetime
+    session: Session, customer_id: UUID, spec: StatementSpec, mail_on: bool, actor: Actor, now: datetime
 ) -> tuple[UUID, bool]:
     """Enqueue a message with a statement, or return the one that has the same id.
 
@@ -135,14 +133,12 @@ def send_statement(
     proposed = propose_statement(session, customer, spec, now)
     if recipients is None and not proposed.recipients:
         raise Invalid.of([no_recipient(customer.name, STATEMENT)])
-    message_with_letter = _message(
-        customer_id, proposed, spec, recipients, print_statement(proposed.letter, glyphs, now)
-    )
-    return enqueue_messages(session, [message_with_letter], actor, now)[0], True
+    message = _message(customer_id, proposed, spec, recipients)
+    return enqueue_messages(session, [message], actor, now)[0], True
 
 
 def send_all_monthly_statements(
-    transact: Transact, session: Session, glyphs: Glyphs, mail_on: bool, actor: Actor, now: datetime
+    transact: Transact, session: Session, mail_on: bool, actor: Actor, now: datetime
 ) -> MonthlyOutcome:
     """Enqueue the statements for the month before, to the customers that want them.
 
@@ -154,7 +150,7 @@ def send_all_monthly_statements(
         if not _due_currencies(session, id, _month_before(session, now)):
             continue
         try:
-            sent += transact(send_monthly_statements, id, glyphs, actor, now)
+            sent += transact(send_monthly_statements, id, actor, now)
         except DomainError as error:
             refused.append((reference, error.message))
         except Exception as error:  # one customer must not stop the statements of all others
@@ -165,7 +161,7 @@ def send_all_monthly_statements(
     return MonthlyOutcome(sent, refused)
 
 
-def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs, actor: Actor, now: datetime) -> int:
+def send_monthly_statements(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> int:
     """Enqueue a customer's statements for the month before, one in each currency.
 
     Returns their number. A currency without movements and balance has no statement, and one whose statement was cancelled
@@ -176,7 +172,7 @@ def send_monthly_statements(session: Session, customer_id: UUID, glyphs: Glyphs,
     due = _due_currencies(session, customer_id, period)
     for currency in due:
         spec = StatementSpec(currency, *period)
-        send_statement(session, customer_id, spec, glyphs, mail_on=True, actor=actor, now=now)
+        send_statement(session, customer_id, spec, mail_on=True, actor=actor, now=now)
     return len(due)
 
 
@@ -225,7 +221,6 @@ def _message(
     proposed: ProposedStatement,
     spec: StatementSpec,
     recipients: Sequence[Recipient] | None,
-    pdf: bytes,
 ) -> NewMessage:
     letter = proposed.letter
     return NewMessage(
@@ -241,7 +236,7 @@ def _message(
         text=proposed.text.body
         if spec.text is None
         else check_text(spec.text, "text", longest=MAX_MESSAGE_LENGTH, lines=True),
-        files=[NewFile(letter.file_name, PDF, pdf)],
+        letters=[NewLetter(letter.file_name, contents_of_statement(letter))],
         period=proposed.period,
     )
 

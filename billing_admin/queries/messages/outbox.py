@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, undefer
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.messages import DOCUMENT, Recipient
-from billing_admin.models import Message, MessageDocument, MessageFile, MessageRecipient
+from billing_admin.models import Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
 
 
 def message(session: Session, id: UUID, lock: bool = False) -> Message:
@@ -50,6 +50,12 @@ def load_files(session: Session, message_id: UUID) -> Sequence[MessageFile]:
     """Return the files that were made for a message, with their data."""
     query = select(MessageFile).where(MessageFile.message_id == message_id).options(undefer(MessageFile.data))
     return session.scalars(query.order_by(MessageFile.name)).all()
+
+
+def load_letters(session: Session, message_id: UUID) -> Sequence[MessageLetter]:
+    """Return the letters of a message that were not printed yet."""
+    query = select(MessageLetter).where(MessageLetter.message_id == message_id)
+    return session.scalars(query.order_by(MessageLetter.name).execution_options(populate_existing=True)).all()
 
 
 def sent_document_message_ids(session: Session, message_id: UUID, limit: int) -> list[UUID]:

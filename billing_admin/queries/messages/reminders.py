@@ -194,11 +194,10 @@ def find_stop_reason(session: Session, message: Message, now: datetime) -> str |
     return stop_reason(documents, pauses.customers.get(message.customer_id), day)
 
 
-def invoices_of_reminder(session: Session, reminder: PlannedReminder) -> Sequence[Invoice]:
-    """Return the documents of a planned reminder, in its order."""
-    ids = [item.invoice.id for item in reminder.items]
-    rows = {row.id: row for row in session.scalars(select(Invoice).where(is_any_of(Invoice.id, ids)))}
-    return [rows[id] for id in ids]
+def invoices_of_reminders(session: Session, reminders: Sequence[PlannedReminder]) -> dict[UUID, Invoice]:
+    """Return the documents of planned reminders by id."""
+    ids = [item.invoice.id for reminder in reminders for item in reminder.items]
+    return {row.id: row for row in session.scalars(select(Invoice).where(is_any_of(Invoice.id, ids)))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,12 @@ from billing_admin.domain.reminders import (
 )
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
+from billing_admin.operations.invoices.e_invoices import PDF
+from billing_admin.operations.invoices.letters import print_letter
 from billing_admin.operations.messages import reminder_runs as operations
 from billing_admin.operations.messages.outbox import NewMessage
-from billing_admin.operations.messages.reminder_runs import MAX_ATTACHED, ReminderPreview, ReminderRunSpec
+from billing_admin.operations.messages.reminder_messages import MAX_ATTACHED, ReminderMessages
+from billing_admin.operations.messages.reminder_runs import ReminderPreview, ReminderRunSpec
 from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages import reminders as queries
@@ -125,7 +128,7 @@ def preview() -> ResponseReturnValue:
 def preview_message(customer_id: UUID) -> ResponseReturnValue:
     """Show the message of a reminder that is due, as it would be sent now."""
     currency, message = currency_param(), _planned_message(customer_id)
-    names = [file.name for file in message.files]
+    names = [letter.name for letter in message.letters]
     urls = [
         url_for("reminders.preview_file", customer_id=customer_id, currency=currency, position=position)
         for position in range(1, len(names) + 1)
@@ -143,11 +146,12 @@ def preview_message(customer_id: UUID) -> ResponseReturnValue:
 @pages.get("/preview/<uuid:customer_id>/<int:position>.pdf")
 def preview_file(customer_id: UUID, position: int) -> ResponseReturnValue:
     """Send a letter of a reminder that is due, as it would be sent now."""
-    files = _planned_message(customer_id).files
-    if not 1 <= position <= len(files):
+    letters = _planned_message(customer_id).letters
+    if not 1 <= position <= len(letters):
         raise NotFound("unknown_attachment", f"The reminder has no letter {position}.", "position")
-    file = files[position - 1]
-    return unrecorded_attachment(file.data, file.name, file.media_type)
+    letter = letters[position - 1]
+    pdf = print_letter(db.session(), letter.contents, load_glyphs(_settings().fonts), now())
+    return unrecorded_attachment(pdf, letter.name, PDF)
 
 
 def _planned_message(customer_id: UUID) -> NewMessage:
@@ -164,7 +168,7 @@ def _planned_message(customer_id: UUID) -> NewMessage:
         raise NotFound(
             "not_due", "No reminder is due for this customer. It may have changed since the preview.", "customer"
         )
-    return operations.reminder_message(db.session(), reminders[0], load_glyphs(_settings().fonts), now())
+    return ReminderMessages(db.session(), reminders, now()).make(reminders[0])
 
 
 @pages.post("/preview", provide_automatic_options=False)  # `preview` answers OPTIONS at this URL
@@ -179,9 +183,8 @@ def confirm() -> ResponseReturnValue:
         return _render_preview(shown, form)
     without = tuple(sorted(str(id) for id in _left_out_ids(shown)))
     confirmed = replace(spec, id=form.id.data, confirmed=form.digest.data or "", without_invoices=without)
-    glyphs = load_glyphs(_settings().fonts)
     try:
-        run_id, is_new = operations.run_reminders(transaction, session, confirmed, mail_on(), glyphs, actor(), now())
+        run_id, is_new = operations.run_reminders(transaction, session, confirmed, mail_on(), actor(), now())
     except DomainError as error:
         return _show_refusal(spec, form, error)
     wake_worker()

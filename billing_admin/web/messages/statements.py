@@ -9,7 +9,6 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.messages import WITHDRAWN
-from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.operations.messages.statements import StatementSpec, propose_statement, send_statement
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import customer as load_customer
@@ -41,8 +40,7 @@ def send(id: UUID) -> ResponseReturnValue:
             chosen = StatementSpec(
                 currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
             )
-            glyphs = load_glyphs(settings.fonts)
-            message_id, _ = transaction(send_statement, id, chosen, glyphs, settings.mail_on, actor(), now())
+            message_id, _ = transaction(send_statement, id, chosen, settings.mail_on, actor(), now())
             flash("The statement is in the outbox and will be sent shortly.", "success")
             return redirect(url_for("messages.show", id=message_id), 303)
     earlier = first_statements(session, id, proposed.period).get(currency)

@@ -243,7 +243,7 @@ def statement_pdf(id: UUID) -> ResponseReturnValue:
     statement = letters.load_statement(session, customer, currency, first, last, now())
     details = {"kind": "statement", "customer": customer.reference, "format": "pdf"}
     file = Download(statement.file_name, "application/pdf", details, object_id=id)
-    return send_recorded(file, letters.print_statement(statement, glyphs, now()))
+    return send_recorded(file, letters.print_statement(session, statement, glyphs, now()))
 
 
 @customer_pages.get("/<uuid:id>/statement.csv")
