@@ -1,4 +1,4 @@
-"""Post recurring charges when they are due."""
+"""Post due recurring charges, and record what is unbilled each day."""
 
 from threading import Thread
 
@@ -12,6 +12,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.charges.recurring_posting import post_all_due_charges
+from billing_admin.operations.charges.unbilled_days import record_unbilled_day
 from billing_admin.queries.master_data.organisation import today
 
 POSTING_SECONDS = 600.0  # seconds between two searches for due charges
@@ -20,6 +21,8 @@ _log = structlog.get_logger(__name__)
 
 class RecurringPoster(Thread):
     """Posts the recurring charges that are due, at the start and every ten minutes.
+
+    Before that, it records the unbilled charges of the day, once a day.
 
     Any number of workers may do so: the id of a charge derives from its period, so it is posted once.
     """
@@ -31,8 +34,22 @@ class RecurringPoster(Thread):
     def run(self) -> None:
         """Post due charges until the process shuts down."""
         while not shutting_down.is_set():
+            record_unbilled(self._app)
             post_due(self._app)
             shutting_down.wait(POSTING_SECONDS)
+
+
+def record_unbilled(app: Flask) -> None:
+    """Record the unbilled charges of today, unless they are recorded.
+
+    Errors are logged, not raised.
+    """
+    with app.app_context():
+        try:
+            with LogIfUnavailable("unbilled_day_not_recorded"):
+                transaction(record_unbilled_day, clock.now())
+        except Exception:  # noqa: BLE001 - the thread goes on, and the next search tries again
+            _log.exception("unbilled_day_not_recorded")
 
 
 def post_due(app: Flask) -> None:

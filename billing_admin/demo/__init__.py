@@ -72,6 +72,7 @@ from billing_admin.operations import audit
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import charges, posting, recurring_charges
+from billing_admin.operations.charges.unbilled_days import record_unbilled_day
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import (
     bank_accounts,
@@ -214,6 +215,7 @@ class _History:
             self._correct_invoices(first)
         self._record_payments(month, first, next_first)
         if month < CURRENT:
+            self.do(record_unbilled_day, self.at(next_first, time.min))
             self._bill(month, next_first - timedelta(days=1), next_first)
 
     def _set_exchange_rates(self, month: int, first: date) -> None:

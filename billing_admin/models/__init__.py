@@ -8,7 +8,7 @@ from billing_admin.models.audit import AuditEvent, AuditSeal
 from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
-from billing_admin.models.customer import Account, Customer, CustomerContact, CustomerText
+from billing_admin.models.customer import Account, Customer, CustomerContact, CustomerText, UnbilledDay
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
@@ -78,6 +78,7 @@ __all__ = [
     "StoredMessageText",
     "TaxRate",
     "TaxRateChange",
+    "UnbilledDay",
     "User",
     "UserSession",
     "VoidedCharge",

@@ -154,3 +154,21 @@ class Account(Base):
     billed_through: Mapped[date | None]
     # Unused since the SQLite look-ahead was removed. It stays because migration 0009, which is released, adds it.
     version: Mapped[int] = mapped_column(server_default="0")
+
+
+class UnbilledDay(Base):
+    """The unbilled charges in a currency at the start of a day.
+
+    They are the sums of the accounts, as a worker recorded them.
+    A day without unbilled charges, or on which no worker ran, has no rows.
+    """
+
+    __tablename__ = "unbilled_days"
+    __table_args__ = exact_checks("pending_amount", "held_amount")
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    pending_charges: Mapped[int]
+    pending_amount: Mapped[Decimal]
+    held_charges: Mapped[int]
+    held_amount: Mapped[Decimal]

@@ -81,7 +81,8 @@ class Invoice(Base):
         Index(None, "run_id"),
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
-        Index(None, "issue_date"),
+        # Sums by day read this index alone.
+        Index("ix_invoices_by_day", "issue_date", "currency", "kind", "status", "total"),
         Index(None, "total"),
         Index(
             "ix_invoices_purchase_order", "purchase_order", "id", postgresql_where=_HAS_ORDER, sqlite_where=_HAS_ORDER

@@ -37,7 +37,8 @@ class Payment(Base):
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "currency"),
         Index(None, "reference"),
-        Index(None, "received_on"),
+        # Sums by day read this index alone.
+        Index("ix_payments_by_day", "received_on", "currency", "status", "method", "amount"),
         Index(None, "reversed_on", postgresql_where=_REVERSED, sqlite_where=_REVERSED),
     )
 

@@ -1,5 +1,6 @@
 """Jobs, for pages and workers."""
 
+from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -9,9 +10,14 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.models import Job
 
 
-def jobs(state: str = "") -> Select[Job]:
-    """Select all jobs, or those in one state, newest first."""
+def jobs(state: str = "", first_day: date | None = None) -> Select[Job]:
+    """Select all jobs, or those in one state, newest first.
+
+    `first_day` is the first day, in UTC, on which they were created.
+    """
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc())
+    if first_day is not None:
+        query = query.where(Job.created_at >= datetime.combine(first_day, time.min, UTC))
     return query.where(Job.state == state) if state else query
 
 

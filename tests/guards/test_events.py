@@ -41,6 +41,7 @@ NO_ACT = {
     "messages.messages.finish": "is a part of cancelling, marking and sending a message",
     "master_data.contacts.set_email": "is a part of adding and changing a customer",
     "access.tokens.record_use": "stores the last use of a token",
+    "charges.unbilled_days.record_unbilled_day": "records sums that are shown on the dashboard, and changes nothing",
     "access.users.record_session_use": "stores the last use of a session",
 }
 WRITING = {"add", "delete", "execute", "flush"}

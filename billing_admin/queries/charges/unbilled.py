@@ -3,6 +3,8 @@
 Totals come from the accounts, which store them.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,8 +17,9 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.money import ZERO
+from billing_admin.domain.receivable_trends import Month
 from billing_admin.domain.text import fold_for_search
-from billing_admin.models import Account, Charge, Customer, Service
+from billing_admin.models import Account, Charge, Customer, Service, UnbilledDay
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.charges import IS_LIKELY_DUPLICATE
@@ -91,6 +94,19 @@ def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> li
         )
         for currency, accounts, pending_charges, pending_amount, held_charges, held_amount in session.execute(query)
     ]
+
+
+def unbilled_by_month(session: Session, months: Sequence[Month]) -> dict[str, list[UnbilledDay | None]]:
+    """Return what was unbilled at the end of each month, by currency.
+
+    A month whose end was not recorded has None.
+    """
+    days = [month.last + timedelta(1) for month in months]  # the start of the day after
+    query = select(UnbilledDay).where(UnbilledDay.day.in_(days))
+    by_currency: dict[str, list[UnbilledDay | None]] = defaultdict(lambda: [None] * len(days))
+    for row in session.scalars(query.order_by(UnbilledDay.currency)):
+        by_currency[row.currency][days.index(row.day)] = row
+    return dict(by_currency)
 
 
 def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:

@@ -6,7 +6,7 @@ Money is in minor units.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.master_data.customers import customer, matches_customer
 
 STATES = ("recorded", "reversed", "unallocated")
+RECEIVED: Final = "received"  # the filter for every method but write-offs
 
 
 def is_open() -> ColumnElement[bool]:
@@ -46,7 +48,7 @@ class PaymentFilter:
     """A filter for payments.
 
     `from_` and `to` are the days of receipt, both included. `status` is recorded, reversed, or
-    unallocated: recorded and not allocated in full. `q` is a part of the payment's reference, or of the
+    unallocated: recorded and not allocated in full. `method` may be RECEIVED. `q` is a part of the payment's reference, or of the
     customer's name or reference.
     """
 
@@ -79,7 +81,7 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
         (f.customer, lambda: Payment.customer_id == customer(session, f.customer).id),
         (f.currency, lambda: Payment.currency == f.currency),
         (f.status, lambda: is_in_state(f.status)),
-        (f.method, lambda: Payment.method == f.method),
+        (f.method, lambda: Payment.method != WRITE_OFF if f.method == RECEIVED else Payment.method == f.method),
         (f.from_, lambda: Payment.received_on >= f.from_),
         (f.to, lambda: Payment.received_on <= f.to),
         (f.reference, lambda: Payment.reference == f.reference),

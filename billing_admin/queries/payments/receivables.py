@@ -281,15 +281,45 @@ def _payments(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     return query.where(*conditions)
 
 
+_IS_VOID = (Invoice.status == "void", Invoice.voided_on.is_not(None))  # the second condition has an index
 _ENTRIES = (
     _documents("invoice", 1, Invoice.kind == "invoice", Invoice.status != "draft"),
-    _documents("void", -1, Invoice.kind == "invoice", Invoice.status == "void"),
+    _documents("void", -1, Invoice.kind == "invoice", *_IS_VOID),
     _documents("credit_note", -1, Invoice.kind == "credit_note", Invoice.status != "draft"),
-    _documents("void", 1, Invoice.kind == "credit_note", Invoice.status == "void"),
+    _documents("void", 1, Invoice.kind == "credit_note", *_IS_VOID),
     _payments("payment", -1, Payment.method != WRITE_OFF),
     _payments("write_off", -1, Payment.method == WRITE_OFF),
-    _payments("reversal", 1, Payment.status == "reversed"),
+    _payments("reversal", 1, Payment.status == "reversed", Payment.reversed_on.is_not(None)),
 )
+
+
+def entry_sums_by_day(session: Session, first: date, last: date) -> list[tuple[str, date, int]]:
+    """Return currency, day and sum of the entries of each day.
+
+    The sums change the balance. Days without entries are omitted.
+    """
+    sums = []
+    for query in _ENTRIES:
+        columns = query.selected_columns
+        by_day = query.with_only_columns(columns.currency, columns["on"], func.sum(columns.amount).label("amount"))
+        sums.append(by_day.where(columns["on"].between(first, last)).group_by(columns["on"], columns.currency))
+    return [(currency, day, int(amount)) for currency, day, amount in session.execute(union_all(*sums))]
+
+
+def balances_by_currency(session: Session, day: date) -> dict[str, int]:
+    """Return the balance of all customers on a day, by currency."""
+    balances: dict[str, int] = defaultdict(int)
+    if counted_through(session, day) is not None:
+        for (_, currency), amount in booked_balances(session, day).items():
+            balances[currency] += amount
+        return dict(balances)
+    open_amount = func.sum(Invoice.total - Invoice.paid - Invoice.credited)
+    query: Rows = select(Invoice.currency, open_amount).where(is_open()).group_by(Invoice.currency)
+    for currency, amount in session.execute(query):
+        balances[currency] += int(amount)
+    for currency, (_, amount) in unallocated_sums(session, day).items():
+        balances[currency] -= amount
+    return dict(balances)
 
 
 def booked_balances(session: Session, through: date | None = None) -> dict[AccountKey, int]:

@@ -53,6 +53,7 @@ def init_filters(app: Flask) -> None:
         "invoice_state": invoice_state,
         "left_out_reason": left_out_reason,
         "correction_link": correction_link,
+        "major": major,
         "moment": moment,
         "money": format_money,
         "number": format_number,
@@ -101,6 +102,11 @@ def approximate(amount: Decimal, currency: str) -> str:
     return (
         f"≈ {format_grouped(rounded)} {currency}" if rounded and rounded != amount else format_exact(amount, currency)
     )
+
+
+def major(minor: int, currency: str) -> str:
+    """Return an amount in major units as a plain decimal, for attributes."""
+    return plain_decimal(Money(minor, currency).decimal)
 
 
 def tax_rate(rate: RateLike) -> str:

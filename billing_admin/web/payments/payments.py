@@ -58,6 +58,7 @@ from billing_admin.web.payments.allocation_forms import (
 
 WRITE = "payments:write"
 TABS = ("", *queries.STATES)
+METHOD_LABELS = {queries.RECEIVED: "All but write-offs", **PAYMENT_METHODS}
 
 pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
 
@@ -73,7 +74,7 @@ def read_filters() -> queries.PaymentFilter:
         customer=text_param("customer"),
         currency=currency_param(),
         status=choice_param("status", queries.STATES),
-        method=choice_param("method", PAYMENT_METHODS),
+        method=choice_param("method", METHOD_LABELS),
         from_=first,
         to=last,
         reference=text_param("reference"),
@@ -89,7 +90,7 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
-        ("method", "Method", PAYMENT_METHODS.get(filters.method, "")),
+        ("method", "Method", METHOD_LABELS.get(filters.method, "")),
         ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
         ("to", "To day", format_day(filters.to) if filters.to else ""),
         ("reference", "Reference", filters.reference),
@@ -113,7 +114,7 @@ def index() -> ResponseReturnValue:
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_page(queries.payments(session, filters)),
         sums=[] if unknown_customer else queries.payment_sums(session, filters),
-        methods=PAYMENT_METHODS,
+        methods=METHOD_LABELS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.payment_files"),
         may_write=has_permission(WRITE),

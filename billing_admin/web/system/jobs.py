@@ -9,12 +9,21 @@ from flask.typing import ResponseReturnValue
 from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.formatting import format_day
 from billing_admin.models import Job
 from billing_admin.models.job import JOB_STATES
 from billing_admin.operations import jobs as operations
 from billing_admin.queries import jobs as queries
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    choice_param,
+    current_url,
+    has_permission,
+    load_page,
+    strict_day_param,
+    unfiltered_url,
+)
 from billing_admin.web.frame.signed_in import actor, now
 
 pages = page_blueprint("jobs", __name__, "/jobs", write="jobs:write")
@@ -47,15 +56,25 @@ JOB_KINDS = {
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """List the jobs, newest first."""
-    state = choice_param("state", JOB_STATES)
+    """List the jobs, newest first.
+
+    `from` is the first day, in UTC, on which they were created.
+    """
+    state, first_day = choice_param("state", JOB_STATES), strict_day_param("from")
     tabs = [
         {"label": option.capitalize() or "All", "url": current_url(state=option), "active": option == state}
         for option in ("", *JOB_STATES)
     ]
-    page = load_page(queries.jobs(state))
+    page = load_page(queries.jobs(state, first_day))
     return render_template(
-        "jobs/list.html", page=page, state=state, tabs=tabs, kinds=JOB_KINDS, live=_is_any_active(*page.rows)
+        "jobs/list.html",
+        page=page,
+        state=state,
+        tabs=tabs,
+        chips=build_chips(("from", "Created since", format_day(first_day) if first_day else "")),
+        clear_url=unfiltered_url(),
+        kinds=JOB_KINDS,
+        live=_is_any_active(*page.rows),
     )
 
 

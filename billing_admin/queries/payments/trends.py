@@ -1,0 +1,100 @@
+"""Trends per currency by month, and the largest debtors.
+
+Money is in minor units. The figures of each day come from indexes that hold all columns they need.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.payments import WRITE_OFF
+from billing_admin.domain.receivable_trends import MonthFigures, month_figures, trend_months
+from billing_admin.models import Customer, Invoice, Payment
+from billing_admin.queries.payments.open_items import OpenItemFilter, open_item_rows
+from billing_admin.queries.payments.receivables import balances_by_currency, entry_sums_by_day
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
+DayAmounts: TypeAlias = dict[str, list[tuple[date, int]]]  # by currency
+
+
+def month_trends(session: Session, today: date) -> dict[str, list[MonthFigures]]:
+    """Return the figures of the last twelve months, by currency."""
+    first = trend_months(today)[0].first
+    balances = balances_by_currency(session, today)
+    entries = _by_currency(entry_sums_by_day(session, first, today))
+    billed = _by_currency(session.execute(_billed(first, today)))
+    collected = _by_currency(session.execute(_collected(first, today)))
+    return {
+        currency: month_figures(
+            today, balances.get(currency, 0), entries[currency], billed[currency], collected[currency]
+        )
+        for currency in sorted(balances.keys() | entries.keys())
+    }
+
+
+def _by_currency(rows: Iterable[Any]) -> DayAmounts:
+    amounts: DayAmounts = defaultdict(list)
+    for currency, day, amount in rows:
+        amounts[currency].append((day, int(amount)))
+    return amounts
+
+
+def _billed(first: date, last: date) -> Rows:
+    """Sum the invoices of each day less its credit notes.
+
+    Void documents count as zero, as in the list of invoices.
+    """
+    amount = case((Invoice.kind == "invoice", Invoice.total), else_=-Invoice.total)
+    query: Rows = select(Invoice.currency, Invoice.issue_date, func.sum(amount))
+    return query.where(Invoice.issue_date.between(first, last), Invoice.status == "issued").group_by(
+        Invoice.issue_date, Invoice.currency
+    )
+
+
+def _collected(first: date, last: date) -> Rows:
+    """Sum the money received on each day.
+
+    Reversed payments and write-offs do not count.
+    """
+    query: Rows = select(Payment.currency, Payment.received_on, func.sum(Payment.amount))
+    return query.where(
+        Payment.received_on.between(first, last), Payment.status == "recorded", Payment.method != WRITE_OFF
+    ).group_by(Payment.received_on, Payment.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Debtor:
+    """A customer's open amount in a currency, with the overdue part of it."""
+
+    reference: str
+    name: str
+    invoices: int
+    open: int
+    overdue: int
+
+
+def top_debtors(session: Session, filters: OpenItemFilter, count: int) -> list[Debtor]:
+    """Return the customers with the largest open amounts; the filter has a currency."""
+    invoices, rows = open_item_rows(session, filters)
+    items = invoices.c
+    amount = items.invoiced - items.credited - items.allocated
+    open_amount = func.sum(amount)
+    query = (
+        rows.order_by(None)
+        .add_columns(
+            Customer.reference,
+            Customer.name,
+            func.count(),
+            open_amount,
+            func.sum(case((items.due_date < filters.as_of, amount), else_=0)),
+        )
+        .group_by(Customer.id)
+        .order_by(open_amount.desc(), Customer.reference)
+        .limit(count)
+    )
+    return [Debtor(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in session.execute(query)]

@@ -1,0 +1,119 @@
+"""The work queue: rows that wait for a person, with count and sum per currency.
+
+Each figure is that of the list that it leads to: both come from the same query. The dashboard and the month end show them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.money import ZERO, Money, exact_sum
+from billing_admin.queries import jobs
+from billing_admin.queries.charges import charges, recurring_charges
+from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.queries.charges.unbilled import UnbilledTotal
+from billing_admin.queries.invoices import invoices
+from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.messages import messages
+from billing_admin.queries.messages.messages import ATTENTION, MessageFilter
+from billing_admin.queries.payments.open_items import OpenSum
+from billing_admin.queries.payments.receivables import unallocated_sums
+
+FAILED_JOB_DAYS: Final = timedelta(30)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSum:
+    """Count and sum of the rows that wait in one currency."""
+
+    currency: str
+    count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Rows that wait for a person; those without an amount have a count only."""
+
+    count: int
+    sums: Sequence[WorkSum] = ()
+
+
+def unbilled_work(totals: Sequence[UnbilledTotal]) -> tuple[Work, Work]:
+    """Return the pending charges, and the held ones."""
+    return (
+        _work(WorkSum(total.currency, total.pending_charges, total.pending_amount) for total in totals),
+        _work(WorkSum(total.currency, total.held_charges, total.held_amount) for total in totals),
+    )
+
+
+def due_work(session: Session, through: date) -> Work:
+    """Return the charges of recurring charges that are due up to a day and not posted.
+
+    Charges without a price count, but have no amount.
+    """
+    amounts: dict[str, list[Decimal]] = defaultdict(list)
+    for row, charge in recurring_charges.due_charges(session, through):
+        amounts[row.currency].append(charge.amount or ZERO)
+    return _work(WorkSum(currency, len(rows), exact_sum(rows)) for currency, rows in sorted(amounts.items()))
+
+
+def duplicate_work(session: Session) -> Work:
+    """Return the likely duplicates that nobody has reviewed."""
+    sums = charges.charge_sums(session, ChargeFilter(likely_duplicates=True))
+    return _work(WorkSum(row.currency, row.charges, row.amount) for row in sums)
+
+
+def invoice_work(session: Session, filters: InvoiceFilter) -> Work:
+    """Return the documents of a filter, with their totals.
+
+    Invoices and credit notes are summed separately.
+    """
+    return _work(
+        WorkSum(
+            row.currency, row.invoices, Money(row.total if row.kind == "invoice" else -row.total, row.currency).decimal
+        )
+        for row in invoices.invoice_sums(session, filters)
+    )
+
+
+def open_work(sums: Iterable[OpenSum], first_bucket: int = 0) -> Work:
+    """Return the open invoices from an ageing bucket on."""
+    return _work(
+        WorkSum(
+            row.currency,
+            sum(row.invoices[first_bucket:]),
+            Money(sum(row.amounts[first_bucket:]), row.currency).decimal,
+        )
+        for row in sums
+    )
+
+
+def unallocated_work(session: Session, day: date) -> Work:
+    """Return the payments with money that is not allocated to invoices."""
+    return _work(
+        WorkSum(currency, count, Money(amount, currency).decimal)
+        for currency, (count, amount) in unallocated_sums(session, day).items()
+    )
+
+
+def message_work(session: Session) -> Work:
+    """Return the messages that failed, or may not have been sent."""
+    return Work(messages.count_messages(session, MessageFilter(state=ATTENTION)))
+
+
+def failed_jobs(session: Session, now: datetime) -> Work:
+    """Return the jobs of the last 30 days that failed and were not started again."""
+    failed = jobs.jobs("failed", now.date() - FAILED_JOB_DAYS).order_by(None).subquery()
+    return Work(session.scalar(select(func.count()).select_from(failed)) or 0)
+
+
+def _work(sums: Iterable[WorkSum]) -> Work:
+    waiting = [row for row in sums if row.count]
+    return Work(sum(row.count for row in waiting), waiting)
