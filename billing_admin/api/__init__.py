@@ -37,6 +37,7 @@ SUBJECTS: Final = (
     "numbers",
     "billing_runs",
     "payments",
+    "refunds",
     "receivables",
     "messages",
     "reminders",

@@ -26,6 +26,7 @@ KINDS = (
     "charges",
     "payments",
     "allocations",
+    "refunds",
     "open-items",
     "customers",
     "contacts",

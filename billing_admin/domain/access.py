@@ -11,7 +11,7 @@ SCOPES = {
     "charges:write": "Add, hold, release and cancel charges",
     "credits:write": "Add negative charges",
     "billing:write": "Run billing; issue, void and credit invoices",
-    "payments:write": "Record, allocate and reverse payments",
+    "payments:write": "Record, allocate and reverse payments; record refunds",
     "customers:write": "Add and change customers",
     "catalogue:write": "Add and change services and their prices",
     "messages:write": "Send documents, reminders and statements to customers",

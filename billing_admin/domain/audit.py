@@ -77,6 +77,7 @@ AMOUNTS_WITH_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.allocation_withdrawn": ("amount",),
     "payment.recorded": ("amount", "allocated"),
     "payment.written_off": ("amount", "allocated"),
+    "refund.recorded": ("amount",),
 }
 _WITH_CURRENCY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) ([A-Z]{3})", re.ASCII)
 

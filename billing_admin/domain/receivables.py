@@ -83,15 +83,18 @@ ZERO_POSITION: Final = Position(0, 0, 0, 0, (0,) * len(BUCKET_NAMES))
 
 
 # The order of the entries of one day on a statement.
-ENTRY_KINDS: Final = ("invoice", "void", "credit_note", "payment", "reversal", "write_off")
+ENTRY_KINDS: Final = (
+    *("invoice", "void", "credit_note", "payment", "reversal", "write_off"),
+    *("refund", "refund_reversal"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
     """A dated change of a balance.
 
-    The amount is above zero for an invoice, and below zero for payments and credits. `id` is the id of the
-    invoice, credit note or payment; `number` is the document's number or the payment's reference.
+    The amount is above zero for invoices and refunds, and below zero for payments and credits. `id` is the id of
+    the invoice, credit note, payment or refund; `number` is the document's number or the payment's reference.
     """
 
     on: date

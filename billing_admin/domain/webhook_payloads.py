@@ -1,4 +1,4 @@
-"""Webhook payloads: invoices, charges and messages as the API shows them.
+"""Webhook payloads: invoices, charges, refunds and messages as the API shows them.
 
 The payloads are made of the rows that are being stored. Frozen: receivers depend on these members, and the
 API's answers have the same.
@@ -178,6 +178,30 @@ def message_payload(row: Any, customer: str, numbers: Mapping[UUID, str]) -> dic
         "created_at": format_moment(row.created_at),
         "created_by": row.created_by,
         "finished_at": _moment(row.finished_at),
+    }
+
+
+def refund_payload(row: Any, parts: Sequence[Any]) -> dict[str, Any]:
+    """Return a refund as `GET /refunds/{id}` shows it.
+
+    `row` has the names of its customer and of the actor, `parts` the payments that it pays back.
+    """
+    return {
+        "id": str(row.id),
+        "customer": row.customer_reference,
+        "amount": str(Money(row.amount, row.currency)),
+        "currency": row.currency,
+        "paid_on": _day(row.paid_on),
+        "method": row.method,
+        "reference": row.reference,
+        "status": row.status,
+        "reversed_on": _day(row.reversed_on),
+        "reversal_reason": row.reversal_reason,
+        "payments": [
+            {"payment": str(part.payment_id), "amount": str(Money(part.amount, row.currency))} for part in parts
+        ],
+        "created_at": format_moment(row.created_at),
+        "created_by": row.created_by,
     }
 
 

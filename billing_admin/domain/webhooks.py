@@ -15,6 +15,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "invoice.issued": "An invoice was issued",
     "invoice.paid": "An invoice was paid in full; sent again if it is reopened and paid again",
     "invoice.voided": "An invoice was voided",
+    "refund.recorded": "A customer's credit was paid back",
+    "refund.reversed": "A refund was reversed",
     "charge.held": "A charge was held, by a person or as a likely duplicate",
     "message.sent": "A message to a customer was sent, or marked as sent",
     "message.failed": "A message to a customer could not be sent, or it is uncertain whether it was",

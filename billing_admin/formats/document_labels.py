@@ -130,6 +130,8 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "received": ("Payment", "Zahlung", "Paiement", "Pago"),
     "reversal": ("Reversed payment", "Rückbuchung", "Paiement annulé", "Pago anulado"),
     "write_off": ("Write-off", "Ausbuchung", "Abandon de créance", "Baja de saldo"),
+    "refund": ("Refund", "Rückzahlung", "Remboursement", "Reembolso"),
+    "refund_reversal": ("Refund reversed", "Storno einer Rückzahlung", "Remboursement annulé", "Reembolso anulado"),
     "ageing": ("Balance by due date", "Saldo nach Fälligkeit", "Solde par échéance", "Saldo por vencimiento"),
     "not_due": ("Not due", "Nicht fällig", "Non échu", "No vencido"),
     "days_overdue": ("{days} days overdue", "{days} Tage überfällig", "Échu de {days} jours", "{days} días de retraso"),

@@ -50,6 +50,8 @@ _WORDS = {
     "allocation": "Allocation",
     "withdrawal": "Allocation withdrawn",
     "reversal": "Payment reversed",
+    "refund": "Refund",
+    "refund_reversal": "Refund reversed",
     OPENING: "Opening balances",
 }
 _UNSAFE = re.compile(r"[;|()\s]+")

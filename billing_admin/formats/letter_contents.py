@@ -34,6 +34,8 @@ _ENTRY_LABELS: Final = {
     "payment": "received",
     "reversal": "reversal",
     "write_off": "write_off",
+    "refund": "refund",
+    "refund_reversal": "refund_reversal",
 }
 
 

@@ -23,7 +23,7 @@ from billing_admin.models.organisation import (
     TaxRate,
     TaxRateChange,
 )
-from billing_admin.models.payment import Allocation, Payment
+from billing_admin.models.payment import Allocation, Payment, Refund, RefundPart
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
@@ -66,6 +66,8 @@ __all__ = [
     "Payment",
     "RecurringCharge",
     "RecurringPosting",
+    "Refund",
+    "RefundPart",
     "ReminderPause",
     "ReminderRun",
     "ReminderRunItem",

@@ -1,4 +1,4 @@
-"""Payments and their allocations to invoices.
+"""Payments, their allocations to invoices, and refunds of what is not allocated.
 
 Money is in minor units.
 """
@@ -20,9 +20,10 @@ _REVERSED, _WITHDRAWN = text("reversed_on IS NOT NULL"), text("withdrawn_on IS N
 class Payment(Base):
     """A payment, or a write-off (`method` write_off).
 
-    It is reversed, never deleted. `allocated` is the sum of its allocations that are not withdrawn; the remainder is
-    the customer's credit. `asked` is the requested allocation as text (`domain.payments`), with which a repeated
-    request under the same id is compared. `reason` is that of the write-off, `reversal_reason` that of the reversal.
+    It is reversed, never deleted. `allocated` is the sum of its allocations that are not withdrawn, and of its parts
+    that recorded refunds paid back; the remainder is the customer's credit. `asked` is the requested allocation as text
+    (`domain.payments`), with which a repeated request under the same id is compared. `reason` is that of the write-off,
+    `reversal_reason` that of the reversal.
     """
 
     __tablename__ = "payments"
@@ -86,3 +87,60 @@ class Allocation(Base):
     amount: Mapped[int]
     made_on: Mapped[date]
     withdrawn_on: Mapped[date | None]
+
+
+class Refund(Base):
+    """Money paid back to a customer from their credit.
+
+    It is reversed, never deleted. Its parts name the payments whose credit it pays back.
+    """
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
+        UniqueConstraint("id", "customer_id", "currency"),
+        value_check("status", "recorded", "reversed"),
+        value_check("method", *METHODS),
+        CheckConstraint("amount > 0", name="positive"),
+        CheckConstraint("(status = 'reversed') = (reversed_on IS NOT NULL)", name="reversed_has_day"),
+        CheckConstraint("reversed_on >= paid_on", name="reversed_after_paid"),
+        Index(None, "created_at", "id"),
+        Index(None, "customer_id", "currency"),
+        Index(None, "paid_on"),
+        Index(None, "reversed_on", postgresql_where=_REVERSED, sqlite_where=_REVERSED),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    paid_on: Mapped[date]
+    method: Mapped[str]
+    reference: Mapped[str]
+    status: Mapped[str]
+    reversed_on: Mapped[date | None]
+    reversal_reason: Mapped[str]
+    created_at: Mapped[datetime]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id))
+
+
+class RefundPart(Base):
+    """The part of a payment that a refund pays back."""
+
+    __tablename__ = "refund_parts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["refund_id", "customer_id", "currency"], ["refunds.id", "refunds.customer_id", "refunds.currency"]
+        ),
+        ForeignKeyConstraint(
+            ["payment_id", "customer_id", "currency"], ["payments.id", "payments.customer_id", "payments.currency"]
+        ),
+        CheckConstraint("amount > 0", name="positive"),
+        Index(None, "payment_id"),
+    )
+
+    refund_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    currency: Mapped[str]
+    amount: Mapped[int]

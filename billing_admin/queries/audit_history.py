@@ -26,6 +26,8 @@ from billing_admin.models import (
     Payment,
     RecurringCharge,
     RecurringPosting,
+    Refund,
+    RefundPart,
     VoidedCharge,
 )
 from billing_admin.models.audit import IS_BULK_CHANGE, IS_DISCARD
@@ -117,17 +119,18 @@ def _of_charge(id: UUID) -> Iterator[Ids]:
 
 
 def _of_payment(id: UUID) -> Iterator[Ids]:
-    """Select the credit notes that withdrew allocations of a payment."""
+    """Select the credit notes that withdrew allocations of a payment, and its refunds."""
     of_payment = and_(Allocation.payment_id == id, Allocation.withdrawn_on == Invoice.issue_date)
     notes = select(Invoice.id).join(Allocation, Allocation.invoice_id == Invoice.corrects_id).where(of_payment)
     freed_credit = _Event.details["became_credit"].as_string().is_not(None)
     yield _events(_Event.object_id.in_(notes), _Event.action == "credit_note.issued", freed_credit)
+    yield _events(_Event.object_id.in_(select(RefundPart.refund_id).where(RefundPart.payment_id == id)))
 
 
 def _of_customer(id: UUID) -> Iterator[Ids]:
-    """Select the events of a customer's documents, payments, charges and messages."""
+    """Select the events of a customer's documents, money, charges and messages."""
     yield from _of_documents(Invoice.customer_id == id)
-    for owned in (Payment, RecurringCharge, Charge, Message):
+    for owned in (Payment, Refund, RecurringCharge, Charge, Message):
         yield _events(_Event.object_id.in_(select(owned.id).where(owned.customer_id == id)))
     yield select(Charge.event_id).where(Charge.customer_id == id)
     reference = select(Customer.reference).where(Customer.id == id).scalar_subquery()

@@ -2,7 +2,7 @@
 
 Each is booked on its own day. Amounts are in minor units. An invoice, a credit note and a void are booked
 from receivables to revenue and tax; a payment, a write-off and a reversal from money to the customer's
-credit; an allocation and its withdrawal from credit to receivables. Allocations made on the day of the
+credit, a refund the other way; an allocation and its withdrawal from credit to receivables. Allocations made on the day of the
 payment, and withdrawals on the day of its reversal, are part of the payment's own transaction.
 """
 
@@ -20,7 +20,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.days import check_day_range
 from billing_admin.domain.journal import Accounts, Posting, Transaction, merge_postings
 from billing_admin.domain.payments import WRITE_OFF
-from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
+from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Refund, Service
 from billing_admin.models.base import ByteOrderedText, ExactDecimal
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.entry_days import reversal_day, void_day
@@ -29,7 +29,10 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 FETCH_SIZE = 2_000
 # The order of transactions within a day.
-TRANSACTION_KINDS = ("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal")
+TRANSACTION_KINDS = (
+    *("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal"),
+    *("refund", "refund_reversal"),
+)
 OPENING = "opening"
 
 
@@ -182,6 +185,17 @@ def _payments(reversed: bool) -> list[Rows]:
     return [query.where(Payment.status == "reversed") for query in parts] if reversed else parts
 
 
+def _refunds(reversed: bool) -> list[Rows]:
+    on, kind = (Refund.reversed_on, "refund_reversal") if reversed else (Refund.paid_on, "refund")
+    head = (on, literal(_rank(kind)), literal(0), Refund.id, Refund.reference, Refund)
+    sign = -1 if reversed else 1
+    parts = [
+        _entry(*head, "credit", sign * Refund.amount),
+        _entry(*head, "money", -sign * Refund.amount, code=Refund.method),
+    ]
+    return [query.where(Refund.status == "reversed") for query in parts] if reversed else parts
+
+
 def _allocations(reversed: bool) -> list[Rows]:
     # An allocation on the day of its payment is part of the payment's transaction.
     on = Allocation.withdrawn_on if reversed else Allocation.made_on
@@ -208,4 +222,6 @@ _ENTRIES = [
     *_payments(reversed=True),
     *_allocations(reversed=False),
     *_allocations(reversed=True),
+    *_refunds(reversed=False),
+    *_refunds(reversed=True),
 ]

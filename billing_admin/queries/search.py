@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import parse_uuid
-from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
+from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Refund, Service
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoices
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
@@ -24,6 +24,7 @@ _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
     ("service", Service.id),
     ("billing_run", BillingRun.id),
     ("payment", Payment.id),
+    ("refund", Refund.id),
 )
 
 

@@ -47,7 +47,7 @@ from billing_admin.web.messages import (
     statements,
     texts as message_texts,
 )
-from billing_admin.web.payments import payments, receivables
+from billing_admin.web.payments import payments, receivables, refunds
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
 
@@ -72,6 +72,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     e_invoices,
     void_and_credit,
     payments,
+    refunds,
     receivables,
     sending,
     messages,

@@ -846,6 +846,37 @@ class Payment:
 
 
 @dataclass(frozen=True)
+class RefundedPayment:
+    """The part of a payment that a refund pays back."""
+
+    payment: UUID
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Refund:
+    """A refund.
+
+    `payments` are the payments whose unallocated amounts it pays back.
+    """
+
+    id: UUID
+    customer: str
+    amount: Decimal
+    currency: str
+    paid_on: date
+    method: str
+    reference: str
+    status: str
+    reversed_on: Optional[date]
+    reversal_reason: str
+    payments: tuple[RefundedPayment, ...]
+    created_at: datetime
+    created_by: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Recipient:
     """A recipient of a message, with the outcome for it.
 

@@ -631,6 +631,36 @@ class PaymentFilter(TypedDict, total=False):
     reference: str
 
 
+class _RefundNeeds(TypedDict):
+    customer: str
+    amount: Number
+    method: Literal["bank_transfer", "direct_debit", "card", "cash", "cheque", "other"]
+
+
+class NewRefund(_RefundNeeds, total=False):
+    """A new refund of a customer's credit, by default paid today."""
+
+    id: Key
+    currency: str
+    paid_on: Day
+    reference: str
+
+
+class RefundFilter(TypedDict, total=False):
+    """Filters of refunds.
+
+    `from_` and `to` are the days of payment, both included.
+    """
+
+    customer: str
+    currency: str
+    status: Literal["recorded", "reversed"]
+    method: Literal["bank_transfer", "direct_debit", "card", "cash", "cheque", "other"]
+    from_: Day
+    to: Day
+    reference: str
+
+
 class NewMessage(TypedDict, total=False):
     """A message with a document.
 

@@ -146,6 +146,12 @@ PAYMENT_REVERSE: Final = Call("POST", "/payments/{id}/reverse", Repeat.STATE)
 PAYMENT_FILE: Final = Call("GET", "/payments.csv", Repeat.READS)
 ALLOCATION_FILE: Final = Call("GET", "/allocations.csv", Repeat.READS)
 
+REFUND_CREATE: Final = Call("POST", "/refunds", Repeat.NAMED)
+REFUND_LIST: Final = Call("GET", "/refunds", Repeat.READS)
+REFUND_GET: Final = Call("GET", "/refunds/{id}", Repeat.READS)
+REFUND_REVERSE: Final = Call("POST", "/refunds/{id}/reverse", Repeat.STATE)
+REFUND_FILE: Final = Call("GET", "/refunds.csv", Repeat.READS)
+
 AUDIT_LIST: Final = Call("GET", "/audit-events", Repeat.READS)
 AUDIT_FILE: Final = Call("GET", "/audit-events.csv", Repeat.READS)
 SERIES_LIST: Final = Call("GET", "/number-series", Repeat.READS)

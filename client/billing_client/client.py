@@ -26,6 +26,7 @@ from billing_client.resources.messages import Messages
 from billing_client.resources.organisation import BankAccounts, ExchangeRates, MessageTexts, Organisation
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
+from billing_client.resources.refunds import Refunds
 from billing_client.resources.reminders import Reminders
 from billing_client.transport import Secret, Transport
 
@@ -77,6 +78,7 @@ class Client:
         self.billing_runs = BillingRuns(transport)
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)
+        self.refunds = Refunds(transport)
         self.messages = Messages(transport)
         self.reminders = Reminders(transport)
         self.audit_events = AuditEvents(transport)

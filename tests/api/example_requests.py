@@ -238,6 +238,11 @@ def _payments(api: Recorder) -> None:
     api.twice("/customers/ACME/statements", {"id": id_of("5", 1), **sent})
     api.get("/open-items?as_of=2026-11-30&customer=ACME")
     _reminders(api)
+    refund = {"id": id_of("9", 1), "customer": "ACME", "amount": "2.50", "paid_on": "2026-11-22"}
+    api.twice("/refunds", refund | {"method": "bank_transfer", "reference": "Credit of November"})
+    api.get("/refunds?customer=ACME")
+    api.get(f"/refunds/{id_of('9', 1)}")
+    api.post(f"/refunds/{id_of('9', 1)}/reverse", {"reason": "Returned by the bank"})
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})
 
 
@@ -287,7 +292,7 @@ def _reading(api: Recorder) -> None:
     api.get("/number-series")
     api.get("/period-lock")
     api.get(f"/audit-events?object={id_of('a', 1)}")
-    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
+    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "refunds", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
     for kind in ("customers", "contacts", "services", "bank-accounts", "exchange-rates", "messages", "audit-events"):

@@ -343,6 +343,13 @@ def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client,
     people: list[NewRecipient] = [{"address": "maria@acme.example", "name": "Maria Huber"}]
     message = billing.customers.send_statement("ACME", currency="EUR", recipients=people)
     assert (message.purpose, message.state, message.recipients[0].name) == ("statement", "waiting", "Maria Huber")
+    credit = billing.payments.create(customer="ACME", amount=5, method="cash", allocate=[])
+    refund = billing.refunds.create(customer="ACME", amount=Decimal(3), method="cash", reference="R 1")
+    assert (refund.amount, refund.status, refund.payments[0].payment) == (Decimal(3), "recorded", credit.id)
+    assert [one.id for one in billing.refunds.list(reference="R 1")] == [refund.id]
+    assert billing.refunds.reverse(refund.id, "Returned").status == "reversed"
+    assert billing.refunds.get(refund.id).reversal_reason == "Returned"
+    assert billing.refunds.download(tmp_path / "refunds.csv").sha256 == billing.refunds.totals().sha256
     assert billing.payments.reverse(payment.id, "Bounced").status == "reversed"
     assert billing.payments.get(payment.id).reversal_reason == "Bounced"
     assert billing.payments.download(tmp_path / "payments.csv").sha256 == billing.payments.totals().sha256

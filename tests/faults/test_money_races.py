@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationSpec
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
@@ -69,4 +70,29 @@ def test_eight_identical_payments_are_recorded_once(session: Session, url: str) 
     assert worker.race(url, *[(worker.pay, spec)] * 8) == ["recorded"] * 8
     session.rollback()
     assert session.scalar(select(func.count()).select_from(Payment)) == 1
+    assert_sound(session)
+
+
+def test_eight_refunds_of_sixty_from_a_credit_of_a_hundred(session: Session, url: str) -> None:
+    customer = make_customer()
+    pay(make_payment_spec(customer, "100", ()))
+    spec = RefundSpec(customer.reference, exact_decimal("60"), "cash")
+    answers = worker.race(url, *[(worker.refund, spec)] * 8)
+    assert Counter(answers) == {"refunded": 1, "above_credit": 7}
+    session.rollback()
+    assert session.scalars(select(Payment.allocated)).all() == [6000]
+    assert_sound(session)
+
+
+def test_credit_is_refunded_or_allocated_or_its_payment_reversed(session: Session, url: str) -> None:
+    customer = make_customer()
+    invoice = make_invoice(customer, "100")
+    id = pay(make_payment_spec(customer, "100", ()))
+    spec = RefundSpec(customer.reference, exact_decimal("100"), "cash")
+    parts = (AllocationSpec(str(invoice.id), exact_decimal("100")),)
+    tasks = [(worker.refund, spec), (worker.allocate, id, parts), (worker.reverse_payment, id)] * 2
+    answers = worker.race(url, *tasks)
+    won = {answer for answer in answers if answer in {"refunded", "allocated", "reversed"}}
+    assert won in ({"refunded"}, {"allocated"}, {"reversed"}, {"allocated", "reversed"})
+    assert set(answers) - won <= {"above_credit", "above_payment", "payment_reversed", "payment_refunded"}
     assert_sound(session)

@@ -30,6 +30,7 @@ from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import Account, Invoice, Organisation, ReminderRun
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -38,7 +39,7 @@ from billing_admin.operations.invoices import credit_notes, invoices, voids
 from billing_admin.operations.master_data import contacts
 from billing_admin.operations.messages import deliveries, reminder_runs, statements
 from billing_admin.operations.messages.statements import StatementSpec
-from billing_admin.operations.payments import payments
+from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.making import NOW
 
@@ -208,6 +209,24 @@ def allocate(payment_id: UUID, parts: AllocationRequest) -> str:
     except Conflict as refusal:
         return refusal.code
     return "allocated"
+
+
+def refund(spec: RefundSpec) -> str:
+    """Record a refund; returns `refunded`, or the code of the refusal."""
+    try:
+        transaction(refunds.record, spec, SYSTEM, NOW)
+    except DomainError as refusal:
+        return refusal.code
+    return "refunded"
+
+
+def reverse_payment(payment_id: UUID) -> str:
+    """Reverse a payment; returns `reversed`, or the code of the refusal."""
+    try:
+        transaction(payments.reverse, payment_id, "Bounced", None, SYSTEM, NOW)
+    except DomainError as refusal:
+        return refusal.code
+    return "reversed"
 
 
 def send_statement(customer_id: UUID, id: UUID) -> str:

@@ -317,6 +317,11 @@ LISTS = {
         {**CUSTOMER, **CURRENCY, **DAYS, "method": "method=card", "reference": "reference=x"},
         {"status": "tabs"},
     ),
+    "/refunds": ListFilters(
+        "RefundFilter",
+        {**CUSTOMER, **CURRENCY, **DAYS, "method": "method=card", "reference": "reference=x"},
+        {"status": "tabs"},
+    ),
     "/open-items": ListFilters(
         "OpenItemFilter", {**CUSTOMER, **CURRENCY, "as_of": "as_of=2026-01-31", "bucket": "bucket=1_30"}
     ),

@@ -82,6 +82,22 @@ class Payment:
     amount: int
     received: date
     status: str = "recorded"
+    written_off: bool = False
+
+
+@dataclass
+class Refund:
+    """Money paid back: what it took of each payment."""
+
+    id: UUID
+    account: Account
+    parts: dict[UUID, int]
+    paid: date
+    reversed: date | None = None
+
+    @property
+    def amount(self) -> int:
+        return sum(self.parts.values())
 
 
 def rounded(value: Fraction) -> int:
@@ -114,6 +130,7 @@ class Books:
     documents: dict[UUID, Document] = field(default_factory=dict)
     payments: dict[UUID, Payment] = field(default_factory=dict)
     allocations: list[Allocation] = field(default_factory=list)
+    refunds: dict[UUID, Refund] = field(default_factory=dict)
     billed_through: dict[Account, date] = field(default_factory=dict)
     series: dict[tuple[str, int], tuple[int, date]] = field(default_factory=dict)
     locked_through: date | None = None
@@ -250,7 +267,27 @@ class Books:
         return sum(one.amount for one in self.allocations if one.invoice == document.id and not one.withdrawn)
 
     def allocated(self, payment: Payment) -> int:
-        return sum(one.amount for one in self.allocations if one.payment == payment.id and not one.withdrawn)
+        own = sum(one.amount for one in self.allocations if one.payment == payment.id and not one.withdrawn)
+        return own + sum(one.parts.get(payment.id, 0) for one in self.refunds.values() if not one.reversed)
+
+    def since(self, payment: Payment) -> date:
+        """The last day on which money of a payment was freed, or came."""
+        own = [one for one in self.allocations if one.payment == payment.id]
+        ends = [one.withdrawn for one in own if one.withdrawn and one.withdrawn > one.made]
+        back = [one.reversed for one in self.refunds.values() if one.reversed and payment.id in one.parts]
+        return max([payment.received, *ends, *back])
+
+    def oldest_credit(self, account: Account, amount: int) -> tuple[dict[UUID, int], date]:
+        """What a refund takes of each payment, and the day from which there is that much."""
+        own = [one for one in self.payments.values() if one.account == account and not one.written_off]
+        own = [one for one in own if one.status == "recorded"]
+        parts, day = {}, date.min
+        for payment in sorted(own, key=lambda one: (self.since(one), one.id)):
+            part = min(payment.amount - self.allocated(payment), amount)
+            if part:
+                parts[payment.id], day = part, self.since(payment)
+                amount -= part
+        return parts, day
 
     def open(self, document: Document) -> int:
         """What is still to be paid."""
@@ -282,9 +319,9 @@ class Books:
             self.allocations.append(Allocation(payment.id, document.id, amount, made))
 
     def refuse_reversal(self, payment: Payment, day: date) -> set[str]:
-        own = [one for one in self.allocations if one.payment == payment.id]
-        ends = [one.withdrawn for one in own if one.withdrawn and one.withdrawn > one.made]
-        early = day < max([payment.received, *ends])
+        if any(payment.id in one.parts for one in self.refunds.values() if not one.reversed):
+            return {"payment_refunded"}
+        early = day < self.since(payment)
         return self.refuse_day(day) | ({"before_last_change"} if early else set())
 
     def withdraw(self, allocations: Iterable[Allocation], day: date) -> None:
@@ -300,4 +337,7 @@ class Books:
         for payment in self.payments.values():
             if payment.status == "recorded":
                 found[payment.account] -= payment.amount
+        for refund in self.refunds.values():
+            if not refund.reversed:
+                found[refund.account] += refund.amount
         return {account: amount for account, amount in found.items() if amount}

@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from billing_admin.db.engine import db
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import Allocation as StoredAllocation
 from billing_admin.operations.master_data import periods
-from billing_admin.operations.payments import payments
+from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.payments import receivables
 from tests.life.invoicing import Invoicing
-from tests.life.model import Account, Allocation, Document, Payment
+from tests.life.model import Account, Allocation, Document, Payment, Refund
 from tests.life.sequence import ACCOUNTS, PICK
 
 BACK = st.none() | st.integers(-1, 9)
@@ -138,8 +139,37 @@ class Paying(Invoicing):
         amount = self.major(left + more or 1, document.account)
         if self.attempt(refusals, payments.write_off, document.id, amount, "Small", id) is not None:
             day = max(self.today, document.issued or self.today)
-            payment = self.books.payments[id] = Payment(id, document.account, left, day)
+            payment = self.books.payments[id] = Payment(id, document.account, left, day, written_off=True)
             self.books.allocate(payment, [(document, left)], day)
+
+    @precondition(lambda self: self.is_there("payments"))
+    @rule(pick=PICK, thirds=st.integers(1, 4), on=BACK)
+    def refund(self, pick: int, thirds: int, on: int | None) -> None:
+        """Pay a part of a customer's credit back, or all of it, or more than there is."""
+        account = self.one_of(self.books.payments, pick).account
+        credit = sum(self.books.oldest_credit(account, 10**18)[0].values())
+        amount, day = max(1, credit * thirds // 3), self.day(on or 0)
+        parts, since = self.books.oldest_credit(account, amount)
+        refusals = self.books.refuse_day(day) | ({"in_the_future"} if day > self.today else set())
+        refusals |= {"above_credit"} if amount > credit else {"before_credit"} if day < since else set()
+        paid_on = None if on is None else day
+        spec = RefundSpec(account[0], self.major(amount, account), "cash", account[1], paid_on, None, self.new_id())
+        assert spec.id is not None
+        if self.attempt(refusals, refunds.record, spec) is not None:
+            self.books.refunds[spec.id] = Refund(spec.id, account, parts, day)
+            assert not self.attempt(set(), refunds.record, spec).created
+
+    @precondition(lambda self: self.is_there("refunds"))
+    @rule(pick=PICK, on=BACK)
+    def reverse_refund(self, pick: int, on: int | None) -> None:
+        refund: Refund = self.one_of(self.books.refunds, pick)
+        day = self.day(on or 0)
+        refusals = set()
+        if not refund.reversed:
+            refusals = self.books.refuse_day(day) | ({"in_the_future"} if day > self.today else set())
+            refusals |= {"before_last_change"} if day < refund.paid else set()
+        if self.attempt(refusals, refunds.reverse, refund.id, "Came back", None if on is None else day):
+            refund.reversed = day
 
     @rule(back=st.none() | st.integers(-1, 30), reason=st.sampled_from(["", "The auditor asked"]))
     def lock(self, back: int | None, reason: str) -> None:

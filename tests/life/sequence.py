@@ -17,7 +17,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import DomainError
-from billing_admin.models import Account as StoredAccount, AuditEvent, Charge, Customer, Invoice, Payment
+from billing_admin.models import Account as StoredAccount, AuditEvent, Charge, Customer, Invoice, Payment, Refund
 from billing_admin.operations.master_data import customers, organisation, services, tax_rates
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.payments import receivables
@@ -160,6 +160,10 @@ class Sequence(RuleBasedStateMachine):
         assert stored == {
             id: (one.amount, self.books.allocated(one), one.received, one.status)
             for id, one in self.books.payments.items()
+        }
+        paid_back = select(Refund.id, Refund.amount, Refund.paid_on, Refund.reversed_on)
+        assert {id: tuple(facts) for id, *facts in db.session.execute(paid_back)} == {
+            id: (one.amount, one.paid, one.reversed) for id, one in self.books.refunds.items()
         }
 
     def teardown(self) -> None:

@@ -379,7 +379,10 @@ def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Cus
     refusal = refused(session, Invalid, payments.reverse, id, "Bounced", date(2026, 4, 1), SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "before_last_change",
-        "Use 2026-04-02 or later: the payment was received, or an allocation of it withdrawn, on that day.",
+        (
+            "Use 2026-04-02 or later: on that day, the payment was received, an allocation of it was withdrawn, or a"
+            " refund of it was reversed."
+        ),
     )
 
 

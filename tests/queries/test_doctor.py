@@ -13,8 +13,10 @@ from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.audit import FIRST_PREVIOUS_HASH
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.operations.audit import record, seal_all_events, seal_events
 from billing_admin.operations.charges import charges
+from billing_admin.operations.payments import refunds
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import ChainHead, chain_head
 from billing_admin.queries.doctor import (
@@ -99,6 +101,8 @@ def billed(session: Session) -> Session:
     transaction(charges.cancel, left[2:], "", SYSTEM, NOW)
     pay(make_payment_spec(acme, "11.93", {"INV-2026-00001": "5"}, received_on=date(2026, 4, 1)))
     pay(make_payment_spec(foo, "2"))
+    pay(make_payment_spec(make_customer(reference="REFUNDED"), "7", ()))
+    transaction(refunds.record, RefundSpec("REFUNDED", Decimal(4), "cash"), SYSTEM, NOW)
     corrected()
     seal_all_events(transaction, NOW, whole=True)
     transaction(record, SYSTEM, NOW, "organisation.changed", "organisation")
@@ -452,15 +456,25 @@ BREAKS = {
         f"UPDATE invoices SET status = 'draft' WHERE {FIRST}",
         "is not withdrawn, but its invoice is not issued",
     ),
+    "a refund that is not the sum of its parts": (
+        "refund_sum",
+        "UPDATE refunds SET amount = 401",
+        "its amount is not that of its parts",
+    ),
+    "a refund before the money was received": (
+        "refund_sum",
+        "UPDATE refunds SET paid_on = '2026-03-31'",
+        "it was paid before the money was received",
+    ),
     "more allocated than was received": (
         "payment_sum",
         f"UPDATE payments SET amount = 499 WHERE id = {PAID}",
-        "5.00 USD of 4.99 USD is stored as allocated, but its allocations add up to 5.00 USD",
+        "5.00 USD of 4.99 USD is stored as allocated, but its allocations and refunds add up to 5.00 USD",
     ),
     "a payment's sum that was changed": (
         "payment_sum",
         f"UPDATE payments SET allocated = 499 WHERE id = {PAID}",
-        "4.99 USD of 11.93 USD is stored as allocated, but its allocations add up to 5.00 USD",
+        "4.99 USD of 11.93 USD is stored as allocated, but its allocations and refunds add up to 5.00 USD",
     ),
     "an invoice's paid sum that was changed": (
         "invoice_sum",

@@ -16,8 +16,9 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.receivables import Position
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import Allocation, Customer, Invoice
-from billing_admin.operations.payments import payments
+from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.payments.receivables import positions, positions_by_currency, statements
 from tests.making import all_invoices, make_customer, make_invoice, make_payment_spec, pay
@@ -87,9 +88,11 @@ class Book:
             "withdraw": lambda: self._do(
                 payments.withdraw_allocation, name, self._allocation(name, parts), "", now=now
             ),
+            "refund": lambda: transaction(refunds.record, self._refund(amount, dated), SYSTEM, now).id,
+            "reverse refund": lambda: self._do(refunds.reverse, name, "Came back", date.fromisoformat(dated), now=now),
         }
         made = work[what]()
-        if what in {"invoice", "payment"}:
+        if what in {"invoice", "payment", "refund"}:
             self.ids[name] = made
 
     def _payment(self, amount: str, dated: str, parts: str) -> Any:
@@ -97,6 +100,10 @@ class Book:
         if asked is None:
             asked = {str(self.ids[invoice]): part for invoice, part in (one.split() for one in parts.split("; "))}
         return make_payment_spec(self.customer, amount, asked, received_on=date.fromisoformat(dated))
+
+    def _refund(self, amount: str, dated: str) -> RefundSpec:
+        paid_on = date.fromisoformat(dated)
+        return RefundSpec(self.customer.reference, exact_decimal(amount), "bank_transfer", paid_on=paid_on)
 
     def _do(self, operation: Callable[..., Any], name: str, *args: Any, now: datetime) -> Any:
         return transaction(operation, self.ids[name], *args, SYSTEM, now)
@@ -121,8 +128,14 @@ def as_of(session: Session, day: date | None) -> Position:
 
 
 def test_the_cases_are_there() -> None:
-    assert len(CASES) == 3
-    assert {row[2] for case in CASES for row in case.bookings} >= {"payment", "reverse", "allocate", "withdraw"}
+    assert len(CASES) == 4
+    assert {row[2] for case in CASES for row in case.bookings} >= {
+        "payment",
+        "reverse",
+        "allocate",
+        "withdraw",
+        "refund",
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -52,6 +52,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "invoices": "Drafts, invoices and credit notes",
     "invoice-lines": "Lines of invoices and credit notes",
     "payments": "Money received from customers",
+    "refunds": "Credit that was paid back to customers",
     "allocations": "Amounts of payments that are assigned to invoices",
     "open-items": "Invoices with an open amount on a day",
     "messages": "E-mails to customers with documents, reminders and statements",

@@ -19,6 +19,7 @@ from billing_admin.api.routes.invoices import InvoiceFilters
 from billing_admin.api.routes.messages import MessageFilters
 from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.api.routes.receivables import OpenItemFilters
+from billing_admin.api.routes.refunds import RefundFilters
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.formats import export
@@ -52,6 +53,10 @@ class ChargeFile(ChargeFilters, File):
 
 class PaymentFile(PaymentFilters, File):
     """A file of payments, or of their allocations."""
+
+
+class RefundFile(RefundFilters, File):
+    """A file of refunds."""
 
 
 class OpenItemFile(OpenItemFilters, File):
@@ -112,6 +117,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("charges", "charges", ChargeFile, lambda query: query.to_filter()),
     ("payments", "payments", PaymentFile, lambda query: query.to_filter()),
     ("allocations", "allocations of payments", PaymentFile, lambda query: query.to_filter()),
+    ("refunds", "refunds", RefundFile, lambda query: query.to_filter()),
     ("open-items", "open items", OpenItemFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("contacts", "contacts of customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),

@@ -143,8 +143,16 @@ def _add_to_sums(session: Session, moves: Iterable[tuple[UUID, UUID, int]]) -> N
     for payment_id, invoice_id, amount in moves:
         allocated[payment_id] += amount
         paid[invoice_id] += amount
-    _add_to_payments(session, _sum_rows("allocated", allocated))
+    add_to_payments(session, allocated)
     _add_to_invoices(session, _sum_rows("paid", paid))
+
+
+def add_to_payments(session: Session, amounts: Mapping[UUID, int]) -> None:
+    """Add amounts to the allocated sums of payments, by id.
+
+    The caller has locked the account.
+    """
+    _add_to_payments(session, _sum_rows("allocated", amounts))
 
 
 def _sum_rows(name: str, sums: Mapping[UUID, int]) -> list[dict[str, object]]:

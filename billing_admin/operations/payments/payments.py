@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
@@ -52,6 +52,7 @@ from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
 from billing_admin.queries.master_data import organisation
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.payments.payments import open_invoices
+from billing_admin.queries.payments.refunds import last_change, refunds_of_payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     above the amount, and Conflict when the invoices do not allow the allocations or the id belongs to a payment with
     other values.
     """
-    customer_row = _find_customer(session, spec.customer)
+    customer_row = find_customer(session, spec.customer)
     stored = _find_stored(session, spec.id)
     currency = spec.currency or (stored.currency if stored else customer_row.currency)
     amount = Money.exactly(spec.amount, currency, "amount").minor
@@ -96,7 +97,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
         values |= {"method": spec.method, "reference": spec.reference, "asked": allocation_text(requested)}
         return _check_same(stored, values)
     refuse_unprintable(spec.reference or "", "reference")
-    received_on = _resolve_day(session, spec.received_on, now, "received_on")
+    received_on = resolve_day(session, spec.received_on, now, "received_on")
     if not isinstance(requested, str) and sum(part for _, part in requested) > amount:
         raise Invalid("above_payment", "Allocate no more than the payment's amount.", "allocate")
     payment = _NewPayment((customer_row.id, currency), amount, received_on, spec.method, spec.reference or "")
@@ -106,7 +107,11 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     return RecordedPayment(id, True)
 
 
-def _find_customer(session: Session, name: str) -> Customer:
+def find_customer(session: Session, name: str) -> Customer:
+    """Return the customer with an id or reference.
+
+    Raises Invalid at the field `customer` when there is none.
+    """
     # An unknown customer in the body is an error of the request (422), not a missing resource (404).
     try:
         return customer(session, name)
@@ -152,7 +157,7 @@ def _canonical_name(name: str) -> str:
     return name if id is None else str(id)
 
 
-def _resolve_day(session: Session, day: date | None, now: datetime, field: str) -> date:
+def resolve_day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """Return the given day or today.
 
     Raises Invalid for a day in the future or in the locked period.
@@ -183,7 +188,7 @@ def _store(
     planned = plan_allocations(session, payment.key, parts, payment.received_on)
     details = {
         "customer": reference,
-        "amount": _money_text(payment.amount, payment.key),
+        "amount": money_text(payment.amount, payment.key),
         "received_on": payment.received_on.isoformat(),
     }
     details |= {name: value for name, value in (("reference", payment.reference), ("reason", payment.reason)) if value}
@@ -221,14 +226,14 @@ def _allocate(
         enqueue_invoices_paid(session, [allocation.invoice_id for allocation in planned], now)
 
 
-def _money_text(minor: int, key: AccountKey) -> str:
+def money_text(minor: int, key: AccountKey) -> str:
     """Return an amount for the audit log, where it is stored: `1234.50 EUR`."""
     return f"{Money(minor, key[1])} {key[1]}"
 
 
 def _allocation_details(planned: Sequence[PlannedAllocation], key: AccountKey) -> dict[str, dict[str, str]]:
     """Return the audit details of allocations: the amount by invoice number."""
-    return {"allocated": {allocation.number: _money_text(allocation.amount, key) for allocation in planned}}
+    return {"allocated": {allocation.number: money_text(allocation.amount, key) for allocation in planned}}
 
 
 def allocate(
@@ -247,7 +252,7 @@ def allocate(
     """
     payment = _load_payment(session, payment_id)
     key = payment.customer_id, payment.currency
-    today = _resolve_day(session, None, now, "allocate")
+    today = resolve_day(session, None, now, "allocate")
     requested = _resolve_request(session, spec, payment.currency)
     lock_account_and_invoices(session, key, None if isinstance(requested, str) else [id for id, _ in requested])
     payment = _load_payment(session, payment_id)
@@ -294,13 +299,13 @@ def withdraw_allocation(
     row = session.execute(select(Allocation.invoice_id, Invoice.number).join(Invoice).where(condition)).one_or_none()
     if row is None:
         raise NotFound("unknown_allocation", f"This payment has no allocation {allocation_id}.", "id")
-    today = _resolve_day(session, None, now, "withdrawn_on")
+    today = resolve_day(session, None, now, "withdrawn_on")
     lock_account_and_invoices(session, key, [row.invoice_id])
     active = load_active_allocations(session, condition)
     if active:
         refuse_unprintable(reason, "reason")
     for allocation in active:
-        details = {"invoice": row.number, "amount": _money_text(allocation.amount, key), "reason": reason}
+        details = {"invoice": row.number, "amount": money_text(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
     withdraw_allocations(session, active, today)
     return bool(active)
@@ -345,11 +350,14 @@ def reverse(
     if payment.status == "reversed":
         return False
     refuse_unprintable(reason, "reason")
-    day = _resolve_day(session, reversed_on, now, "reversed_on")
-    query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
-    earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
+    _refuse_refunded(session, payment)
+    day = resolve_day(session, reversed_on, now, "reversed_on")
+    earliest = last_change(session, payment_id)
     if day < earliest:
-        message = f"Use {earliest.isoformat()} or later: the payment was received, or an allocation of it withdrawn, on that day."
+        message = (
+            f"Use {earliest.isoformat()} or later: on that day, the payment was received, an allocation of it was"
+            " withdrawn, or a refund of it was reversed."
+        )
         raise Invalid("before_last_change", message, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
     values = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
@@ -359,6 +367,17 @@ def reverse(
     details = audit.changed_fields({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
     audit.record(session, actor, now, "payment.reversed", "payment", payment_id, details | {"reason": reason})
     return True
+
+
+def _refuse_refunded(session: Session, payment: Record) -> None:
+    refunds = refunds_of_payments(session, [payment.id])[payment.id]
+    refunded = sum(refund.amount for refund in refunds if refund.status == "recorded")
+    if refunded:
+        message = (
+            f"{format_money(refunded, payment.currency)} of this payment was refunded, so it cannot be reversed."
+            " Reverse the refund first if the money was not paid out."
+        )
+        raise Conflict("payment_refunded", message, "status")
 
 
 def write_off(
@@ -381,7 +400,7 @@ def write_off(
         requested = allocation_text([(invoice_id, minor)])
         return _check_same(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": requested})
     refuse_unprintable(reason, "reason")
-    today = _resolve_day(session, None, now, "amount")
+    today = resolve_day(session, None, now, "amount")
     lock_account_and_invoices(session, key, [invoice_id])
     open_invoice = next((row for row in open_invoices(session, *key) if row.id == invoice_id), None)
     if open_invoice is None:

@@ -24,6 +24,7 @@ from billing_admin.queries.webhooks.payloads import (
     invoice_payloads,
     load_document,
     load_message_payload,
+    load_refund_payload,
     paid_documents,
 )
 
@@ -88,6 +89,16 @@ def enqueue_charges_held(session: Session, charge_ids: Sequence[UUID], now: date
     """Enqueue `charge.held` for newly held charges."""
     if charge_ids:
         enqueue_event(session, "charge.held", lambda: _charge_data(session, charge_ids), now)
+
+
+def enqueue_refund(session: Session, event: str, refund_id: UUID, now: datetime) -> None:
+    """Enqueue `refund.recorded` or `refund.reversed`."""
+
+    def load() -> Iterable[EventData]:
+        payload = load_refund_payload(session, refund_id)
+        return [(f"{payload['customer']}: {payload['amount']} {payload['currency']}", payload)]
+
+    enqueue_event(session, event, load, now)
 
 
 def enqueue_message_finished(session: Session, message_id: UUID, now: datetime) -> None:

@@ -9,17 +9,17 @@ from datetime import date
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Allocation, Invoice, Payment
+from billing_admin.models import Allocation, Invoice, Payment, Refund
 from billing_admin.queries.doctor.findings import Check, Finding
 
-FUTURE = Check("future_date", "No invoice, credit note or payment is dated after today.")
+FUTURE = Check("future_date", "No invoice, credit note, payment or refund is dated after today.")
 ORDER = Check("date_order", "No void is dated before its invoice, and no reversal before its payment.")
 CHECKS = (FUTURE, ORDER)
 
 
 def find_violations(session: Session, today: date) -> Iterator[tuple[str, Finding]]:
     """Yield the entries dated after `today`, and voids and reversals dated too early."""
-    for findings in (_future_documents, _future_payments, _future_allocations):
+    for findings in (_future_documents, _future_payments, _future_refunds, _future_allocations):
         yield from ((FUTURE.name, finding) for finding in findings(session, today))
     for finding in (*_early_voids(session), *_early_reversals(session)):
         yield ORDER.name, finding
@@ -45,6 +45,14 @@ def _future_payments(session: Session, today: date) -> Iterator[Finding]:
             ("received", payment.received_on) if payment.received_on > today else ("reversed", payment.reversed_on)
         )
         yield Finding("payments", str(payment.id), f"is {verb} on {day.isoformat()}, {_after_today(today)}")
+
+
+def _future_refunds(session: Session, today: date) -> Iterator[Finding]:
+    refunds = select(Refund.id, Refund.paid_on, Refund.reversed_on)
+    in_future = or_(Refund.paid_on > today, Refund.reversed_on > today)
+    for refund in session.execute(refunds.where(in_future).order_by(Refund.paid_on, Refund.id)):
+        verb, day = ("paid", refund.paid_on) if refund.paid_on > today else ("reversed", refund.reversed_on)
+        yield Finding("refunds", str(refund.id), f"is {verb} on {day.isoformat()}, {_after_today(today)}")
 
 
 def _future_allocations(session: Session, today: date) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.formatting import format_money_or_units
-from billing_admin.models import Allocation, Invoice, Payment
+from billing_admin.models import Allocation, Invoice, Payment, Refund, RefundPart
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.payments.receivables import booked_balances, positions
 
@@ -64,20 +64,53 @@ def _allocated(key: ColumnElement[Any]) -> Subquery:
     return query.where(Allocation.withdrawn_on.is_(None)).group_by(key).subquery()
 
 
+def _refunded() -> Subquery:
+    """Select the refunded amount by payment."""
+    query = select(RefundPart.payment_id.label("id"), func.sum(RefundPart.amount).label("amount"))
+    of_recorded = query.join(Refund, Refund.id == RefundPart.refund_id).where(Refund.status == "recorded")
+    return of_recorded.group_by(RefundPart.payment_id).subquery()
+
+
 def _payments(session: Session) -> Iterator[Finding]:
-    sums = _allocated(Allocation.payment_id.expression)
-    allocated = func.coalesce(sums.c.amount, 0)
+    sums, refunds = _allocated(Allocation.payment_id.expression), _refunded()
+    allocated = func.coalesce(sums.c.amount, 0) + func.coalesce(refunds.c.amount, 0)
     query = (
         select(Payment.id, Payment.currency, Payment.amount, Payment.allocated, allocated.label("computed"))
         .outerjoin(sums, sums.c.id == Payment.id)
+        .outerjoin(refunds, refunds.c.id == Payment.id)
         .where(or_(Payment.amount <= 0, allocated > Payment.amount, allocated != Payment.allocated))
     )
     for row in session.execute(query):
         amount, stored, computed = (
             format_money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.computed)
         )
-        problem = f"{stored} of {amount} is stored as allocated, but its allocations add up to {computed}"
+        problem = f"{stored} of {amount} is stored as allocated, but its allocations and refunds add up to {computed}"
         yield Finding("payments", str(row.id), problem)
+
+
+def _refunds(session: Session) -> Iterator[Finding]:
+    """Compare refunds with their parts and the payments of these."""
+    parts = (
+        select(
+            RefundPart.refund_id,
+            func.sum(RefundPart.amount).label("amount"),
+            func.max(Payment.received_on).label("last_receipt"),
+            func.count(Payment.reversed_on).label("reversed_payments"),
+        )
+        .join(Payment, Payment.id == RefundPart.payment_id)
+        .group_by(RefundPart.refund_id)
+        .subquery()
+    )
+    computed = func.coalesce(parts.c.amount, 0)
+    faults = {
+        "its amount is not that of its parts": Refund.amount != computed,
+        "it pays back a reversed payment": and_(Refund.status == "recorded", parts.c.reversed_payments > 0),
+        "it was paid before the money was received": Refund.paid_on < parts.c.last_receipt,
+    }
+    problem: ColumnElement[str] = case(*((condition, literal(text)) for text, condition in faults.items()), else_="")
+    query = select(Refund.id, problem.label("problem")).outerjoin(parts, parts.c.refund_id == Refund.id)
+    for row in session.execute(query.where(or_(*faults.values()))):
+        yield Finding("refunds", str(row.id), row.problem)
 
 
 def _invoices(session: Session) -> Iterator[Finding]:
@@ -148,7 +181,10 @@ def _ageing(session: Session) -> Iterator[Finding]:
 
 
 def _days(session: Session) -> list[date]:
-    date_columns = (Invoice.issue_date, Invoice.voided_on, Payment.received_on, Payment.reversed_on, Allocation.made_on)
+    date_columns = (
+        *(Invoice.issue_date, Invoice.voided_on, Payment.received_on, Payment.reversed_on, Allocation.made_on),
+        *(Refund.paid_on, Refund.reversed_on),
+    )
     last_days = filter(None, (session.scalar(select(func.max(column))) for column in date_columns))
     last = max(last_days, default=None)
     return [] if last is None else [last - timedelta(days) for days in DAYS_BEFORE]
@@ -159,13 +195,17 @@ _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
         "allocation", "An allocation is above zero, within one customer and currency, and to an issued invoice."
     ): _allocations,
     Check(
-        "payment_sum", "The allocated amount of a payment is the sum of its allocations, and at most its amount."
+        "payment_sum",
+        "The allocated amount of a payment is the sum of its allocations and refunds, and at most its amount.",
     ): _payments,
+    Check(
+        "refund_sum", "A refund is the sum of its parts, and each part is of a payment received before it."
+    ): _refunds,
     Check(
         "invoice_sum", "The paid and credited amounts of an invoice are the sums of its allocations and credit notes."
     ): _invoices,
     Check(
-        "balance", "Per account, invoices − credits − payments + reversals equals the stored open amounts."
+        "balance", "Per account, invoices − credits − payments + reversals + refunds equals the stored open amounts."
     ): _balances,
     Check("ageing", "On any day, the ageing buckets less unallocated money add up to the balance."): _ageing,
 }

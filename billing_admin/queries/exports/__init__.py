@@ -31,7 +31,7 @@ from billing_admin.queries.exports.columns import Column, Export, Kind
 from billing_admin.queries.exports.documents import LINES, NUMBERS, invoice_columns, invoices, lines, numbers
 from billing_admin.queries.exports.log import EVENTS, events
 from billing_admin.queries.exports.messages import MESSAGES, messages
-from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, allocations, payments
+from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, REFUNDS, allocations, payments, refunds
 from billing_admin.queries.exports.receivables import OPEN_ITEMS, open_items
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.numbers import SeriesFilter
@@ -42,6 +42,7 @@ from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.queries.messages.messages import MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
+from billing_admin.queries.payments.refunds import RefundFilter
 
 __all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "totals"]
 
@@ -55,6 +56,7 @@ Filters = (
     | OpenItemFilter
     | PaymentFilter
     | RateFilter
+    | RefundFilter
     | SeriesFilter
     | ServiceFilter
 )
@@ -86,6 +88,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "audit-events": FileKind(AuditFilter, events, EVENTS),
     "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),
+    "refunds": FileKind(RefundFilter, refunds, REFUNDS, "amount"),
     "messages": FileKind(MessageFilter, messages, MESSAGES),
 }
 
@@ -103,8 +106,8 @@ class Totals:
     """The number of rows of a file, and the sum of one column per currency.
 
     Rows of every status count. The column is the exact amount of charges, the net of lines, the total of
-    invoices and credit notes, the open amount of open items, and the amount of payments and allocations. Other
-    files have no sums.
+    invoices and credit notes, the open amount of open items, and the amount of payments, allocations and
+    refunds. Other files have no sums.
     """
 
     rows: int

@@ -1,13 +1,14 @@
-"""Exports of payments and of their allocations."""
+"""Exports of payments, of their allocations, and of refunds."""
 
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Allocation, Customer, Invoice, Payment
+from billing_admin.models import Allocation, Customer, Invoice, Payment, Refund
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.payments.payments import PaymentFilter, conditions, unallocated_amount
+from billing_admin.queries.payments.refunds import RefundFilter, conditions as refund_conditions
 
 
 def payments(session: Session, filters: PaymentFilter) -> Export:
@@ -25,6 +26,13 @@ def allocations(session: Session, filters: PaymentFilter) -> Export:
         .order_by(Payment.created_at.desc(), Payment.id.desc(), Allocation.id)
     )
     return Export(ALLOCATIONS, rows, Payment.currency.expression)
+
+
+def refunds(session: Session, filters: RefundFilter) -> Export:
+    """Return the export of refunds, last recorded first."""
+    rows: Select[Any] = select().select_from(Refund).join(Customer, Customer.id == Refund.customer_id)
+    matching = rows.where(*refund_conditions(session, filters))
+    return Export(REFUNDS, matching.order_by(Refund.created_at.desc(), Refund.id.desc()), Refund.currency.expression)
 
 
 def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
@@ -57,4 +65,17 @@ ALLOCATIONS = (
     column("made_on", Kind.DAY, Allocation.made_on),
     column("withdrawn_on", Kind.DAY, Allocation.withdrawn_on),
     column("id", Kind.WORD, Allocation.id),
+)
+REFUNDS = (
+    column("id", Kind.WORD, Refund.id),
+    column("customer", Kind.TEXT, Customer.reference),
+    column("paid_on", Kind.DAY, Refund.paid_on),
+    column("method", Kind.WORD, Refund.method),
+    column("reference", Kind.TEXT, Refund.reference),
+    column("currency", Kind.WORD, Refund.currency),
+    column("amount", Kind.MONEY, Refund.amount),
+    column("status", Kind.WORD, Refund.status),
+    column("reversed_on", Kind.DAY, Refund.reversed_on),
+    column("reversal_reason", Kind.TEXT, Refund.reversal_reason),
+    column("created_at", Kind.MOMENT, Refund.created_at),
 )

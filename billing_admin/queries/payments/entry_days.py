@@ -1,9 +1,9 @@
 """The day from which each entry counts in the figures of a day.
 
 All figures as of a day use these conditions: balances, ageing, open items, statements and the journal. An entry counts
-from its own day: an invoice or credit note from its issue date, a payment from its receipt, an allocation from the day it
-was made until it is withdrawn. A void never counts before its invoice, nor a reversal before its payment. Earlier versions
-stored such days, and days after today; they are never changed.
+from its own day: an invoice or credit note from its issue date, a payment from its receipt, a refund from the day it was
+paid, an allocation from the day it was made until it is withdrawn. A void never counts before its invoice, nor a reversal
+before its payment. Earlier versions stored such days, and days after today; they are never changed.
 """
 
 from datetime import date
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Allocation, Invoice, Payment
+from billing_admin.models import Allocation, Invoice, Payment, Refund
 
 
 def _later_of(day: Any, first: Any) -> ColumnElement[Any]:
@@ -50,6 +50,11 @@ def is_allocated(day: date) -> ColumnElement[bool]:
     return and_(Allocation.made_on <= day, or_(Allocation.withdrawn_on.is_(None), Allocation.withdrawn_on > day))
 
 
+def is_refunded(day: date) -> ColumnElement[bool]:
+    """Return the condition that a refund counts on a day."""
+    return and_(Refund.paid_on <= day, or_(Refund.reversed_on.is_(None), Refund.reversed_on > day))
+
+
 _ENTRY_DAYS = (
     Invoice.issue_date,
     Invoice.voided_on,
@@ -57,6 +62,8 @@ _ENTRY_DAYS = (
     Payment.reversed_on,
     Allocation.made_on,
     Allocation.withdrawn_on,
+    Refund.paid_on,
+    Refund.reversed_on,
 )
 
 

@@ -26,13 +26,14 @@ from billing_admin.domain.receivables import (
     ageing_buckets,
     make_statement,
 )
-from billing_admin.models import Allocation, Customer, Invoice, Payment
+from billing_admin.models import Allocation, Customer, Invoice, Payment, Refund, RefundPart
 from billing_admin.queries.payments.entry_days import (
     has_later_entries,
     is_allocated,
     is_issued,
     is_not_void,
     is_received,
+    is_refunded,
     reversal_day,
     void_day,
 )
@@ -55,13 +56,14 @@ def positions(session: Session, day: date, customer_ids: Sequence[UUID] | None =
             invoiced=invoiced,
             credited=credited,
             paid=allocated - excess,
-            unallocated=excess - allocated,  # the second loop adds the money received
+            unallocated=excess - allocated,  # the money received, less refunds, is added below
             open=tuple(open_by_bucket),
             oldest_due=oldest_due,
         )
-    for customer_id, currency, received in session.execute(_received(as_of, customer_ids)):
-        money = Position(invoiced=0, credited=0, paid=0, unallocated=int(received), open=ZERO_POSITION.open)
-        by_account[customer_id, currency] = by_account.get((customer_id, currency), ZERO_POSITION) + money
+    for sign, amounts in ((1, _received(as_of, customer_ids)), (-1, _refunded(as_of, customer_ids))):
+        for customer_id, currency, amount in session.execute(amounts):
+            money = Position(invoiced=0, credited=0, paid=0, unallocated=sign * int(amount), open=ZERO_POSITION.open)
+            by_account[customer_id, currency] = by_account.get((customer_id, currency), ZERO_POSITION) + money
     return by_account
 
 
@@ -174,6 +176,14 @@ def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     return query.where(counts, *_customer_conditions(Payment.customer_id, customer_ids))
 
 
+def _refunded(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+    """Select per account the sum of refunds that are not reversed."""
+    counts = Refund.status == "recorded" if as_of is None else is_refunded(as_of)
+    account = (Refund.customer_id, Refund.currency)
+    query: Rows = select(*account, func.sum(Refund.amount)).group_by(*account)
+    return query.where(counts, *_customer_conditions(Refund.customer_id, customer_ids))
+
+
 def positions_by_currency(positions: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
     """Return the sums of positions per currency."""
     sums: dict[str, Position] = defaultdict(lambda: ZERO_POSITION)
@@ -233,10 +243,18 @@ def unallocated_payments(as_of: date | None, customer_ids: Sequence[UUID] | None
         .group_by(Allocation.payment_id)
         .subquery()
     )
-    unallocated = Payment.amount - func.coalesce(allocated.c.amount, 0)
+    refunded = (
+        select(RefundPart.payment_id, func.sum(RefundPart.amount).label("amount"))
+        .join(Refund, Refund.id == RefundPart.refund_id)
+        .where(is_refunded(as_of), *_customer_conditions(RefundPart.customer_id, customer_ids))
+        .group_by(RefundPart.payment_id)
+        .subquery()
+    )
+    unallocated = Payment.amount - func.coalesce(allocated.c.amount, 0) - func.coalesce(refunded.c.amount, 0)
     return (
         select(*columns, cast(unallocated, BigInteger).label("amount"))
         .outerjoin(allocated, allocated.c.payment_id == Payment.id)
+        .outerjoin(refunded, refunded.c.payment_id == Payment.id)
         .where(is_received(as_of), unallocated > 0, *conditions)
     )
 
@@ -281,6 +299,20 @@ def _payments(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     return query.where(*conditions)
 
 
+def _refunds(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
+    query: Rows = select(
+        Refund.customer_id,
+        Refund.currency,
+        (Refund.reversed_on if kind == "refund_reversal" else Refund.paid_on).label("on"),
+        literal(kind).label("kind"),
+        Refund.id,
+        Refund.reference.label("number"),
+        Refund.method,
+        (Refund.amount * sign).label("amount"),
+    )
+    return query.where(*conditions)
+
+
 _IS_VOID = (Invoice.status == "void", Invoice.voided_on.is_not(None))  # the second condition has an index
 _ENTRIES = (
     _documents("invoice", 1, Invoice.kind == "invoice", Invoice.status != "draft"),
@@ -290,6 +322,8 @@ _ENTRIES = (
     _payments("payment", -1, Payment.method != WRITE_OFF),
     _payments("write_off", -1, Payment.method == WRITE_OFF),
     _payments("reversal", 1, Payment.status == "reversed", Payment.reversed_on.is_not(None)),
+    _refunds("refund", 1),
+    _refunds("refund_reversal", -1, Refund.status == "reversed", Refund.reversed_on.is_not(None)),
 )
 
 

@@ -1,4 +1,4 @@
-"""Webhook payloads of documents, charges and messages.
+"""Webhook payloads of documents, charges, refunds and messages.
 
 They are read in bulk, in the transaction that changes the objects.
 """
@@ -15,10 +15,17 @@ from sqlalchemy.orm import Session, selectinload
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import DocumentRows
 from billing_admin.domain.messages import DOCUMENT, was_sent
-from billing_admin.domain.webhook_payloads import RelatedDocuments, charge_payload, invoice_payload, message_payload
+from billing_admin.domain.webhook_payloads import (
+    RelatedDocuments,
+    charge_payload,
+    invoice_payload,
+    message_payload,
+    refund_payload,
+)
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
 from billing_admin.queries.charges.charges import charges_by_id
 from billing_admin.queries.invoices.document_rows import load_document_rows
+from billing_admin.queries.payments.refunds import parts_of_refunds, refund
 
 
 def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[DocumentRows]:
@@ -103,6 +110,11 @@ def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any
     """Return the payloads of charges, in the order of the ids."""
     charges = charges_by_id(session, ids)
     return [charge_payload(charges[id]) for id in ids]
+
+
+def load_refund_payload(session: Session, id: UUID) -> dict[str, Any]:
+    """Return the payload of a refund as it is stored now."""
+    return refund_payload(refund(session, id), parts_of_refunds(session, [id])[id])
 
 
 def load_message_payload(session: Session, id: UUID) -> dict[str, Any]:

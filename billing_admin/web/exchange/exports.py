@@ -35,7 +35,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import bank_accounts, customers, exchange_rates, services
 from billing_admin.web.messages import messages
-from billing_admin.web.payments import payments, receivables
+from billing_admin.web.payments import payments, receivables, refunds
 from billing_admin.web.system import audit
 
 MAX_DOCUMENTS = 10_000  # in one ZIP file of PDFs
@@ -63,6 +63,7 @@ EXPORT_KINDS = {
     "charges": ExportKind("Charges", "charge", "Exact sum of the amounts"),
     "payments": ExportKind("Payments", "payment", "Sum of the amounts, including reversed payments"),
     "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, including withdrawn allocations"),
+    "refunds": ExportKind("Refunds", "refund", "Sum of the amounts, including reversed refunds"),
     "open-items": ExportKind("Open items", "open item", "Sum of the open amounts"),
     "customers": ExportKind("Customers", "customer"),
     "contacts": ExportKind("Contacts", "contact"),
@@ -102,6 +103,14 @@ def payment_files() -> ResponseReturnValue:
     return _export_page(
         "Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
     )
+
+
+@pages.get("/refunds")
+def refund_files() -> ResponseReturnValue:
+    """Offer the file of a refund list."""
+    filters = refunds.read_filters()
+    state = build_chips(("status", "Status", filters.status.capitalize()))
+    return _export_page("Refunds", "refunds.index", state + refunds.filter_chips(filters), ["refunds"])
 
 
 @pages.get("/open-items")
@@ -236,6 +245,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "charges": lambda: resolve_customer(charges.read_filters()),
     "payments": lambda: resolve_customer(payments.read_filters()),
     "allocations": lambda: resolve_customer(payments.read_filters()),
+    "refunds": lambda: resolve_customer(refunds.read_filters()),
     "open-items": lambda: resolve_customer(receivables.read_filters()),
     "customers": customers.read_filters,
     "contacts": customers.read_filters,

@@ -18,6 +18,7 @@ from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.messages import MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
+from billing_admin.queries.payments.refunds import RefundFilter
 from billing_admin.queries.payments.unallocated import UnallocatedFilter
 from billing_admin.web.frame.forms import MultilineField, TextField
 
@@ -33,6 +34,7 @@ ListFilter = TypeVar(
     OpenItemFilter,
     PaymentFilter,
     RecurringFilter,
+    RefundFilter,
     UnallocatedFilter,
 )
 

@@ -49,6 +49,7 @@ PARENT_BLUEPRINT = {
     "imports.services": "imports",
     "imports.charges": "imports",
     "imports.payments": "imports",
+    "refunds": "payments",
     "periods": "settings",
     "tax_rates": "settings",
     "bank_accounts": "settings",

@@ -22,6 +22,7 @@ from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.queries.payments import payments as queries
+from billing_admin.queries.payments.refunds import refunds_of_payments
 from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -129,6 +130,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "payments/show.html",
         payment=queries.payment(session, id),
         allocations=queries.allocations(session, [id])[id],
+        refunds=refunds_of_payments(session, [id])[id],
         duplicates=queries.payments_with_same_reference(session, [id])[id],
         may_write=has_permission(WRITE),
     )
@@ -141,12 +143,13 @@ def show(id: UUID) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """Choose a customer, then record a payment with its allocations."""
     typed = text_param("customer")
+    title, hint = "Record payment", "Choose the customer who paid. The next page shows their open invoices."
     if not typed:
-        return _choose_customer()
+        return choose_customer(title, hint)
     try:
         customer = find_customer(typed)
     except Invalid as error:
-        return _choose_customer(typed, error.message)
+        return choose_customer(title, hint, typed, error.message)
     account = load_account(customer, currency_param() or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
@@ -184,9 +187,12 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     return duplicates
 
 
-def _choose_customer(typed: str = "", problem: str = "") -> ResponseReturnValue:
+def choose_customer(title: str, hint: str, typed: str = "", problem: str = "") -> ResponseReturnValue:
+    """Ask for the customer of a payment or a refund, and for its currency."""
     page = render_template(
         "payments/choose.html",
+        title=title,
+        hint=hint,
         has_customers=has_customers(db.session()),
         typed=typed,
         problem=problem,

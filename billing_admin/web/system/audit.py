@@ -42,6 +42,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
     "message": "messages.show",
     "payment": "payments.show",
     "recurring_charge": "recurring_charges.show",
+    "refund": "refunds.show",
     "reminder_run": "reminders.show",
     "service": "services.show",
     "tax_rate": "tax_rates.show",

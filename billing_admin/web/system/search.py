@@ -24,6 +24,7 @@ ENDPOINTS = {
     "service": "services.show",
     "billing_run": "billing_runs.show",
     "payment": "payments.show",
+    "refund": "refunds.show",
 }
 
 pages = page_blueprint("search", __name__, "/search", write="settings:write")

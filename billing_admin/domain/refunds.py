@@ -1,0 +1,93 @@
+"""Refunds: money paid back to a customer from their credit.
+
+Amounts are in minor units unless noted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.formatting import format_money
+from billing_admin.domain.money import currency_code, exact_decimal
+from billing_admin.domain.payments import METHODS
+from billing_admin.domain.text import check_text
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSpec:
+    """A request to record a refund; None means not given.
+
+    `customer` is an id or a reference. `amount` is in major units, and above zero.
+
+    Raises:
+        Invalid: A value is out of range or unknown.
+    """
+
+    customer: str
+    amount: Decimal
+    method: str
+    currency: str | None = None
+    paid_on: date | None = None
+    reference: str | None = None
+    id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        if exact_decimal(self.amount, "amount") <= 0:
+            raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
+        if self.method not in METHODS:
+            raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
+        if self.currency is not None:
+            currency_code(self.currency)
+        if self.paid_on is not None:
+            check_calendar_day(self.paid_on, "paid_on")
+        check_text(self.reference or "", "reference", stored=True)
+
+
+class Refundable(Protocol):
+    """A payment with an unallocated amount."""
+
+    @property
+    def id(self) -> UUID:
+        """The payment's id."""
+
+    @property
+    def unallocated(self) -> int:
+        """The amount that is not allocated."""
+
+    @property
+    def since(self) -> date:
+        """The day from which the payment is unallocated to that amount at least."""
+
+
+# A payment's id, and the minor units of it that are paid back.
+RefundPart = tuple[UUID, int]
+
+
+def plan_refund(payments: Iterable[Refundable], amount: int, day: date, currency: str) -> list[RefundPart]:
+    """Return the parts of payments that a refund pays back, the oldest credit first.
+
+    Raises:
+        Invalid: The customer's credit is below the amount, now or on that day.
+    """
+    by_day = sorted(payments, key=lambda payment: (payment.since, payment.id))
+    credit = sum(payment.unallocated for payment in by_day)
+    if not credit:
+        raise Invalid("above_credit", f"This customer has no credit in {currency} to refund.", "amount")
+    if amount > credit:
+        message = f"Enter at most {format_money(credit, currency)}: this is the customer's credit."
+        raise Invalid("above_credit", message, "amount")
+    parts, remainder, last = [], amount, day
+    for payment in by_day:
+        part = min(payment.unallocated, remainder)
+        if part:
+            parts.append((payment.id, part))
+            remainder, last = remainder - part, payment.since
+    if last > day:
+        message = f"Use {last.isoformat()} or later: before that day, the customer's credit was below this amount."
+        raise Invalid("before_credit", message, "paid_on")
+    return parts
