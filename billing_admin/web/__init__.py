@@ -10,7 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, set_up, sign_in, tokens, users
+from billing_admin.web.access import account, set_up_link, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -48,14 +48,15 @@ from billing_admin.web.messages import (
     texts as message_texts,
 )
 from billing_admin.web.payments import payments, receivables, refunds
-from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
+from billing_admin.web.system import api_docs, audit, dashboard, jobs, search, set_up
 from billing_admin.web.webhooks import webhooks
 
 # Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
-    set_up,
+    set_up_link,
     dashboard,
+    set_up,
     search,
     customers,
     contacts,

@@ -125,6 +125,8 @@ def _shots(app: Flask) -> list[Shot]:
     reversed_ = one(Payment.id, Payment.status == "reversed")
     return [
         Shot("dashboard", "/"),
+        Shot("set-up", "/set-up/organisation"),
+        Shot("set-up-look", "/set-up/look"),
         Shot("search", "/search?q=cloud"),
         Shot("search-nothing", "/search?q=nothing-like-it"),
         Shot("customers", "/customers"),

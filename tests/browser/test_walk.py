@@ -54,7 +54,7 @@ def _sign_in_by_keyboard(visitor: Visitor) -> None:
     visitor.type(PASSWORD)
     visitor.enter()
     assert visitor.page.url == f"{visitor.home}/"
-    assert "Set up in four steps" in visitor.page.content()
+    assert "Set up in six steps" in visitor.page.content()
     visitor.check()
 
 

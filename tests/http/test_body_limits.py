@@ -175,7 +175,7 @@ def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> Non
         "verify_file.verify",
         *(f"imports.{kind}.new" for kind in ("charges", "customers", "payments", "services")),
     }
-    small_files = {"exchange_rates.import_file", "settings.edit_logo"}
+    small_files = {"exchange_rates.import_file", "set_up.look", "settings.edit_logo"}
     assert set(larger) == uploads | small_files | {"sign_in.sign_in", "many_charges.new", "corrections.credit"}
     assert all(larger[name] <= 8 * 1024 * 1024 for name in small_files)
     assert {larger[name] for name in uploads} == {app.config["MAX_UPLOAD_LENGTH"]}

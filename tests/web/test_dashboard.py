@@ -34,8 +34,6 @@ from tests.people import signed_in
 from tests.web.pages import has_link, link, links, parse, words
 from tests.web.reading import queries_of
 
-STEPS = ("/settings/organisation", "/services/new", "/customers/new", "/charges/new")
-
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[time_machine.Traveller]:
@@ -51,29 +49,11 @@ def tile(text: str, label: str) -> tuple[str, list[str], str]:
     return link(article, label), values, note.text() if note else ""
 
 
-def test_empty_installation_is_set_up_in_four_steps(app: Flask, session: Session) -> None:
-    admin = signed_in(app)
-
-    def states() -> list[str]:
-        return re.findall(r"(To do|Done)", words(admin.get("/").text).partition("Unbilled")[0])
-
-    page = admin.get("/").text
-    assert all(f'href="{step}"' in page for step in STEPS)
-    assert states() == ["To do"] * 4
-    make_service()
-    assert states() == ["To do", "Done", "To do", "To do"]
-    customer = make_customer()
-    change_settings(legal_name="Nimbus")
-    assert states() == ["Done", "Done", "Done", "To do"]
-    post(make_spec(customer, "1"))
-    assert "Set up in four steps" not in admin.get("/").text
-
-
 def test_viewer_is_offered_nothing_to_do(app: Flask) -> None:
     page = signed_in(app, "viewer").get("/")
     assert page.status_code == 200
     assert "1. Your organisation" in words(page.text)
-    assert not any(step in page.text for step in (*STEPS, "/billing-runs/new"))
+    assert not any(step in page.text for step in ("/set-up/", "/charges/new", "/billing-runs/new"))
 
 
 def test_nothing_waits(app: Flask) -> None:

@@ -1,37 +1,34 @@
 """The progress of setting up a new installation."""
 
-from dataclasses import dataclass
-
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Charge, Customer, Service
+from billing_admin.domain.readiness import PLACEHOLDER_NAME
+from billing_admin.domain.set_up import SetUpProgress, SetUpStep
+from billing_admin.models import BankAccount, ClosedSetUpStep, Customer, Service, TaxRate
 from billing_admin.queries.master_data.organisation import organisation
 
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """The objects that exist.
-
-    `organisation` is true once its settings were saved.
-    """
-
-    organisation: bool
-    service: bool
-    customer: bool
-    charge: bool
-
-    @property
-    def done(self) -> bool:
-        """Whether the setup is complete; a service is optional."""
-        return self.organisation and self.charge
+NO_TAX = "none"  # the code of the rate that every installation has
 
 
-def setup(session: Session) -> Setup:
-    """Return which kinds of object exist."""
-    return Setup(
-        organisation=organisation(session).version > 1,
-        service=session.scalar(select(Service.id).limit(1)) is not None,
-        customer=session.scalar(select(Customer.id).limit(1)) is not None,
-        charge=session.scalar(select(Charge.id).limit(1)) is not None,
-    )
+def setup(session: Session) -> SetUpProgress:
+    """Return which steps of the set-up are done, in two queries."""
+    settings = organisation(session)
+    tax, bank_account, service, customer = session.execute(
+        select(
+            exists().where(TaxRate.code != NO_TAX),
+            exists().where(BankAccount.id.is_not(None)),
+            exists().where(Service.id.is_not(None)),
+            exists().where(Customer.id.is_not(None)),
+        )
+    ).one()
+    data = {
+        SetUpStep.ORGANISATION: settings.legal_name != PLACEHOLDER_NAME and bool(settings.country or settings.address),
+        SetUpStep.TAX: tax,
+        SetUpStep.BANK_ACCOUNT: bank_account,
+        SetUpStep.LOOK: settings.logo is not None,
+        SetUpStep.SERVICE: service,
+        SetUpStep.CUSTOMER: customer,
+    }
+    closed = session.scalars(select(ClosedSetUpStep.step)).all()
+    return SetUpProgress({step for step, exists in data.items() if exists}, set(map(SetUpStep, closed)))

@@ -173,7 +173,9 @@ def show(id: UUID) -> ResponseReturnValue:
         charge=queries.charge(session, id),
         poster=recurring_charge_of(session, id),
         void=queries.void_invoices(session, id),
+        today=today(),
         may_write=has_permission(WRITE),
+        may_bill=has_permission("billing:write"),
     )
 
 

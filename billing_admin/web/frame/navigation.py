@@ -38,6 +38,7 @@ MENU = (
 )
 # Blueprint → blueprint of the menu item under which its pages are.
 PARENT_BLUEPRINT = {
+    "set_up": "dashboard",
     "drafts": "invoices",
     "corrections": "invoices",
     "sending": "invoices",

@@ -22,7 +22,6 @@ from billing_admin.queries.charges.unbilled import UnbilledTotal
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.master_data.setup import Setup, setup
 from billing_admin.queries.messages import messages
 from billing_admin.queries.messages.messages import ATTENTION, UNDELIVERED_SHOWN, MessageFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter, OpenSum, open_sums
@@ -34,22 +33,12 @@ from billing_admin.web.frame.list_params import currency_param, has_permission
 from billing_admin.web.frame.signed_in import now, today
 from billing_admin.web.messages.sending_plans import mail_on
 from billing_admin.web.payments.receivables import BUCKET_LABELS
+from billing_admin.web.system.set_up import set_up_progress
 
 RECENT_ROWS = 5
 DEBTORS_SHOWN = 10
 
 pages = page_blueprint("dashboard", __name__, None, write="settings:write")
-
-
-@dataclass(frozen=True, slots=True)
-class SetupStep:
-    """One step of the set-up, and whether it is done."""
-
-    label: str
-    text: str
-    url: str
-    permission: str
-    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +82,12 @@ def home() -> ResponseReturnValue:
     `currency` is that of the trends, by default the base currency.
     """
     session, day = db.session(), today()
-    progress = setup(session)
     recent_runs = paging.page(session, runs.runs(), RECENT_ROWS).rows
     open_by_currency = open_sums(session, OpenItemFilter(day))
     unbilled_totals = unbilled.unbilled_totals(session)
     return render_template(
         "dashboard/show.html",
-        steps=[] if progress.done else _setup_steps(progress),
+        set_up=set_up_progress(),
         queue=_queue(open_by_currency, unbilled_totals),
         open=open_by_currency,
         trends=_trends(currency_param(), open_by_currency, unbilled_totals),
@@ -214,26 +202,3 @@ def _trends(
         recorded=recorded,
         unbilled=next((row for row in unbilled_totals if row.currency == shown), None),
     )
-
-
-def _setup_steps(progress: Setup) -> list[SetupStep]:
-    steps = [
-        (
-            "Your organisation",
-            "The name, address and currency shown on every invoice.",
-            "settings.edit",
-            "settings:write",
-        ),
-        ("A service", "Something you charge for, with its unit and price.", "services.new", "catalogue:write"),
-        ("A customer", "The person or company you bill.", "customers.new", "customers:write"),
-        ("A first charge", "A service, a quantity and a day. Then run billing.", "charges.new", "charges:write"),
-    ]
-    done = (progress.organisation, progress.service, progress.customer, progress.charge)
-    return [
-        SetupStep(label, text, _permitted_url(endpoint, permission), permission, is_done)
-        for (label, text, endpoint, permission), is_done in zip(steps, done, strict=True)
-    ]
-
-
-def _permitted_url(endpoint: str, permission: str) -> Any:
-    return url_for(endpoint) if has_permission(permission) else ""
