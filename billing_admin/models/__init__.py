@@ -27,6 +27,7 @@ from billing_admin.models.payment import Allocation, Payment, Refund, RefundPart
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
+from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.set_up import ClosedSetUpStep, SetUpLink
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
@@ -72,6 +73,8 @@ __all__ = [
     "ReminderRun",
     "ReminderRunItem",
     "Rendition",
+    "SelectedRow",
+    "Selection",
     "Service",
     "ServicePrice",
     "SetUpLink",

@@ -18,7 +18,7 @@ class BillingRun(Base):
 
     `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
     confirmed. `failure` says why the run stopped; posting the same id again continues it. `purchase_order` is that of
-    invoices without one of their own.
+    invoices without one of their own. A run that is limited to `selected_charges` charges has a selection with its id.
     """
 
     __tablename__ = "billing_runs"
@@ -37,6 +37,7 @@ class BillingRun(Base):
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
     purchase_order: Mapped[str] = mapped_column(server_default="")
+    selected_charges: Mapped[int | None]
 
 
 class BillingRunItem(Base):

@@ -18,6 +18,7 @@ from billing_admin.web.charges import (
     duplicates,
     grid,
     recurring_charges,
+    selected,
     unbilled,
 )
 from billing_admin.web.exchange import exports, imports, journal, verify
@@ -66,6 +67,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     charge_corrections,
     duplicates,
     recurring_charges,
+    selected,
     unbilled,
     runs,
     invoices,

@@ -42,6 +42,8 @@ NO_ACT = {
     "messages.deliveries.record_handover": "stores a step of an attempt, whose result is recorded",
     "messages.messages.finish": "is a part of cancelling, marking and sending a message",
     "master_data.contacts.set_email": "is a part of adding and changing a customer",
+    "selections.store_selection": "keeps the ticks of a list, which change nothing",
+    "selections.store_charges_of_run": "is a part of starting a billing run",
     "access.tokens.record_use": "stores the last use of a token",
     "charges.unbilled_days.record_unbilled_day": "records sums that are shown on the dashboard, and changes nothing",
     "access.users.record_session_use": "stores the last use of a session",

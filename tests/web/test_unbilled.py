@@ -1,7 +1,8 @@
 """The review of what is unbilled."""
 
+import re
 from datetime import date
-from typing import Any
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,11 +17,10 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.charges import charges
 from billing_admin.queries.charges import unbilled
-from billing_admin.web.frame import list_params
-from tests.making import NOW, bill, make_customer, make_spec, post
+from tests.making import NOW, bill, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, fields, has_link, link, statements, words
+from tests.web.pages import has_link, link, statements, words
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_shows_amounts_ages_and_totals(app: Flask, acme: Customer, session: Sess
     assert "Pending in USD ≈ 54,321.00 USD exactly 54,321.0000008 USD 5 charges of 1 customer" in page
     assert "Pending in EUR 7.00 EUR 1 charge of 1 customer, plus 1 held" in page
     assert "ACME Inc 5 – none ≈ 54,321.00 USD 21.00 ≈ 4,300.00 – none 50,000.00 1 Jan 2025" in page
-    assert "Foo Ltd 1 1 7.00 EUR 7.00 – none – none – none 1 May 2026" in page
+    assert "Foo Ltd 1 1 7.00 EUR 7.00 – none – none – none 15 Mar 2026" in page
     page = words(browser.get("/unbilled?through=2026-03-31"))
     assert "Due up to 31 Mar 2026 in USD ≈ 54,320.00 USD exactly 54,320.0000008 USD 4 pending charges" in page
-    assert "Foo Ltd" not in page
+    assert "Foo Ltd 0 1 – none – none – none – none – none 15 Mar 2026" in page
     assert "ACME Inc 4 – none ≈ 54,320.00 USD ≈ 320.00 4,000.00 – none 50,000.00 1 Jan 2025" in page
     assert "Foo Ltd" not in words(browser.get("/unbilled?currency=USD"))
     assert "Pending in USD" not in words(browser.get("/unbilled?q=FOO"))
@@ -100,96 +100,89 @@ def test_opens_an_account_oldest_first(browser: FlaskClient, acme: Customer) -> 
     assert browser.get("/unbilled/00000000-0000-0000-0000-000000000001/USD").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("move", "word", "reason", "after"),
-    [("hold", "Hold", "Disputed", "held"), ("cancel", "Cancel", "Never ordered", "cancelled")],
-)
-def test_moves_the_ticked_charges_after_a_confirmation(
-    browser: FlaskClient, acme: Customer, session: Session, move: str, word: str, reason: str, after: str
-) -> None:
-    ids = post(*(make_spec(acme, f"{number}.001", incurred_on=date(2026, 3, number)) for number in (1, 2, 3))).ids
-    page = send(browser, f"{account(acme)}/{move}", id=ids[:2])
-    assert page.status_code == 200
-    assert f"{word} 2 charges?" in words(page)
-    assert "Exact sum 3.002 USD" in words(page)
-    assert statuses(session) == ["pending"] * 3
-    sent: dict[str, Any] = {
-        "id": fields(page, "id"),
-        "count": field(page, "count"),
-        "amount": field(page, "amount"),
-        "reason": reason,
-    }
-    done = send(browser, f"{account(acme)}/{move}", **sent)
-    assert (done.status_code, done.location) == (303, account(acme))
-    assert f"2 charges {'held' if move == 'hold' else 'cancelled'}." in words(browser.get(done.location))
-    assert statuses(session) == [after, after, "pending"]
-    again = send(browser, f"{account(acme)}/{move}", **sent)
-    assert again.status_code == 303
-    assert "Nothing changed. This was already done." in words(browser.get(again.location))
+FILTERS = {
+    "q=foo": {"Foo 1", "Foo 2"},
+    "currency=USD": {"ACME 1", "ACME 40", "ACME 400"},
+    "status=held": {"Foo 2"},
+    "status=pending&currency=EUR": {"Foo 1"},
+    "through=2026-01-31": {"ACME 400", "Foo 1", "Foo 2"},
+    "age=0_30": {"ACME 1"},
+    "age=31_60": {"ACME 40"},
+    "age=61_90": {"Foo 1"},
+    "age=over_90": {"ACME 400", "Foo 2"},
+    "min=40": {"ACME 40", "ACME 400"},
+    "min=40.000000000001": {"ACME 400"},
+    "max=1.000000000000": {"ACME 1", "Foo 1"},
+    "max=0.999999999999": set(),
+    "min=2&max=40": {"ACME 40", "Foo 2"},
+    "service=hosting": {"ACME 400"},
+    "service=unknown": set(),
+    "likely_duplicates=1": {"ACME 1"},
+}
+ROWS = ("ACME 1", "ACME 40", "ACME 400", "Foo 1", "Foo 2")
 
 
-def test_releases_only_what_is_held(browser: FlaskClient, acme: Customer, session: Session) -> None:
-    ids = post(make_spec(acme, "1"), make_spec(acme, "2")).ids
-    transaction(charges.hold, [ids[0]], "", SYSTEM, NOW)
-    page = send(browser, f"{account(acme)}/release", id=ids)
-    assert "Release 1 charge? " in words(page) + " "
-    send(
-        browser,
-        f"{account(acme)}/release",
-        id=ids,
-        reason="Agreed",
-        count=field(page, "count"),
-        amount=field(page, "amount"),
+@pytest.mark.both_databases
+@time_machine.travel(NOW, tick=False)
+def test_each_filter_has_the_same_charges_on_all_pages(app: Flask, acme: Customer, session: Session) -> None:
+    """Both lists and the page of an account agree with what is expected."""
+    foo = make_customer(reference="foo", name="Foo Ltd", currency="EUR")
+    make_service(code="hosting", prices={"USD": Decimal(1)})
+    post(
+        make_spec(acme, "1", description="ACME 1", incurred_on=date(2026, 3, 3)),
+        make_spec(acme, "40", description="ACME 40", incurred_on=date(2026, 3, 2)),
+        make_spec(acme, "400", description="ACME 400", incurred_on=date(2026, 1, 1), service="hosting"),
+        make_spec(foo, "1", description="Foo 1", incurred_on=date(2026, 1, 5)),
+        make_spec(foo, "2", description="Foo 2", incurred_on=date(2025, 6, 1)),
     )
-    assert statuses(session) == ["pending", "pending"]
+    held = session.scalars(select(Charge.id).where(Charge.description == "Foo 2")).one()
+    transaction(charges.hold, [held], "", SYSTEM, NOW)
+    post(make_spec(acme, "1", description="ACME 1", incurred_on=date(2026, 3, 3)))  # a likely duplicate
+    browser = signed_in(app)
+    for query, expected in FILTERS.items():
+        assert _listed(browser, f"/unbilled/charges?{query}") == expected, query
+        accounts = browser.get(f"/unbilled?{query}")
+        assert has_link(accounts, "ACME Inc") is any(row.startswith("ACME") for row in expected), query
+        assert has_link(accounts, "Foo Ltd") is any(row.startswith("Foo") for row in expected), query
+        if not re.search("q=|currency=", query):  # they select accounts
+            of_account = {row for row in expected if row.startswith("ACME")}
+            assert _listed(browser, f"{account(acme)}?{query}") == of_account, query
 
 
-def test_nothing_ticked_says_so(browser: FlaskClient, acme: Customer) -> None:
-    post(make_spec(acme, "1"))
-    back = send(browser, f"{account(acme)}/release", id="nonsense")
-    assert "None of the selected charges can be released." in words(browser.get(back.location))
+def _listed(browser: FlaskClient, url: str) -> set[str]:
+    """Return the charges that a page lists, by their descriptions."""
+    text = words(browser.get(url))
+    return {row for row in ROWS if f" {row} " in text}
 
 
-@pytest.mark.parametrize("move", ["cancel", "hold"])
-def test_a_move_needs_a_reason(browser: FlaskClient, acme: Customer, session: Session, move: str) -> None:
-    ids = post(make_spec(acme, "1")).ids
-    page = send(browser, f"{account(acme)}/{move}", id=ids)
-    response = send(
-        browser, f"{account(acme)}/{move}", id=ids, count=field(page, "count"), amount=field(page, "amount")
-    )
-    assert response.status_code == 422
-    assert "Enter a reason." in words(response)
-    assert statuses(session) == ["pending"]
+def test_amounts_of_filters_are_read_as_the_organisation_writes_them(browser: FlaskClient, acme: Customer) -> None:
+    post(make_spec(acme, "1234.5"))
+    assert "ACME Inc" in words(browser.get("/unbilled/charges?min=1,234.50&max=1,234.50"))
+    page = browser.get("/unbilled/charges?min=much")
+    assert page.status_code == 422
+    assert "much" in words(page)
 
 
-def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
-    browser: FlaskClient, acme: Customer, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
-    post(*(make_spec(acme, str(number)) for number in range(1, 6)))
-    page = browser.get(account(acme))
-    ticked = browser.get(link(page, "Select all 5"))
-    assert "All 5 charges are selected" in words(ticked)
-    assert ticked.text.count(" checked") >= 2
-    shown = send(browser, f"{account(acme)}/hold", all="1")
-    assert "Hold 5 charges?" in words(shown)
-    post(make_spec(acme, "100"))
-    sent = {"all": "1", "reason": "x", "count": field(shown, "count"), "amount": field(shown, "amount")}
-    response = send(browser, f"{account(acme)}/hold", **sent)
-    assert response.status_code == 422
-    assert "changed after you selected them" in words(response)
-    assert "Exact sum 115.00 USD" in words(response)
-    assert set(statuses(session)) == {"pending"}
-    sent = {"all": "1", "reason": "x", "count": field(response, "count"), "amount": field(response, "amount")}
-    assert send(browser, f"{account(acme)}/hold", **sent).status_code == 303
-    assert statuses(session) == ["held"] * 6
-
-
-def test_other_customers_charges_are_out_of_reach(browser: FlaskClient, acme: Customer, session: Session) -> None:
-    foo = make_customer(reference="foo")
-    ids = post(make_spec(foo, "1")).ids
-    assert send(browser, f"{account(acme)}/hold", id=ids, count="1", amount="1", reason="x").status_code == 303
-    assert statuses(session) == ["pending"]
+def test_next_and_previous_customer_follow_the_list(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    for name, currency in (("Zeta", "USD"), ("Beta", "EUR"), ("Beta two", "USD")):
+        post(make_spec(make_customer(reference=name.lower(), name=name, currency=currency), "1"))
+    post(make_spec(acme, "1"), make_spec(acme, "1", currency="EUR"))
+    at = link(browser.get("/unbilled?through=2026-12-31"), "ACME Inc")
+    names = []
+    while True:
+        page = browser.get(at)
+        names.append(" in ".join(re.findall(r"^(.*?) Unbilled charges in (...)", words(page))[0]))
+        assert "through=2026-12-31" in at
+        if not has_link(page, "Next customer"):
+            break
+        assert link(browser.get(link(page, "Next customer")), "Previous customer") == at
+        at = link(page, "Next customer")
+    assert names == ["ACME Inc in EUR", "ACME Inc in USD", "Beta in EUR", "Beta two in USD", "Zeta in USD"]
+    euro = browser.get(link(browser.get("/unbilled?currency=EUR"), "ACME Inc"))
+    assert words(browser.get(link(euro, "Next customer"))).startswith("Beta Unbilled charges in EUR")
+    ids = session.scalars(select(Charge.id).where(Charge.customer_id == acme.id)).all()
+    transaction(charges.cancel, ids, "x", SYSTEM, NOW)
+    assert words(browser.get(link(browser.get(account(acme)), "Next customer"))).startswith("Beta Unbilled")
 
 
 def test_bill_this_customer_previews_only_that_one(browser: FlaskClient, acme: Customer) -> None:
@@ -219,5 +212,6 @@ def test_a_viewer_looks_and_moves_nothing(app: Flask, acme: Customer, session: S
     assert page.status_code == 200
     assert "Hold" not in words(page).replace("Held", "")
     assert not has_link(page, "Bill this customer")
-    assert send(viewer, f"{account(acme)}/hold", id=ids, count="1", amount="1").status_code == 403
+    assert send(viewer, f"{account(acme)}/hold", id=ids).status_code == 403
+    assert send(viewer, "/unbilled/hold", id=ids).status_code == 403
     assert statuses(session) == ["pending"]

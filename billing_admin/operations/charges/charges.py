@@ -1,6 +1,6 @@
-"""Hold, release and cancel charges, under the lock of their accounts."""
+"""Hold, release and cancel charges, one or many, under the lock of their accounts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,19 +13,22 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import status_refusal
 from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.selections import ActPlan, plan_act
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
-from billing_admin.queries.charges.charges import charge_states
+from billing_admin.queries.charges.charges import charge_states, selected_charges
 
+SELECTION_CHANGED: Final = "These charges changed after you selected them. Check the new sum below."
 # By act: the statuses in which it changes a charge.
 ALLOWED_STATUSES: Final[Mapping[str, frozenset[str]]] = {
     "hold": frozenset({"pending"}),
     "release": frozenset({"held"}),
     "cancel": frozenset({"pending", "held"}),
 }
+_NEW_STATUS: Final[Mapping[str, str]] = {"hold": "held", "release": "pending", "cancel": "cancelled"}
 # By new status: the statuses that a charge may leave for it, and the action of the audit event.
 _TRANSITIONS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "held": (ALLOWED_STATUSES["hold"], "charge.held"),
@@ -93,6 +96,38 @@ def _change_status(
         session, actor, now, action, "charge", single_id, {"reason": reason, "charges": [str(id) for id in changed_ids]}
     )
     return changed_ids
+
+
+_ACTS: Final[Mapping[str, Callable[[Session, Sequence[UUID], str, Actor, datetime], int]]] = {
+    "hold": hold,
+    "release": release,
+    "cancel": cancel,
+}
+
+
+def plan_selected(session: Session, act: str, ids: Sequence[UUID]) -> ActPlan:
+    """Return which selected charges an act would change, and which not."""
+    return plan_act(selected_charges(session, ids), ALLOWED_STATUSES[act], _NEW_STATUS[act])
+
+
+def change_selected(
+    session: Session, act: str, ids: Sequence[UUID], reason: str, confirmed: str, actor: Actor, now: datetime
+) -> ActPlan:
+    """Change the selected charges whose status allows it.
+
+    Returns which charges were changed and left out.
+
+    `confirmed` is the digest of the plan that a person or a script has seen. A repeated request finds no charge to change.
+
+    Raises:
+        Conflict: The charges have changed since, so that the act would change others.
+    """
+    lock_accounts_of_charges(session, ids)
+    plan = plan_selected(session, act, ids)
+    if plan.ids and plan.digest() != confirmed:
+        raise Conflict("selection_changed", SELECTION_CHANGED, "confirmed")
+    _ACTS[act](session, plan.ids, reason, actor, now)
+    return plan
 
 
 def load_charge_states(session: Session, ids: Sequence[UUID]) -> Sequence[Record]:

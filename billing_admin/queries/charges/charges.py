@@ -22,6 +22,7 @@ from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
 from billing_admin.queries.object_ids import invoice_id
+from billing_admin.queries.selections import is_selected
 
 LARGE_RESULT = 10_000
 # A likely duplicate that was neither kept nor cancelled. It may be billed.
@@ -39,7 +40,8 @@ class ChargeFilter:
 
     `from_` and `to` are the days on which charges are incurred, both included.
 
-    `likely_duplicates` selects the charges that a person has yet to review, or all others.
+    `likely_duplicates` selects the charges that a person has yet to review, or all others. `selection` is the id of the
+    charges that a person selected.
     """
 
     customer: str = ""
@@ -51,6 +53,7 @@ class ChargeFilter:
     invoice: str = ""
     line: UUID | None = None
     likely_duplicates: bool | None = None
+    selection: UUID | None = None
 
 
 def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bool]]:
@@ -69,6 +72,7 @@ def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bo
         (f.invoice, lambda: Charge.invoice_line_id.in_(_lines_of(session, f.invoice))),
         (f.line, lambda: Charge.invoice_line_id == f.line),
         (f.likely_duplicates is not None, lambda: TO_REVIEW if f.likely_duplicates else ~TO_REVIEW),
+        (f.selection, lambda: is_selected(Charge.id, f.selection)),
     ]
     return [condition() for value, condition in candidates if value]
 
@@ -151,6 +155,12 @@ def charge_states(session: Session, ids: Sequence[UUID]) -> Sequence[Record]:
     return session.execute(query.order_by(Charge.id)).all()
 
 
+def selected_charges(session: Session, ids: Sequence[UUID]) -> Sequence[Record]:
+    """Return id, status, currency and amount of charges, in the order of their ids."""
+    query = select(Charge.id, Charge.status, Charge.currency, Charge.amount).where(is_any_of(Charge.id, ids))
+    return session.execute(query.order_by(Charge.id)).all()
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeSum:
     """The count and exact sum of charges in one currency."""
@@ -191,6 +201,6 @@ def sums_by_id(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
     return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
 
 
-def charge_ids(session: Session, filters: ChargeFilter) -> list[UUID]:
-    """Return the ids of the charges that match a filter."""
-    return list(session.scalars(select(Charge.id).where(*conditions(session, filters))))
+def charge_ids(session: Session, filters: ChargeFilter, limit: int | None = None) -> list[UUID]:
+    """Return the ids of the charges that match a filter, up to `limit` of them."""
+    return list(session.scalars(select(Charge.id).where(*conditions(session, filters)).limit(limit)))

@@ -22,6 +22,7 @@ from billing_admin.queries.invoices.search import matches
 from billing_admin.queries.listing import load_document_parts, load_message_states
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.object_ids import invoice_id
+from billing_admin.queries.selections import is_selected
 
 
 def invoice(session: Session, name: str) -> Invoice:
@@ -40,7 +41,7 @@ class InvoiceFilter:
     `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
     paid. An invoice that an earlier version dated after today is not open yet. `q` is a part of the
     number, of a purchase order, or of a text of the customer, today's or an earlier one, or the total.
-    Issued documents are `sent` or not, see `is_sent`.
+    Issued documents are `sent` or not, see `is_sent`. `selection` is the id of the documents that a person selected.
     """
 
     today: date
@@ -56,6 +57,7 @@ class InvoiceFilter:
     overdue: bool | None = None
     run: str = ""
     sent: bool | None = None
+    selection: UUID | None = None
 
 
 STATES = ("draft", "open", "overdue", "paid", "void")
@@ -97,6 +99,7 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
             lambda: and_(Invoice.status == "issued", is_sent(Invoice.id) if f.sent else ~is_sent(Invoice.id)),
         ),
         (f.q, lambda: matches(session, f.q)),
+        (f.selection, lambda: is_selected(Invoice.id, f.selection)),
     ]
     return [condition() for value, condition in candidates if value]
 

@@ -1,7 +1,7 @@
 """Charges: list, details, add, hold, release and cancel."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,19 +11,22 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day, format_typed
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Service
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
-from billing_admin.queries.charges.recurring_charges import recurring_charge_of
+from billing_admin.queries.charges.recurring_charges import existing_charge_ids, recurring_charge_of
 from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.master_data.customers import has_customers
+from billing_admin.web.charges.selected import CHARGE_ACTS, start_act, too_many_to_select
 from billing_admin.web.frame.customer_field import CustomerField, known_currencies, resolve_customer
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -47,6 +50,7 @@ from billing_admin.web.frame.list_params import (
     has_permission,
     id_param,
     load_page,
+    selected_ids,
     text_param,
     unfiltered_url,
 )
@@ -96,6 +100,7 @@ def read_filters() -> queries.ChargeFilter:
         to=last,
         invoice=text_param("invoice"),
         likely_duplicates=flag_param("likely_duplicates") or None,
+        selection=id_param("selection"),
     )
 
 
@@ -110,6 +115,7 @@ def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
         ("to", "To", format_day(filters.to) if filters.to else ""),
         ("invoice", "Invoice", filters.invoice),
         ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
+        ("selection", "Only", "selected charges" if filters.selection else ""),
     )
 
 
@@ -138,7 +144,25 @@ def index() -> ResponseReturnValue:
         services=[(service.code, service.code) for service in services.service_choices(session)],
         export_url=filtered_url("exports.charge_files"),
         may_write=has_permission(WRITE),
+        may_bill=has_permission("billing:write"),
+        select_sums=[(row.currency, row.amount) for row in sums],
+        act_urls={act: filtered_url("charges.select", act=act) for act in CHARGE_ACTS},
+        too_many=too_many_to_select() if large or sum(row.charges for row in sums) > MAX_SELECTED else None,
     )
+
+
+@pages.post("/select/<any(hold, release, cancel, export):act>")
+def select(act: str) -> ResponseReturnValue:
+    """Continue with an act on the selected charges of the list."""
+    filters = resolve_customer(read_filters())
+    return start_act(act, lambda session: _selected_charge_ids(session, filters), filtered_url("charges.index"))
+
+
+def _selected_charge_ids(session: Session, filters: queries.ChargeFilter) -> Collection[UUID]:
+    """Return the ticked charges, or all that match the filter."""
+    if request.form.get("all") == "1":
+        return queries.charge_ids(session, filters, MAX_SELECTED + 1)
+    return existing_charge_ids(session, selected_ids())
 
 
 def _load_sums(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:

@@ -1,214 +1,286 @@
-"""Unbilled charges: totals and ages by customer, and the charges of one account.
+"""Unbilled charges of all customers, in two lists, and those of one account.
 
-The charges can be held, released or cancelled.
+All three pages have the same filter. Charges, or whole accounts, can be selected and held, released, cancelled, billed or
+exported.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from wtforms import HiddenField
 
 from billing_admin.db.engine import db
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.transactions import Session
-from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.formatting import format_day
-from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
-from billing_admin.domain.text import MAX_REASON_LENGTH
-from billing_admin.http.lock_waits import bounded_transaction
-from billing_admin.operations.charges import charges as operations
+from billing_admin.domain.charges import AccountKey
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.formatting import format_day, format_number
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.readiness import find_stops
+from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.queries.charges import unbilled as queries
-from billing_admin.queries.master_data import customers
-from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.queries.charges.unbilled import UnbilledFilter
+from billing_admin.queries.invoices.readiness import load_party_data
+from billing_admin.queries.master_data import customers, services
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.web.charges.selected import CHARGE_ACTS, start_act, too_many_to_select
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
+    amount_param,
     build_chips,
     choice_param,
     currency_param,
+    current_url,
     filtered_url,
     flag_param,
     has_permission,
+    id_param,
     load_page,
     selected_ids,
     strict_day_param,
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.signed_in import today
 
 WRITE = "charges:write"
+AGE_LABELS: Final = {
+    "0_30": "Up to 30 days",
+    "31_60": "31 to 60 days",
+    "61_90": "61 to 90 days",
+    "over_90": "Over 90 days",
+}
+STATUS_LABELS: Final = {"pending": "Pending", "held": "Held"}
 
 pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """An action on selected charges and its texts.
-
-    `applies_to` is the status of the charges that it changes, "" for all.
-    """
-
-    operation: Any
-    applies_to: str
-    verb: str
-    past_participle: str
-    consequence: str
-
-
-ACTIONS: Final[Mapping[str, Action]] = {
-    "hold": Action(operations.hold, "pending", "Hold", "held", "They will not be billed until they are released."),
-    "release": Action(
-        operations.release, "held", "Release", "released", "They become pending and will be on the next invoice."
-    ),
-    "cancel": Action(
-        operations.cancel,
-        "",
-        "Cancel",
-        "cancelled",
-        "They will not be billed. This cannot be undone: to bill one later, add it again.",
-    ),
-}
-
-
-class ConfirmForm(Form):
-    """Confirmation of an action; `count` and `amount` are those that the page showed."""
-
-    reason = TextField(
-        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+def read_filters(customer_id: UUID | None = None, currency: str = "") -> UnbilledFilter:
+    """Return the filter in the URL, for one account if there is one."""
+    through = strict_day_param("through")
+    return UnbilledFilter(
+        q=text_param("q") if customer_id is None else "",
+        currency=currency or currency_param(),
+        through=through,
+        customer_id=customer_id,
+        service=text_param("service"),
+        status=choice_param("status", STATUS_LABELS),
+        age=choice_param("age", AGE_LABELS),
+        aged_on=through or today(),
+        min_amount=amount_param("min"),
+        max_amount=amount_param("max"),
+        likely_duplicates=flag_param("likely_duplicates"),
+        selection=id_param("selection"),
     )
-    count = HiddenField()
-    amount = HiddenField()
+
+
+def filter_chips(filters: UnbilledFilter) -> list[Any]:
+    """Return a removable chip for each condition of the filter."""
+    bounds = filters.min_amount, filters.max_amount
+    least, most = ("" if bound is None else format_number(bound) for bound in bounds)
+    return build_chips(
+        ("q", "Customer", filters.q),
+        ("currency", "Currency", filters.currency if filters.customer_id is None else ""),
+        ("through", "Up to", format_day(filters.through) if filters.through else ""),
+        ("service", "Service", filters.service),
+        ("status", "Status", STATUS_LABELS.get(filters.status, "")),
+        ("age", "Age", AGE_LABELS.get(filters.age, "")),
+        ("min", "Amount at least", least),
+        ("max", "Amount at most", most),
+        ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
+        ("selection", "Only", "selected charges" if filters.selection else ""),
+    )
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the accounts with unbilled charges, by customer."""
-    session = db.session()
-    filters = queries.UnbilledFilter(text_param("q"), currency_param(), strict_day_param("through"))
+    filters = read_filters()
     page = load_page(queries.unbilled_accounts(filters))
-    through = filters.through
-    due = queries.pending_by_account(session, {row.customer_id for row in page.rows}, through, through or today())
+    keys = [(row.customer_id, row.currency) for row in page.rows]
+    figures = queries.account_figures(db.session(), filters, {customer_id for customer_id, _ in keys})
     return render_template(
         "unbilled/list.html",
-        filters=filters,
-        chips=build_chips(
-            ("q", "Customer", filters.q),
-            ("currency", "Currency", filters.currency),
-            ("through", "Up to", format_day(through) if through else ""),
-        ),
-        clear_url=unfiltered_url(),
         page=page,
-        due=due,
-        aged_on=through or today(),
-        totals=queries.unbilled_totals(session, filters),
-        due_totals=queries.pending_totals(session, through, filters) if through else None,
-        currencies=[(code, code) for code in customers.account_currencies(session)],
-        may_bill=has_permission("billing:write"),
+        figures=defaultdict(queries.AccountFigures, figures),
+        incomplete=_incomplete_accounts(keys),
+        **_list_parts(filters, "accounts"),
     )
+
+
+@pages.get("/charges")
+def charges() -> ResponseReturnValue:
+    """List the unbilled charges of all customers, by customer and day."""
+    filters = read_filters()
+    page = load_page(queries.unbilled_charges(filters))
+    customer_ids = {row.customer_id for row in page.rows}
+    figures = queries.account_figures(db.session(), filters, customer_ids)
+    return render_template(
+        "unbilled/charges.html",
+        page=page,
+        figures=_by_customer(figures),
+        incomplete={customer_id for customer_id, _ in _incomplete_accounts(figures)},
+        **_list_parts(filters, "charges"),
+    )
+
+
+def _list_parts(filters: UnbilledFilter, rows: str) -> dict[str, Any]:
+    """Return what the lists of accounts and of charges have in common."""
+    session = db.session()
+    totals = None if queries.is_large(session, filters) else queries.unbilled_totals(session, filters)
+    views = (("accounts", "By customer", "unbilled.index"), ("charges", "All charges", "unbilled.charges"))
+    return {
+        "filters": filters,
+        "chips": filter_chips(filters),
+        "clear_url": unfiltered_url(),
+        "tabs": [{"label": label, "url": filtered_url(page), "active": name == rows} for name, label, page in views],
+        "totals": totals or [],
+        "is_large": totals is None,
+        **_whole_filter([] if totals is None else [(row.currency, row.charges, row.amount) for row in totals]),
+        "currencies": [(code, code) for code in customers.account_currencies(session)],
+        **_choices(),
+        "account_url": partial(_account_url, list_currency=filters.currency or None),
+        "act_urls": {act: filtered_url("unbilled.select", act=act, list=rows) for act in CHARGE_ACTS},
+        "aged_on": filters.aged_on,
+        "may_write": has_permission(WRITE),
+        "may_bill": has_permission("billing:write"),
+    }
+
+
+def _choices() -> dict[str, Any]:
+    """Return the choices of the filter."""
+    return {
+        "services": [(service.code, service.code) for service in services.service_choices(db.session())],
+        "ages": list(AGE_LABELS.items()),
+        "statuses": list(STATUS_LABELS.items()),
+    }
+
+
+def _whole_filter(sums: Collection[tuple[str, int, Decimal]]) -> dict[str, Any]:
+    """Return count and exact sums of all charges that match.
+
+    If they are too many to be selected at once, return a sentence that says so.
+    """
+    count = sum(charges for _, charges, _ in sums)
+    too_many = count > MAX_SELECTED
+    return {
+        "count": 0 if too_many else count,
+        "sums": [] if too_many else [(currency, amount) for currency, _, amount in sums],
+        "too_many": too_many_to_select() if too_many or not sums else None,
+    }
+
+
+def _account_url(customer_id: UUID, currency: str, **values: Any) -> str:
+    """Return the page of an account, with the filters of this page."""
+    return filtered_url("unbilled.show", customer_id=customer_id, currency=currency, **values)
+
+
+def _by_customer(figures: dict[AccountKey, queries.AccountFigures]) -> dict[UUID, list[tuple[str, Any]]]:
+    """Return the figures of customers, each with its currency, by customer."""
+    by_customer: dict[UUID, list[tuple[str, Any]]] = {}
+    for (customer_id, currency), account in sorted(figures.items(), key=lambda item: item[0][1]):
+        by_customer.setdefault(customer_id, []).append((currency, account))
+    return by_customer
+
+
+def _incomplete_accounts(keys: Collection[AccountKey]) -> set[AccountKey]:
+    """Return the accounts that a billing run would leave out for missing details."""
+    session = db.session()
+    facts = load_party_data(session, organisation(session), list(keys)).facts if keys else {}
+    return {key for key, account_facts in facts.items() if find_stops(account_facts)}
 
 
 @pages.get("/<uuid:customer_id>/<currency>")
 def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
     """List the unbilled charges of one account, oldest first."""
-    session, selection = db.session(), _read_selection(customer_id, currency)
+    session, filters = db.session(), _account_filters(customer_id, currency)
     customer = customers.customer(session, str(customer_id))
+    figures = queries.account_figures(session, filters, [customer_id])
+    account = figures.get((customer_id, currency), queries.AccountFigures())
+    list_currency = choice_param("list_currency", MINOR_DIGITS)
+    previous, following = queries.neighbours(
+        session, replace(read_filters(), currency=list_currency), customer, currency
+    )
+    tabs = (("", "Pending and held"), *STATUS_LABELS.items())
     return render_template(
         "unbilled/show.html",
         customer=customer,
-        selection=selection,
-        page=load_page(queries.selected_charges(selection)),
-        sums=queries.selected_sums_by_status(session, selection),
-        count=queries.selected_sum(session, selection)[0],
-        all_selected=flag_param("all"),
+        filters=filters,
+        chips=filter_chips(filters),
+        clear_url=unfiltered_url(),
+        list_url=filtered_url("unbilled.index", list_currency=None, currency=list_currency),
+        kept={"status": filters.status, "q": text_param("q"), "list_currency": list_currency},
+        page=load_page(queries.charges_of_account(filters)),
+        figures=account,
+        previous=previous,
+        following=following,
+        account_url=_account_url,
+        tabs=[
+            {"label": label, "url": current_url(status=name), "active": filters.status == name} for name, label in tabs
+        ],
+        incomplete=bool(_incomplete_accounts([(customer_id, currency)])),
+        **_whole_filter([(currency, account.charges, account.amount)]),
+        **_choices(),
+        act_urls={
+            act: filtered_url("unbilled.change_status", customer_id=customer_id, currency=currency, act=act)
+            for act in CHARGE_ACTS
+        },
         today=today(),
         may_write=has_permission(WRITE),
         may_bill=has_permission("billing:write"),
     )
 
 
-def _read_selection(customer_id: UUID, currency: str) -> queries.UnbilledSelection:
-    """Return the account and the filters in the URL."""
+def _account_filters(customer_id: UUID, currency: str) -> UnbilledFilter:
     if currency not in MINOR_DIGITS:
         raise NotFound("unknown_account", "This currency does not exist.", "currency")
-    return queries.UnbilledSelection(
-        customer_id, currency, strict_day_param("through"), choice_param("status", ("pending", "held"))
+    return read_filters(customer_id, currency)
+
+
+@pages.post("/<any(hold, release, cancel, export):act>")
+def select(act: str) -> ResponseReturnValue:
+    """Continue with an act on the selected charges and accounts of the list."""
+    filters, is_by_customer = read_filters(), choice_param("list", ("accounts", "charges")) == "accounts"
+    return start_act(
+        act,
+        lambda session: _selected_charge_ids(session, filters),
+        filtered_url("unbilled.index" if is_by_customer else "unbilled.charges", list=None),
     )
 
 
-@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel):action>")
-def change_status(customer_id: UUID, currency: str, action: str) -> ResponseReturnValue:
-    """Ask for confirmation, then hold, release or cancel the selected charges."""
-    session, choice = db.session(), ACTIONS[action]
-    customer = customers.customer(session, str(customer_id))
-    selection = _selected_charges(_read_selection(customer_id, currency), choice)
+@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel, export):act>")
+def change_status(customer_id: UUID, currency: str, act: str) -> ResponseReturnValue:
+    """Continue with an act on the selected charges of one account."""
+    filters = _account_filters(customer_id, currency)
     back = filtered_url("unbilled.show", customer_id=customer_id, currency=currency)
-    form = ConfirmForm()
-    confirmed = bool(form.count.data)
-    if confirmed:
-        form.process(request.form)
-        if form.validate():
-            with errors_on(form):
-                changed = bounded_transaction(
-                    _apply, choice, selection, _shown_totals(form), form.reason.data, actor(), now()
-                )
-                flash(
-                    f"{pluralise(changed, 'charge')} {choice.past_participle}." if changed else NOTHING_CHANGED,
-                    "success" if changed else "info",
-                )
-                return redirect(back, 303)
-    count, amount = queries.selected_sum(session, selection)
-    if not count:
-        flash(
-            f"None of the selected charges can be {choice.past_participle}. "
-            f"Select charges that are {choice.applies_to or 'not billed'}.",
-            "warning",
-        )
-        return redirect(back, 303)
-    form.count.data, form.amount.data = str(count), plain_decimal(amount)
-    return render_form(
-        "unbilled/change_status.html", form, customer=customer, currency=currency, choice=choice, action=action,
-        count=count, amount=amount, ids=selection.ids, back=back,
-    )  # fmt: skip
+    return start_act(act, lambda session: _selected_charge_ids(session, filters), back)
 
 
-def _selected_charges(selection: queries.UnbilledSelection, choice: Action) -> queries.UnbilledSelection:
-    """Return the selected charges to which the action applies.
+def _selected_charge_ids(session: Session, filters: UnbilledFilter) -> list[UUID]:
+    """Return the selected charges.
 
-    All of the account if all were selected.
+    They are all that match the filter, or ticked charges and those of ticked accounts.
     """
-    applicable = replace(selection, status=choice.applies_to or selection.status)
+    limit = MAX_SELECTED + 1
     if request.form.get("all") == "1":
-        return applicable
-    return replace(applicable, ids=tuple(selected_ids()))
+        return queries.unbilled_charge_ids(session, filters, limit=limit)
+    ids = queries.ticked_ids(session, filters, selected_ids())
+    if accounts := _selected_accounts():
+        ids += queries.unbilled_charge_ids(session, filters, accounts, limit)
+    return ids
 
 
-def _shown_totals(form: ConfirmForm) -> tuple[str, str]:
-    return str(form.count.data), str(form.amount.data)
+def _selected_accounts() -> list[tuple[UUID, str]]:
+    """Return the ticked accounts, by customer and currency.
 
-
-def _apply(
-    session: Session,
-    choice: Action,
-    selection: queries.UnbilledSelection,
-    shown: tuple[str, str],
-    reason: str,
-    actor: Actor,
-    at: datetime,
-) -> int:
-    """Change the charges if they are still those that were shown.
-
-    Return how many were changed.
+    Without a currency, all accounts of the customer are ticked.
     """
-    count, amount = queries.selected_sum(session, selection)
-    if not count:
-        return 0
-    if (str(count), plain_decimal(amount)) != shown:
-        raise Conflict("selection_changed", "These charges changed after you selected them. Check the new sum below.")
-    changed: int = choice.operation(session, queries.selected_ids(session, selection), reason, actor, at)
-    return changed
+    pairs = (text.partition(":") for text in request.form.getlist("account"))
+    accounts = [(parse_uuid(id), currency) for id, _, currency in pairs]
+    return [(id, currency) for id, currency in accounts if id is not None and currency in {"", *MINOR_DIGITS}]

@@ -8,6 +8,7 @@ begins at the first page, with a message.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,12 @@ from flask import flash, g, request, url_for
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
+from billing_admin.domain.amount_input import parse_amount
 from billing_admin.domain.day_input import parse_day
 from billing_admin.domain.days import check_calendar_day, check_day_range
 from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
+from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import check_length, strip_controls
 from billing_admin.web.frame.signed_in import actor, current_organisation
 
@@ -27,7 +30,7 @@ ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
 BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
-_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}
+_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last", "back"}
 
 
 def text_param(name: str) -> str:
@@ -142,6 +145,21 @@ def id_param(name: str) -> UUID | None:
     if value and id is None:
         raise Invalid("not_an_id", f"“{value}” is not an ID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c.", name)
     return id
+
+
+def amount_param(name: str) -> Decimal | None:
+    """Return a parameter that must be an exact amount, or None.
+
+    It is written in the organisation's number format.
+
+    Raises:
+        Invalid: it is another text, can be read in two ways, or has a currency.
+    """
+    value = text_param(name)
+    try:
+        return parse_amount(value, format_in_use()).without_currency("filter") if value else None
+    except Invalid as error:
+        raise Invalid(error.code, error.message, name) from error
 
 
 def selected_ids() -> list[UUID]:

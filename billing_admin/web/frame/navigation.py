@@ -46,6 +46,7 @@ PARENT_BLUEPRINT = {
     "charge_corrections": "charges",
     "duplicates": "charges",
     "many_charges": "charges",
+    "selected_charges": "charges",
     "imports.customers": "imports",
     "imports.services": "imports",
     "imports.charges": "imports",

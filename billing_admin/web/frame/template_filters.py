@@ -1,6 +1,7 @@
 """Template filters: one for each kind of value."""
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
@@ -36,6 +37,7 @@ from billing_admin.web.frame.labels import (
     tax_rate as tax_rate_on,
 )
 from billing_admin.web.frame.readiness import correction_link
+from billing_admin.web.frame.selection_texts import selection_texts
 from billing_admin.web.frame.signed_in import current_organisation, today
 
 _SIX_PLACES = Decimal("1E-6")
@@ -48,6 +50,7 @@ def init_filters(app: Flask) -> None:
         "approximate": approximate,
         "day": format_day,
         "exact": format_exact,
+        "exact_sums": exact_sums,
         "invoice_balance": balance,
         "payment_due": payment_due,
         "invoice_state": invoice_state,
@@ -75,12 +78,24 @@ def init_filters(app: Flask) -> None:
     for name, template_filter in filters.items():
         app.add_template_filter(template_filter, name)
     app.add_template_global(writes_year_first)
+    app.add_template_global(selection_texts)
+    app.add_template_global(other_digits)
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
     """Return the totals per currency in words: `12,340.00 EUR and 5.00 USD`."""
     *first_parts, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
     return f"{', '.join(first_parts)} and {last}" if first_parts else last
+
+
+def other_digits() -> dict[str, int]:
+    """Return the decimals of currencies that do not have two, for a script."""
+    return {currency: digits for currency, digits in MINOR_DIGITS.items() if digits != 2}
+
+
+def exact_sums(sums: Iterable[tuple[str, Decimal]]) -> str:
+    """Return exact sums by currency as JSON, for a script that adds them."""
+    return json.dumps({currency: plain_decimal(amount) for currency, amount in sums}, separators=(",", ":"))
 
 
 def unrounded(minor: Decimal, currency: str) -> str:

@@ -105,7 +105,7 @@ def charges(id: UUID) -> ResponseReturnValue:
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = load_draft(id, "changed")
         form.version.set_version(draft.version)
-    pending_filter = unbilled.UnbilledSelection(draft.customer_id, draft.currency, status="pending")
+    pending_filter = unbilled.UnbilledFilter(customer_id=draft.customer_id, currency=draft.currency, status="pending")
     session = db.session()
     return render_form(
         "drafts/charges.html",
@@ -113,8 +113,8 @@ def charges(id: UUID) -> ResponseReturnValue:
         draft=draft,
         adding=adding,
         billed=queries.charge_count(draft),
-        pending=unbilled.selected_sum(session, pending_filter)[0],
-        page=load_page(unbilled.selected_charges(pending_filter) if adding else queries.charges_of_invoice(id)),
+        pending=unbilled.unbilled_sum(session, pending_filter)[0],
+        page=load_page(unbilled.charges_of_account(pending_filter) if adding else queries.charges_of_invoice(id)),
         selected=selected,
     )
 

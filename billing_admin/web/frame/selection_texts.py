@@ -1,0 +1,63 @@
+"""The sentences of lists whose rows can be selected, by the kind of their rows."""
+
+from typing import Final, NamedTuple
+
+
+class SelectionTexts(NamedTuple):
+    """The sentences about selected rows of one kind.
+
+    `{count}` and `{sums}` stand for numbers.
+    """
+
+    none: str
+    single: str
+    many: str
+    single_sum: str
+    many_sum: str
+    hint: str
+    all: str
+
+
+_TEXTS: Final = {
+    "charges": SelectionTexts(
+        "No charges selected",
+        "1 charge selected",
+        "{count} charges selected",
+        "1 charge selected: {sums}",
+        "{count} charges selected: {sums}",
+        "Select charges, then choose what to do with them.",
+        "All {count} charges of this filter",
+    ),
+    "invoices": SelectionTexts(
+        "No documents selected",
+        "1 document selected",
+        "{count} documents selected",
+        "1 document selected: {sums}",
+        "{count} documents selected: {sums}",
+        "Select documents, then choose what to do with them.",
+        "All {count} documents of this filter",
+    ),
+    "payments": SelectionTexts(
+        "No payments selected",
+        "1 payment selected",
+        "{count} payments selected",
+        "1 payment selected: {sums}",
+        "{count} payments selected: {sums}",
+        "Select payments, then choose what to do with them.",
+        "All {count} payments of this filter",
+    ),
+    "messages": SelectionTexts(
+        "No messages selected",
+        "1 message selected",
+        "{count} messages selected",
+        "1 message selected: {sums}",
+        "{count} messages selected: {sums}",
+        "Select messages, then choose what to do with them.",
+        "All {count} messages of this filter",
+    ),
+}
+
+
+def selection_texts(kind: str) -> SelectionTexts:
+    """Return the sentences about selected charges, invoices, payments or messages."""
+    return _TEXTS[kind]
