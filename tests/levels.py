@@ -7,8 +7,7 @@ import pytest
 
 T = TypeVar("T")
 
-# Tests whose subject is text, layout, format, HTTP or a rule that no database decides, and two long
-# ones; other operations, other queries and faults test both databases each time.
+# Folders whose subject is text, layout, format, HTTP or a rule that no database decides.
 ONE_DATABASE = (
     "tests/api/",
     "tests/background/",
@@ -18,14 +17,32 @@ ONE_DATABASE = (
     "tests/guards/",
     "tests/http/",
     "tests/life/test_machine.py",
-    "tests/operations/test_document_dates.py",
-    "tests/operations/test_focus.py",
-    "tests/operations/test_readiness.py",
-    "tests/operations/test_recurring_docs.py",
-    "tests/operations/test_tax.py",
-    "tests/operations/test_tax_rates.py",
+    "tests/operations/",
     "tests/queries/test_doctor.py",
     "tests/web/",
+)
+# Files of these folders with acts that race, lock, claim or write many rows: the database matters to each test.
+BOTH_DATABASES = tuple(
+    f"tests/operations/test_{name}.py"
+    for name in (
+        "accounts",
+        "audit",
+        "billing_runs",
+        "charges",
+        "credit_notes",
+        "deliveries",
+        "drafts",
+        "duplicates",
+        "imports",
+        "invoices",
+        "jobs",
+        "outbox",
+        "payments",
+        "refunds",
+        "reminder_runs",
+        "send_documents",
+        "voids",
+    )
 )
 
 
@@ -49,7 +66,8 @@ def sample(items: Iterable[T], step: int) -> Sequence[T]:
 def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = True) -> None:
     """Mark what belongs into `make test-deep` alone.
 
-    In the folders of ONE_DATABASE that is each test on PostgreSQL, unless it is marked `both_databases`; of other tests it
+    In the folders of ONE_DATABASE that is each test on PostgreSQL, unless its file is one of BOTH_DATABASES or it is marked
+    `both_databases`; of other tests it
     is every case on PostgreSQL but the first. Of a test with `quick_cases` it is each case whose id begins with none of
     them. With `whole_files`, each must be the begin of an id.
     """
@@ -66,7 +84,9 @@ def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = Tru
             if not call.id.startswith(marker.args):
                 item.add_marker(pytest.mark.deep)
         elif backend == "postgresql" and not item.get_closest_marker("deep"):
-            in_one = place.startswith(ONE_DATABASE) and not item.get_closest_marker("both_databases")
+            in_one = place.startswith(ONE_DATABASE) and not (
+                place in BOTH_DATABASES or item.get_closest_marker("both_databases")
+            )
             if in_one or name in on_postgresql:
                 item.add_marker(pytest.mark.deep)
             on_postgresql.add(name)

@@ -115,7 +115,7 @@ def test_the_sentence_says_what_to_do(session: Session) -> None:
         check_database()
 
 
-@pytest.mark.quick_cases("sqlite-9999-", "postgresql-0005-")
+@pytest.mark.quick_cases("sqlite-9999-billing-run", "sqlite-9999-export", "postgresql-0005-audit-head")
 @pytest.mark.parametrize(
     "arguments", [command for command in COMMANDS if command[0] not in {"db", "start"}], ids=" ".join
 )
