@@ -31,6 +31,7 @@ from billing_admin.models import (
 )
 from billing_admin.models.base import ExactDecimal
 from billing_admin.models.charge import is_unbilled
+from billing_admin.operations.charges.unbilled_days import record_unbilled_day
 from billing_admin.operations.master_data import exchange_rates
 from billing_admin.queries.charges.posting import _RECENT_BY_PROBE
 from tests.books import contents
@@ -160,6 +161,8 @@ EXACT_COLUMNS = [
     ("recurring_charges", "quantity"),
     ("recurring_charges", "unit_price"),
     ("exchange_rates", "rate"),
+    ("unbilled_days", "pending_amount"),
+    ("unbilled_days", "held_amount"),
 ]
 
 
@@ -167,6 +170,7 @@ def one_of_each() -> None:
     transaction(exchange_rates.set_rate, RateSpec("PLN", DAY, Decimal("4.25"), "ECB"), SYSTEM, NOW)
     customer, service = make_customer(), make_service()
     post(make_spec(customer, service=service))
+    transaction(record_unbilled_day, NOW)
     make_invoice(customer)
     transaction(_more, customer.id, service.id)
 
