@@ -81,6 +81,17 @@
     button.addEventListener("click", () => print());
   });
 
+  /* Close a menu with Escape, and when the focus or a click leaves it. */
+  const setUpMenus = () => all("details[data-menu]").forEach((menu) => {
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+    menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
+  });
+
   /* Select all rows, a range with Shift, and show the number of selected rows. */
   const setUpSelection = () => all("table[data-selectable]").forEach((table) => {
     const boxes = all("tbody td.select input[type=checkbox]", table);
@@ -495,6 +506,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpCustomerSearch, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpMenus, setUpSelection, setUpCustomerSearch, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

@@ -26,6 +26,7 @@ from billing_admin.models import (
     Message,
     Payment,
     RecurringCharge,
+    Refund,
     ReminderRun,
     TaxRate,
 )
@@ -175,6 +176,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "charge": (Charge.id, Charge.description),
     "message": (Message.id, Message.subject),
     "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
+    "refund": (Refund.id, func.coalesce(func.nullif(Refund.reference, ""), "Refund")),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
     "reminder_run": (ReminderRun.id, ReminderRun.day),
     "tax_rate": (TaxRate.id, TaxRate.name),

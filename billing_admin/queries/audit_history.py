@@ -78,7 +78,7 @@ def _names(id: Any) -> ColumnElement[bool]:
 
 
 def _of_invoice(id: UUID, number: str | None) -> Iterator[Ids]:
-    """Select the events of an invoice's run, issue, messages, payments and credits."""
+    """Select the events of an invoice's run, issue, messages, money and credits."""
     yield from _of_documents(Invoice.id == id)
     notes = select(Invoice.id).where(Invoice.corrects_id == id)
     yield _events(_Event.object_id.in_(notes), _Event.action == "credit_note.issued")
@@ -91,6 +91,8 @@ def _of_invoice(id: UUID, number: str | None) -> Iterator[Ids]:
         Allocation.withdrawn_on >= Payment.reversed_on
     )
     yield _events(_Event.object_id.in_(ended_by_reversal), _Event.action == "payment.reversed")
+    parts = select(RefundPart.refund_id).where(RefundPart.payment_id.in_(payments))
+    yield _events(_Event.object_id.in_(parts))
     if number is not None:
         names_invoice = or_(
             _Event.details["allocated"][number].as_string().is_not(None),

@@ -173,7 +173,7 @@ def test_shows_the_whole_document(browser: FlaskClient, document: Invoice) -> No
     assert str(document.hash)[:12] in text
     assert "DRAFT" not in text
     assert not has_link(page, "Issue invoice")
-    assert browser.get(link(page, "Show billing run")).status_code == 200
+    assert browser.get(link(page, "Created by a billing run")).status_code == 200
 
 
 def test_draft_and_invoice_show_what_the_pdf_prints_beside_the_lines(browser: FlaskClient, session: Session) -> None:

@@ -258,7 +258,7 @@ def test_reversing_is_confirmed(browser: FlaskClient, acme: Customer, session: S
 def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, session: Session) -> None:
     pay(make_payment_spec(acme, "9.98"))
     first = all_invoices()[0]
-    url = link(browser.get(f"/invoices/{first.id}"), "Write off balance")
+    url = link(browser.get(f"/invoices/{first.id}"), "Write off")
     page = browser.get(url)
     assert "Write off 0.02 USD" in words(page)
     key = field(page, "id")

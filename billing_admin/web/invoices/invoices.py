@@ -3,9 +3,10 @@
 A draft is issued or discarded here.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from flask import current_app, flash, redirect, render_template, url_for
@@ -26,7 +27,7 @@ from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
 from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
-from billing_admin.models import BillingRun, Customer, Invoice
+from billing_admin.models import BillingRun, Customer, Invoice, Message
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
 from billing_admin.operations.messages.documents import send_documents
@@ -62,6 +63,7 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import moment
+from billing_admin.web.invoices.timeline import load_timeline
 from billing_admin.web.messages.sending_plans import SENT_ALREADY, mail_on, plan_of_drafts, wants_to_send
 
 WRITE = "billing:write"
@@ -167,6 +169,7 @@ def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
 def show(id: UUID) -> ResponseReturnValue:
     """Show one document."""
     invoice = _load_invoice(id)
+    messages = messages_of_document(db.session(), id)
     return render_template(
         "invoices/show.html",
         invoice=invoice,
@@ -174,19 +177,18 @@ def show(id: UUID) -> ResponseReturnValue:
         balance=balance(invoice),
         terms=_payment_terms(invoice),
         late=late.count_late_by_line(db.session(), id),
-        **_permitted_acts(invoice),
+        acts=_document_acts(invoice, messages),
         payments=allocations_of_invoice(db.session(), id),
         reminders=reminders_of_invoice(db.session(), invoice),
         reminder_pause=current_pause(db.session(), invoice.customer_id, id),
         reminder_names=REMINDER_NAMES,
         today=today(),
         may_remind=has_permission("messages:write"),
-        **_messages(invoice),
+        messages=messages,
+        timeline=load_timeline(invoice, messages),
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
         **_printed_details(invoice),
-        may_pay=has_permission("payments:write"),
-        e_invoice_url=_e_invoice_url(invoice),
     )
 
 
@@ -225,19 +227,91 @@ def _delivery(invoice: Invoice, details: DocumentDetails) -> tuple[str, str] | N
     return None if is_same else (name, printed)
 
 
-def _messages(invoice: Invoice) -> dict[str, Any]:
-    """Return the messages of a document, and how it may be sent.
+Act: TypeAlias = tuple[str, str, str]
 
-    `again` is the message that may be sent again, if any.
+
+@dataclass(frozen=True, slots=True)
+class DocumentActs:
+    """The acts on a document, each with label, URL and icon.
+
+    `next` is the one that it needs next, if any; `second` is shown beside it.
     """
-    messages = messages_of_document(db.session(), invoice.id)
+
+    next: Act | None
+    second: Act | None
+    menu: Sequence[Act]
+
+
+def _document_acts(invoice: Invoice, messages: Sequence[Message]) -> DocumentActs:
+    """Return what the person may do with a document, the next act first.
+
+    A draft is issued, then sent, then paid. Nothing is next for an invoice that is settled.
+    """
+    acts = [*_acts_on_draft(invoice), *_acts_of_sending(invoice, messages), *_acts_on_balance(invoice)]
+    is_settled = invoice.status == "issued" and invoice.kind == "invoice" and not balance(invoice)
+    leading = [] if is_settled else [act for act in acts if act[0] in _LEADING_ACTS]
+    next_act, second = [*leading, None, None][:2]
+    menu = [act for act in acts if act not in leading]
+    return DocumentActs(next_act, second, [*menu, *_acts_of_correcting(invoice), *_files_of(invoice)])
+
+
+_LEADING_ACTS = ("Issue invoice", "Send", "Record payment")  # in the order of a document's life
+
+
+def _acts_on_draft(invoice: Invoice) -> list[Act]:
+    if not _permitted_acts(invoice)["may_change"]:
+        return []
+    return [
+        ("Issue invoice", url_for("invoices.issue", id=invoice.id), "send"),
+        ("Edit", url_for("drafts.edit", id=invoice.id), "pencil"),
+        ("Change charges", url_for("drafts.charges", id=invoice.id), "list-details"),
+        ("Discard draft", url_for("invoices.discard", id=invoice.id), "trash"),
+    ]
+
+
+def _acts_of_sending(invoice: Invoice, messages: Sequence[Message]) -> list[Act]:
+    if invoice.status != "issued" or not has_permission("messages:write"):
+        return []
     first = next((row for row in messages if row.purpose == DOCUMENT and row.state not in WITHDRAWN), None)
-    may_send = has_permission("messages:write") and invoice.status == "issued"
-    return {
-        "messages": messages,
-        "may_send": may_send and first is None,
-        "again": first if may_send and first is not None and again_problem(first.state) is None else None,
-    }
+    if first is None:
+        return [
+            ("Send", url_for("sending.send", id=invoice.id), "send"),
+            ("Mark as sent", url_for("sending.mark_sent", id=invoice.id), "check"),
+        ]
+    can_repeat = again_problem(first.state) is None
+    return [("Send again", url_for("messages.again", id=first.id), "refresh")] if can_repeat else []
+
+
+def _acts_on_balance(invoice: Invoice) -> list[Act]:
+    if not balance(invoice) or not has_permission("payments:write"):
+        return []
+    account: dict[str, Any] = {"customer": invoice.customer_id, "currency": invoice.currency, "invoice": invoice.id}
+    return [
+        ("Record payment", url_for("payments.new", **account), "credit-card"),
+        ("Write off", url_for("payments.write_off", invoice_id=invoice.id), "ban"),
+    ]
+
+
+def _acts_of_correcting(invoice: Invoice) -> list[Act]:
+    acts = _permitted_acts(invoice)
+    return [
+        *([("Credit", url_for("corrections.credit", id=invoice.id), "receipt")] if acts["may_credit"] else []),
+        *([("Void", url_for("corrections.void", id=invoice.id), "ban")] if acts["may_void"] else []),
+    ]
+
+
+def _files_of(invoice: Invoice) -> list[Act]:
+    calculation = ("Show calculation", url_for("invoices.explain", id=invoice.id), "list-details")
+    e_invoice_url = _e_invoice_url(invoice)
+    return [
+        *([calculation] if invoice.kind == "invoice" else []),
+        *([("E-invoice", e_invoice_url, "code")] if e_invoice_url else []),
+        *(
+            [("Export CSV", url_for("exports.invoice_files", q=invoice.number), "download")]
+            if invoice.number is not None
+            else []
+        ),
+    ]
 
 
 def _e_invoice_url(invoice: Invoice) -> str | None:
