@@ -41,6 +41,7 @@ SUBJECTS: Final = (
     "receivables",
     "messages",
     "reminders",
+    "sending_runs",
     "audit_events",
     "files",
     "pdf",

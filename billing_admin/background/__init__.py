@@ -6,7 +6,7 @@ transaction that asks for it. A lost message delays a job by a minute at most, a
 
 from flask import Flask
 
-from billing_admin.background import billing_runs, documents, exports, imports  # noqa: F401 - registers their handlers
+from billing_admin.background import billing_runs, documents, exports, imports, sending_runs  # noqa: F401 - registers their handlers
 from billing_admin.background.queue import init_queue, wake_worker
 from billing_admin.config import Settings
 

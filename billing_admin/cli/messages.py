@@ -1,10 +1,12 @@
 """Send documents to customers, and show their messages."""
 
+from datetime import date
+
 import click
 from flask import current_app
 
 from billing_admin import clock
-from billing_admin.cli.commands import command, print_message
+from billing_admin.cli.commands import DayType, command, print_message
 from billing_admin.cli.output import print_json, print_table
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
@@ -12,10 +14,15 @@ from billing_admin.db.paging import page
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.formatting import format_whole
-from billing_admin.domain.messages import CC, TO, Recipient
+from billing_admin.domain.messages import CC, MARK_SENT, NOT_SENT_REASONS, TO, Recipient
 from billing_admin.models import Message
 from billing_admin.operations.messages.documents import SendSpec, send_document
+from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
+from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.messages.documents import unmarked_ids
 from billing_admin.queries.messages.messages import FILTER_STATES, MessageFilter, count_by_state, messages
+from billing_admin.queries.messages.sending_runs import left_out_of_run, sending_progress
 from billing_admin.queries.object_ids import invoice_id
 
 _COLUMNS = ("id", "created_at", "state", "customer", "documents", "recipients", "reason")
@@ -44,6 +51,47 @@ def send(number: str, to: tuple[str, ...], cc: tuple[str, ...]) -> None:
     id, _ = transaction(send_document, document, spec, settings.mail_on, SYSTEM, clock.now())
     click.echo(str(id))
     print_message(f"{number} is in the outbox. Show its state: outbox --document {number}")
+
+
+@command("mark-sent", writes=True)
+@click.argument("numbers", nargs=-1)
+@click.option("--reason", required=True, help="How the documents were sent, such as “By letter”.")
+@click.option("--customer", default="", help="Only documents of the customer with this reference.")
+@click.option("--from", "first", type=DayType(), help="Only documents issued on this day or later.")
+@click.option("--to", "last", type=DayType(), help="Only documents issued up to this day.")
+@click.option("-n", "--dry-run", is_flag=True, help="Count the documents, and change nothing.")
+def mark_sent(
+    numbers: tuple[str, ...], reason: str, customer: str, first: date | None, last: date | None, dry_run: bool
+) -> None:
+    """Mark documents as sent by other means, such as letter post.
+
+    NUMBERS are the documents; without them, those of the options that were issued and not sent. Repeating the command
+    marks nothing twice.
+
+    \b
+    Examples:
+      flask --app wsgi mark-sent --to 2026-10-31 --reason "By letter"
+      flask --app wsgi mark-sent INV-2026-00042 INV-2026-00043 --reason "By letter"
+    """
+    session = db.session()
+    filters = InvoiceFilter(today(session, clock.now()), customer=customer, issued_from=first, issued_to=last)
+    if bool(numbers) == bool(customer or first or last):
+        raise click.UsageError("Name documents, or use --customer, --from or --to.")
+    documents = [invoice_id(session, number) for number in numbers] or filters
+    if dry_run:
+        count = len(numbers) or len(unmarked_ids(session, filters))
+        print_message(f"Documents: {format_whole(count)}. Nothing was changed.")
+        return
+    run_id, _ = transaction(start_run, SendingRunSpec(MARK_SENT, reason), documents, True, SYSTEM, clock.now())
+    send_run(transaction, run_id, True, SYSTEM, clock.now())
+    left_out = left_out_of_run(db.session(), run_id)
+    print_table(
+        ("document", "reason"), [[row.number or row.invoice_id, NOT_SENT_REASONS[row.reason]] for row in left_out]
+    )
+    progress = sending_progress(db.session(), run_id)
+    print_message(
+        f"Documents marked as sent: {format_whole(progress.sent)}. Left out: {format_whole(progress.left_out)}."
+    )
 
 
 @command("outbox")

@@ -1,7 +1,7 @@
 """Messages to customers: purposes, states, recipients, and delays of attempts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -178,6 +178,24 @@ class SendingFacts:
     total: int = 0
 
 
+# The acts of sending runs, with their labels. The keys are part of the API.
+SEND: Final = "send"
+MARK_SENT: Final = "mark_sent"
+SENDING_ACTS: Final[Mapping[str, str]] = {SEND: "Send", MARK_SENT: "Mark as sent"}
+# Short reasons for leaving documents out, by the code of the problem. The keys are part of the API.
+NOT_SENT_REASONS: Final[Mapping[str, str]] = {
+    "no_recipient": "No contact gets invoices",
+    "customer_archived": "The customer is archived",
+    "invoice_void": "The document is void",
+    "already_waiting": "Already waiting in the outbox",
+    "sending_failed": "Failed before: send it again in the outbox",
+    "sending_uncertain": "Uncertain: mark it as sent or send it again in the outbox",
+    "already_sent": "Sent before",
+    "not_issued": "The document is a draft",
+    "not_made": "The message could not be made; the log has the reason",
+}
+
+
 def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Problem | None:
     """Return why a document cannot be sent, with the way out, or None if it can.
 
@@ -192,6 +210,11 @@ def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Prob
     if facts.first is not None:
         return sent_before(str(facts.number), facts.first, "invoice")
     return None if facts.recipients else no_recipient(facts.customer_name, DOCUMENT)
+
+
+def marking_problem(facts: SendingFacts) -> Problem | None:
+    """Return why a document cannot be marked as sent, with the way out, or None."""
+    return sending_problem(replace(facts, archived=False, recipients=(Recipient("", ""),)))
 
 
 def archived_problem(customer: str) -> str:

@@ -28,6 +28,7 @@ from billing_admin.models.recurring_charge import RecurringCharge, RecurringPost
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
 from billing_admin.models.selection import SelectedRow, Selection
+from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.set_up import ClosedSetUpStep, SetUpLink
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
@@ -75,6 +76,8 @@ __all__ = [
     "Rendition",
     "SelectedRow",
     "Selection",
+    "SendingRun",
+    "SendingRunItem",
     "Service",
     "ServicePrice",
     "SetUpLink",

@@ -28,6 +28,7 @@ from billing_admin.models import (
     RecurringCharge,
     Refund,
     ReminderRun,
+    SendingRun,
     TaxRate,
 )
 from billing_admin.queries.audit_history import is_about
@@ -179,6 +180,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "refund": (Refund.id, func.coalesce(func.nullif(Refund.reference, ""), "Refund")),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
     "reminder_run": (ReminderRun.id, ReminderRun.day),
+    "sending_run": (SendingRun.id, SendingRun.act),
     "tax_rate": (TaxRate.id, TaxRate.name),
 }
 # The details of events that may be the id of an object of this type, or a pair of ids.

@@ -45,6 +45,7 @@ from billing_admin.web.messages import (
     reminder_pauses,
     reminders,
     sending,
+    sending_runs,
     statements,
     texts as message_texts,
 )
@@ -78,6 +79,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     refunds,
     receivables,
     sending,
+    sending_runs,
     messages,
     reminder_pauses,
     reminders,

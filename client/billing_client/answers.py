@@ -810,6 +810,46 @@ class ReminderRun:
 
 
 @dataclass(frozen=True)
+class NotSent:
+    """A document that a sending run left out, and the reason."""
+
+    id: UUID
+    number: Optional[str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListedSendingRun:
+    """A sending run in a list; `client.messages.get_run` returns what it left out."""
+
+    id: UUID
+    act: str
+    reason: str
+    documents: int
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
+class SendingRun:
+    """Documents that were sent, or marked as sent, in one act.
+
+    `sent` is the number of those with a message, `waiting` of those that a worker has still to look at.
+    """
+
+    id: UUID
+    act: str
+    reason: str
+    documents: int
+    sent: int
+    waiting: int
+    left_out: tuple[NotSent, ...]
+    created_at: datetime
+    created_by: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Allocation:
     """An amount that is allocated to one invoice, and the day of the allocation."""
 

@@ -529,6 +529,24 @@ class NewReminderRun(ReminderScope, total=False):
     confirmed: str
 
 
+class NewSendingRun(TypedDict, total=False):
+    """The documents of a sending run.
+
+    They are `invoices`, by number or id, or the unsent ones of the filters. With `background`, a worker does the work.
+    """
+
+    id: Key
+    invoices: Sequence[str]
+    customer: str
+    kind: Literal["invoice", "credit_note"]
+    currency: str
+    status: Literal["open", "overdue", "paid"]
+    issued_from: Day
+    issued_to: Day
+    run: Key
+    background: bool
+
+
 class InvoiceFilter(TypedDict, total=False):
     """Filters of invoices.
 

@@ -124,6 +124,9 @@ MESSAGE_AGAIN: Final = Call("POST", "/messages/{id}/again", Repeat.NAMED)
 MESSAGE_CANCEL: Final = Call("POST", "/messages/{id}/cancel", Repeat.STATE)
 MESSAGE_MARK_SENT: Final = Call("POST", "/messages/{id}/mark-sent", Repeat.STATE)
 MESSAGE_FILE: Final = Call("GET", "/messages.csv", Repeat.READS)
+SENDING_RUN_CREATE: Final = Call("POST", "/sending-runs", Repeat.NAMED)
+SENDING_RUN_LIST: Final = Call("GET", "/sending-runs", Repeat.READS)
+SENDING_RUN_GET: Final = Call("GET", "/sending-runs/{id}", Repeat.READS)
 
 REMINDER_SETTINGS_GET: Final = Call("GET", "/reminder-settings", Repeat.READS)
 REMINDER_SETTINGS_UPDATE: Final = Call(

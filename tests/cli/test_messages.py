@@ -1,4 +1,4 @@
-"""The commands `send` and `outbox`."""
+"""The commands `send`, `mark-sent` and `outbox`."""
 
 import json
 
@@ -58,3 +58,18 @@ def test_send_takes_other_recipients(app: Flask, session: Session) -> None:
     assert run(app, number, command="send")[0] == 5
     assert run(app, number, "--to", "anna@example.com", "--cc", "ben@example.com", command="send")[0] == 0
     assert "anna@example.com ben@example.com" in run(app)[1]
+
+
+def test_documents_are_marked_as_sent(app: Flask, session: Session) -> None:
+    acme = make_customer(reference="ACME")
+    first, second = (str(make_invoice(acme).number) for _ in range(2))
+    by_letter = ("--reason", "By letter")
+    assert run(app, *by_letter, command="mark-sent")[0] == 2
+    assert run(app, "--to", "2026-12-31", first, *by_letter, command="mark-sent")[0] == 2
+    status, _, message = run(app, "--to", "2026-12-31", *by_letter, "--dry-run", command="mark-sent")
+    assert (status, message) == (0, "Documents: 2. Nothing was changed.\n")
+    _, _, message = run(app, first, *by_letter, command="mark-sent")
+    assert message == "Documents marked as sent: 1. Left out: 0.\n"
+    status, output, message = run(app, first, second, *by_letter, command="mark-sent")
+    assert (status, message) == (0, "Documents marked as sent: 1. Left out: 1.\n")
+    assert f"{first}\tSent before" in output

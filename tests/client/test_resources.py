@@ -230,6 +230,19 @@ def test_message_texts_are_changed_and_restored(billing: Client) -> None:
     assert billing.message_texts.restore("reminder-1", "de").subject == text.subject
 
 
+def test_many_documents_are_marked_as_sent(billing: Client) -> None:
+    billing.customers.create(name="ACME", currency="USD", reference="ACME-2")
+    billing.charges.create(customer="ACME-2", description="Storage", amount="10", incurred_on="2026-01-31")
+    billing.billing_runs.create(through="2026-01-31", issue=True)
+    run = billing.messages.mark_many_sent("By letter", customer="ACME-2")
+    assert (run.act, run.documents, run.sent, run.left_out) == ("mark_sent", 1, 1, ())
+    assert billing.messages.get_run(run.id).reason == "By letter"
+    assert [listed.id for listed in billing.messages.runs()] == [run.id]
+    [invoice] = billing.invoices.list(customer="ACME-2")
+    again = billing.messages.send_many(invoices=[str(invoice.number)])
+    assert [row.reason for row in again.left_out] == ["already_sent"]
+
+
 def test_reminder_settings_and_pauses(billing: Client) -> None:
     settings = billing.reminders.settings()
     assert [level.days_after_due for level in settings.levels] == [3, 14, 28]

@@ -360,7 +360,12 @@ def test_each_list_is_known() -> None:
         for path, operations in paths.items()
         if "{" not in path and any(parameter.get("name") == "after" for parameter in _parameters(operations))
     }
-    assert lists == LISTS.keys() | {"/billing-runs", "/reminder-pauses", "/reminder-runs"}  # which have no filters
+    assert lists == LISTS.keys() | {
+        "/billing-runs",
+        "/reminder-pauses",
+        "/reminder-runs",
+        "/sending-runs",
+    }  # which have no filters
 
 
 def _parameters(operations: Mapping[str, Any]) -> list[dict[str, Any]]:

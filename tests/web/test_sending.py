@@ -15,9 +15,11 @@ from werkzeug.test import TestResponse
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import Recipient
-from billing_admin.models import BillingRun, Customer, Invoice, Message, MessageRecipient
+from billing_admin.models import BillingRun, Customer, Invoice, Job, Message, MessageRecipient
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data import contacts
+from billing_admin.operations.messages import sending_runs
+from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
 from billing_admin.web.messages import sending
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
 from tests.messages import make_message
@@ -244,13 +246,15 @@ def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, sessi
     assert re.search(
         r"Documents to send Document Customer Recipients Total INV-\S+ C0 To: Anna <anna@example.com> 10.00 USD", text
     )
-    fields = {"shown": hidden(page, "shown")}
+    fields = {"id": hidden(page, "id"), "shown": hidden(page, "shown")}
     assert send(browser, url, **fields).location == f"/billing-runs/{run.id}"
     sent = browser.get(f"/billing-runs/{run.id}")
     assert "2 messages will be sent shortly." in words(sent)
     assert "No documents can be sent" in words(browser.get(link(sent, "1 document not sent")))
     assert [message.state for message in messages(session)] == ["waiting"] * 2
-    again = send(browser, url, **fields)
+    assert send(browser, url, **fields).location == f"/billing-runs/{run.id}"  # a double click
+    assert len(messages(session)) == 2
+    again = send(browser, url, **fields | {"id": str(uuid4())})
     assert (again.status_code, "The documents have changed since you saw them." in words(again)) == (422, True)
     assert len(messages(session)) == 2
 
@@ -259,10 +263,11 @@ def test_documents_that_changed_are_shown_again(browser: FlaskClient, session: S
     make_run(session)
     page = browser.get("/invoices/send?sent=0")
     make_recipient(fresh(session, select(Customer).where(Customer.reference == "C2"))[0])
-    response = send(browser, "/invoices/send?sent=0", shown=hidden(page, "shown"))
+    fields = {"id": hidden(page, "id"), "shown": hidden(page, "shown")}
+    response = send(browser, "/invoices/send?sent=0", **fields)
     assert (response.status_code, "Send 3 documents?" in words(response)) == (422, True)
     assert messages(session) == []
-    response = send(browser, "/invoices/send?sent=0", shown=hidden(response, "shown"))
+    response = send(browser, "/invoices/send?sent=0", **fields | {"shown": hidden(response, "shown")})
     assert (response.location, len(messages(session))) == ("/invoices?sent=0", 3)
 
 
@@ -300,6 +305,55 @@ def test_too_many_documents_are_refused_with_the_way_out(
         assert "3 documents were not sent. At most 2 can be sent at once: narrow the list" in text
     assert browser.get(f"/invoices/send?run={run.id}").location == f"/invoices?run={run.id}&sent=0"
     assert messages(session) == []
+
+
+def test_many_documents_are_sent_by_a_worker(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(session)
+    for module in (sending, sending_runs):
+        monkeypatch.setattr(module, "CHUNK", 1)
+    url = "/invoices/send?sent=0"
+    page = browser.get(url)
+    shown = send(browser, url, id=hidden(page, "id"), shown=hidden(page, "shown"))
+    assert shown.location == f"/sending-runs/{hidden(page, 'id')}"
+    text = words(browser.get(shown.location))
+    assert "2 of 2 documents" in text
+    assert "Put into the outbox 2" in text
+    assert len(messages(session)) == 2
+    job = fresh(session, select(Job))[0]
+    assert (job.kind, job.state, job.done, job.of) == ("sending_run", "done", 2, 2)
+    assert "Show the sending run" in browser.get(f"/jobs/{job.id}").text
+
+
+def test_old_documents_are_marked_as_sent(browser: FlaskClient, session: Session) -> None:
+    make_run(session)
+    pay(make_payment_spec("C1", "10"))
+    page = browser.get(link(browser.get("/invoices?sent=0"), "Mark these as sent"))
+    text = words(page)
+    assert "Mark 3 documents as sent?" in text
+    assert "3 documents: 30.00 USD" in text
+    url, fields = "/invoices/mark-sent?sent=0", {"id": hidden(page, "id"), "shown": hidden(page, "shown")}
+    refused = send(browser, url, **fields, reason=" ")
+    assert (refused.status_code, "Enter how it was sent" in words(refused)) == (422, True)
+    changed = send(browser, url, **fields | {"shown": "x"}, reason="By letter")
+    assert (changed.status_code, "The documents have changed since you saw them." in words(changed)) == (422, True)
+    for _ in range(2):
+        assert send(browser, url, **fields, reason="By letter").location == "/invoices?sent=0"
+    assert "3 documents were marked as sent." in words(browser.get("/invoices"))
+    assert {(row.state, row.by_hand, row.reason) for row in messages(session)} == {("sent", True, "By letter")}
+    assert browser.get(url).location == "/invoices?sent=0"
+
+
+def test_what_a_run_left_out_is_shown(browser: FlaskClient, session: Session) -> None:
+    run = make_run(session)
+    ids = fresh(session, select(Invoice.id).where(Invoice.run_id == run.id))
+    spec = SendingRunSpec()
+    sending_run, _ = transaction(start_run, spec, ids, True, SYSTEM, NOW)
+    send_run(transaction, sending_run, True, SYSTEM, NOW)
+    text = words(browser.get(f"/sending-runs/{sending_run}"))
+    assert "1 document not sent No contact gets invoices: 1" in text
+    assert "C2 No contact gets invoices" in text
 
 
 def test_draft_is_issued_and_sent(browser: FlaskClient, session: Session, acme: Customer) -> None:

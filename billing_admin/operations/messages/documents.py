@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
@@ -15,10 +17,12 @@ from billing_admin.domain.messages import (
     DOCUMENT,
     MAX_MESSAGE_LENGTH,
     MAX_SUBJECT_LENGTH,
+    NOT_SENT_REASONS,
     Recipient,
     SendingFacts,
     check_recipients,
     mail_off,
+    marking_problem,
     sending_problem,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
@@ -27,10 +31,11 @@ from billing_admin.operations.invoices.invoices import lock_invoice
 from billing_admin.operations.messages.document_messages import document_messages
 from billing_admin.operations.messages.messages import mark_message_sent
 from billing_admin.operations.messages.outbox import NewMessage, check_addresses, enqueue_messages, lock_documents
-from billing_admin.queries.messages.documents import document_levels, load_sending_facts
+from billing_admin.queries.messages.documents import document_languages, document_levels, load_sending_facts
 from billing_admin.queries.messages.outbox import load_message_recipients
 
 _BATCH = 200  # documents whose texts are made at once
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,32 @@ def send_documents(
     plan = plan_sending(session, invoice_ids)
     messages: dict[UUID, UUID] = {}
     for start in range(0, len(plan.ready), _BATCH):
-        batch = plan.ready[start : start + _BATCH]
-        ids = enqueue_messages(session, document_messages(session, batch), actor, now)
-        messages |= {facts.invoice_id: id for facts, id in zip(batch, ids, strict=True)}
-    return SentDocuments(messages, plan.left_out)
+        messages |= _enqueue_possible(session, plan.ready[start : start + _BATCH], actor, now)
+    not_made = Problem("not_made", f"{NOT_SENT_REASONS['not_made']}.", ("invoice",))
+    failed = [DocumentLeftOut(facts, not_made) for facts in plan.ready if facts.invoice_id not in messages]
+    return SentDocuments(messages, [*plan.left_out, *failed])
+
+
+def _enqueue_possible(
+    session: Session, documents: Sequence[SendingFacts], actor: Actor, now: datetime
+) -> dict[UUID, UUID]:
+    """Enqueue a message for each document whose message can be made.
+
+    Returns their ids by document. If one message fails, nothing was written, and each half of the documents is tried.
+    """
+    try:
+        ids = enqueue_messages(session, document_messages(session, documents), actor, now)
+    except Exception as error:  # one document must not stop all others
+        if isinstance(error, SQLAlchemyError):
+            raise
+        if len(documents) == 1:
+            _log.exception("message_not_made", document=documents[0].number)
+            return {}
+        half = len(documents) // 2
+        return _enqueue_possible(session, documents[:half], actor, now) | _enqueue_possible(
+            session, documents[half:], actor, now
+        )
+    return {facts.invoice_id: id for facts, id in zip(documents, ids, strict=True)}
 
 
 def send_document(
@@ -179,20 +206,9 @@ def mark_document_sent(
         _check_same(session, stored, invoice_id, {"reason": checked_reason, "by_hand": True})
         return stored.id
     (facts,) = load_sending_facts(session, [invoice_id])
-    problem = sending_problem(replace(facts, archived=False, recipients=(Recipient("", ""),)))
+    problem = marking_problem(facts)
     if problem is None:
-        details = details_from_json(row["details"])
-        message = NewMessage(
-            id=id,
-            customer_id=row["customer_id"],
-            purpose=DOCUMENT,
-            currency=row["currency"],
-            language=details.language,
-            recipients=(),
-            subject=str(row["number"]),
-            text="",
-            documents=[(invoice_id, 0)],
-        )
+        message = _marked_message(facts, details_from_json(row["details"]).language, id)
         return enqueue_messages(session, [message], actor, now, marked=checked_reason)[0]
     if id is not None and facts.first is not None and facts.first.by_hand:
         first = session.get_one(Message, facts.first.id)
@@ -203,6 +219,46 @@ def mark_document_sent(
         raise Conflict(problem.code, problem.message, *problem.field)
     mark_message_sent(session, facts.first.id, checked_reason, actor, now)
     return facts.first.id
+
+
+def mark_documents_sent(
+    session: Session, invoice_ids: Collection[UUID], reason: str, actor: Actor, now: datetime
+) -> SentDocuments:
+    """Mark documents that have no message as sent by other means.
+
+    `reason` says how they were sent. Drafts, void documents and those with a message are left out, each with the reason.
+
+    Raises:
+        Invalid: The reason is blank.
+    """
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
+    lock_documents(session, invoice_ids)
+    ready, left_out = [], []
+    for facts in load_sending_facts(session, invoice_ids):
+        problem = marking_problem(facts)
+        if problem is None:
+            ready.append(facts)
+        else:
+            left_out.append(DocumentLeftOut(facts, problem))
+    languages = document_languages(session, [facts.invoice_id for facts in ready])
+    messages = [_marked_message(facts, languages[facts.invoice_id]) for facts in ready]
+    ids = enqueue_messages(session, messages, actor, now, marked=checked_reason)
+    return SentDocuments({facts.invoice_id: id for facts, id in zip(ready, ids, strict=True)}, left_out)
+
+
+def _marked_message(facts: SendingFacts, language: str, id: UUID | None = None) -> NewMessage:
+    """Return the message of a document that a person has sent by other means."""
+    return NewMessage(
+        id=id,
+        customer_id=facts.customer_id,
+        purpose=DOCUMENT,
+        currency=facts.currency,
+        language=language,
+        recipients=(),
+        subject=str(facts.number),
+        text="",
+        documents=[(facts.invoice_id, 0)],
+    )
 
 
 def _check_same(session: Session, stored: Message, invoice_id: UUID, values: Mapping[str, object]) -> None:

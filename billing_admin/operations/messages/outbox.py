@@ -109,7 +109,8 @@ def enqueue_messages(
 ) -> list[UUID]:
     """Insert messages that wait to be sent, and return their ids.
 
-    With `marked`, they are not sent: a person has sent the documents by other means, and `marked` says how.
+    If one of them is refused, none is inserted. With `marked`, they are not sent: a person has sent the documents by other
+    means, and `marked` says how.
 
     Raises:
         Conflict: A document is a draft or void, or there is a first message for it already.
@@ -121,10 +122,10 @@ def enqueue_messages(
     keys = new_ids(now)
     ids = [message.id or next(keys) for message in messages]
     rows = list(zip(ids, messages, strict=True))
-    insert_many(session, Message, [_message_row(id, message, actor, now, marked) for id, message in rows])
-    insert_many(
-        session, MessageRecipient, [row for id, message in rows for row in _recipient_rows(id, message, marked)]
-    )
+    message_rows = [_message_row(id, message, actor, now, marked) for id, message in rows]
+    recipient_rows = [row for id, message in rows for row in _recipient_rows(id, message, marked)]
+    insert_many(session, Message, message_rows)
+    insert_many(session, MessageRecipient, recipient_rows)
     insert_many(session, MessageDocument, [row for id, message in rows for row in _document_rows(id, message)])
     insert_many(session, MessageLetter, [row for id, message in rows for row in _letter_rows(id, message)])
     insert_many(session, MessageFile, [row for id, message in rows for row in _file_rows(id, message)])

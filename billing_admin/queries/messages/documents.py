@@ -1,12 +1,13 @@
 """The messages of documents, and the facts that decide whether one may be sent."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.messages import DOCUMENT, FirstMessage, SendingFacts
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
 from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions, is_sent
@@ -67,6 +68,12 @@ def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[
     ]
 
 
+def document_languages(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the languages of issued documents by id."""
+    query = select(Invoice.id, Invoice.details).where(is_any_of(Invoice.id, ids))
+    return {row.id: details_from_json(row.details).language for row in session.execute(query)}
+
+
 def document_levels(session: Session, message_id: UUID) -> list[tuple[UUID, int]]:
     """Return the documents of a message, each with its level, by id."""
     query = select(MessageDocument.invoice_id, MessageDocument.level).where(MessageDocument.message_id == message_id)
@@ -79,14 +86,35 @@ def unsent_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
     Messages that were cancelled or dropped do not count. Invoices with nothing left to pay are left out unless the filter
     is about them (`includes_settled`): people have sent them long ago, by other means.
     """
-    query = select(Invoice.id).where(*_unsent(session, filters))
-    return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
+    return _ids(session, unsent_conditions(session, filters))
+
+
+def unmarked_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
+    """Return issued documents of a filter without a message, also settled ones."""
+    return _ids(session, unsent_conditions(session, filters, with_settled=True))
+
+
+def _ids(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[UUID]:
+    query = select(Invoice.id).where(*conditions).order_by(Invoice.series_id, Invoice.sequence)
+    return list(session.scalars(query))
 
 
 def count_unsent(session: Session, filters: InvoiceFilter) -> int:
     """Count the documents that `unsent_ids` returns."""
-    query = select(func.count()).select_from(Invoice).where(*_unsent(session, filters))
+    query = select(func.count()).select_from(Invoice).where(*unsent_conditions(session, filters))
     return session.scalar(query) or 0
+
+
+def unsent_sums(session: Session, filters: InvoiceFilter) -> dict[str, tuple[int, int]]:
+    """Return number and sum of the documents that `unmarked_ids` returns, by currency.
+
+    Credit notes count as negative.
+    """
+    amount = case((Invoice.kind == "credit_note", -Invoice.total), else_=Invoice.total)
+    columns = (Invoice.currency, func.count(), cast(func.sum(amount), BigInteger))
+    query = select(*columns).where(*unsent_conditions(session, filters, with_settled=True))
+    rows = session.execute(query.group_by(Invoice.currency).order_by(Invoice.currency))
+    return {currency: (count, int(amount)) for currency, count, amount in rows}
 
 
 def includes_settled(filters: InvoiceFilter) -> bool:
@@ -94,7 +122,10 @@ def includes_settled(filters: InvoiceFilter) -> bool:
     return bool(filters.run or filters.issued_from or filters.issued_to or filters.status)
 
 
-def _unsent(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
+def unsent_conditions(
+    session: Session, filters: InvoiceFilter, *, with_settled: bool = False
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of issued documents of a filter without a message."""
     first = exists().where(
         MessageDocument.invoice_id == Invoice.id, MessageDocument.purpose == DOCUMENT, MessageDocument.current
     )
@@ -103,5 +134,5 @@ def _unsent(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool
         *conditions(session, filters),
         Invoice.status == "issued",
         ~first,
-        *([] if includes_settled(filters) else [~settled]),
+        *([] if with_settled or includes_settled(filters) else [~settled]),
     ]

@@ -17,6 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
+from billing_admin.domain.messages import NOT_SENT_REASONS
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.operations.messages.documents import send_documents
@@ -39,7 +40,7 @@ from billing_admin.web.invoices.invoices import (
     shortcomings_of_drafts,
     unprintable_in_drafts,
 )
-from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, mail_on, plan_of_drafts, wants_to_send
+from billing_admin.web.messages.sending_plans import mail_on, plan_of_drafts, wants_to_send
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
@@ -151,7 +152,7 @@ def issue() -> ResponseReturnValue:
         unprintable=unprintable_in_drafts(drafts.ids),
         shortcomings=shortcomings_of_drafts(drafts.ids, form.issue_date.data),
         sending=plan_of_drafts(drafts.ids),
-        reasons=LEFT_OUT_REASONS,
+        reasons=NOT_SENT_REASONS,
     )
 
 

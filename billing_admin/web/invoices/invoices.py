@@ -146,6 +146,7 @@ def index() -> ResponseReturnValue:
         currencies=[(code, code) for code in customers.account_currencies(session)],
         issue_url=filtered_url("drafts.issue", status=None),
         send_url=filtered_url("sending.send_many"),
+        mark_url=filtered_url("sending.mark_many_sent"),
         may_send=has_permission("messages:write"),
         export_url=filtered_url("exports.invoice_files"),
         may_write=has_permission(WRITE),

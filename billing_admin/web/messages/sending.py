@@ -1,5 +1,6 @@
 """Send documents: one with a choice of recipients and text, or many at once."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,7 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
+from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
@@ -16,14 +18,23 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.message_texts import MessageText
-from billing_admin.domain.messages import Recipient, check_recipients
+from billing_admin.domain.messages import MARK_SENT, NOT_SENT_REASONS, SEND, Recipient, check_recipients
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.models import SendingRun
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendingPlan, SendSpec
 from billing_admin.operations.messages.outbox import Attachment, NewMessage, check_addresses
+from billing_admin.operations.messages.sending_runs import CHUNK, SendingRunSpec, enqueue_run, send_run, start_run
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice as load_invoice
 from billing_admin.queries.master_data.contacts import contacts
-from billing_admin.queries.messages.documents import count_unsent, includes_settled, unsent_ids
+from billing_admin.queries.messages.documents import (
+    count_unsent,
+    includes_settled,
+    unmarked_ids,
+    unsent_ids,
+    unsent_sums,
+)
+from billing_admin.queries.messages.sending_runs import sending_progress, sending_run
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -32,10 +43,10 @@ from billing_admin.web.frame.list_params import filtered_url
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.invoices.invoices import filter_chips, read_filters
 from billing_admin.web.messages.recipients import MessageForm
-from billing_admin.web.messages.sending_plans import LEFT_OUT_REASONS, WRITE, mail_on, show_plan
+from billing_admin.web.messages.sending_plans import WRITE, mail_on, show_plan
 
-MAX_LEFT_OUT_ROWS: Final = 200
-MAX_DOCUMENTS: Final = 1000  # of one request: they are sent in one transaction
+MAX_ROWS: Final = 200  # of a table of documents to confirm
+MAX_DOCUMENTS: Final = 10_000  # whose recipients the page looks up
 pages = page_blueprint("sending", __name__, "/invoices", write=WRITE)
 
 
@@ -52,6 +63,13 @@ class MarkForm(Form):
 
 class ConfirmForm(Form):
     """Confirmation of many messages; `shown` is a digest of the documents on the page."""
+
+    id = NewIdField()
+    shown = HiddenField()
+
+
+class MarkManyForm(MarkForm):
+    """How many documents were sent; `shown` is a digest of the documents on the page."""
 
     shown = HiddenField()
 
@@ -132,7 +150,7 @@ def mark_sent(id: UUID) -> ResponseReturnValue:
 def send_many() -> ResponseReturnValue:
     """Show the unsent documents of a filter; once confirmed, send exactly those."""
     filters, form = resolve_customer(read_filters()), ConfirmForm()
-    back = url_for("billing_runs.show", id=filters.run) if filters.run else filtered_url("invoices.index")
+    back = _list_url(filters)
     if (unsent := count_unsent(db.session(), filters)) > MAX_DOCUMENTS:
         flash(
             f"{format_whole(unsent)} documents were not sent. At most {format_whole(MAX_DOCUMENTS)} can be sent at once:"
@@ -142,41 +160,138 @@ def send_many() -> ResponseReturnValue:
         return redirect(url_for("invoices.index", run=filters.run, sent=0) if filters.run else back, 303)
     if form.validate_on_submit():
         with errors_on(form):
-            count = transaction(_send_as_shown, filters, form.shown.data or "", mail_on(), actor(), now())
-            flash(f"{pluralise(count, 'message')} will be sent shortly. See the outbox for the results.", "success")
-            return redirect(back, 303)
+            run_id = transaction(
+                _start_sending, filters, form.shown.data or "", form.id.data, mail_on(), actor(), now()
+            )
+            return _show_run(run_id, back)
     shown = show_plan(unsent_ids(db.session(), filters))
     if not (shown.plan.ready or shown.plan.left_out):
         flash("There are no unsent documents.", "info")
         return redirect(back, 303)
-    form.shown.data = _digest(shown.plan)
+    form.shown.data = _digest_of_plan(shown.plan)
     return render_form(
         "messages/send_many.html",
         form,
         shown=shown,
-        left_out=shown.plan.left_out[:MAX_LEFT_OUT_ROWS],
-        reasons=LEFT_OUT_REASONS,
+        ready=shown.plan.ready[:MAX_ROWS],
+        left_out=shown.plan.left_out[:MAX_ROWS],
+        reasons=NOT_SENT_REASONS,
         chips=filter_chips(filters),
         leaves_settled=not includes_settled(filters),
         back=back,
     )
 
 
-def _send_as_shown(
-    session: Session, filters: InvoiceFilter, shown: str, mail_on: bool, actor: Actor, now: datetime
-) -> int:
-    """Send the documents that were shown.
+@pages.route("/mark-sent", methods=["GET", "POST"])
+def mark_many_sent() -> ResponseReturnValue:
+    """Show the unsent documents of a filter; once confirmed, mark those as sent."""
+    session, filters, form = db.session(), resolve_customer(read_filters()), MarkManyForm()
+    back = _list_url(filters)
+    if form.validate_on_submit():
+        with errors_on(form):
+            spec = SendingRunSpec(MARK_SENT, form.reason.data, form.id.data)
+            run_id = transaction(_start_marking, filters, form.shown.data or "", spec, mail_on(), actor(), now())
+            return _show_run(run_id, back)
+    ids = unmarked_ids(session, filters)
+    if not ids:
+        flash("There are no unsent documents.", "info")
+        return redirect(back, 303)
+    form.shown.data = hash_data([str(id) for id in ids])
+    return render_form(
+        "messages/mark_many_sent.html",
+        form,
+        count=len(ids),
+        sums=unsent_sums(session, filters),
+        chips=filter_chips(filters),
+        back=back,
+    )
+
+
+def _list_url(filters: InvoiceFilter) -> str:
+    """Return the page that offers to send or to mark documents."""
+    return url_for("billing_runs.show", id=filters.run) if filters.run else filtered_url("invoices.index")
+
+
+def _show_run(run_id: UUID, back: str) -> ResponseReturnValue:
+    """Finish a small run at once, and wait for the worker with a large one.
+
+    A small one with a result that needs no page leads back.
+    """
+    run = sending_run(db.session(), run_id)
+    act = run.act
+    if run.documents > CHUNK:
+        wake_worker()
+        return redirect(url_for("sending_runs.show", id=run_id), 303)
+    send_run(transaction, run_id, mail_on(), actor(), now())
+    progress = sending_progress(db.session(), run_id)
+    if progress.left_out:
+        return redirect(url_for("sending_runs.show", id=run_id), 303)
+    if act == MARK_SENT:
+        verb = "was" if progress.sent == 1 else "were"
+        flash(f"{pluralise(progress.sent, 'document')} {verb} marked as sent.", "success")
+    else:
+        messages = pluralise(progress.sent, "message")
+        flash(f"{messages} will be sent shortly. See the outbox for the results.", "success")
+    return redirect(back, 303)
+
+
+def _start_sending(
+    session: Session, filters: InvoiceFilter, shown: str, id: UUID, mail_on: bool, actor: Actor, now: datetime
+) -> UUID:
+    """Start a run with the documents that were shown, and return its id.
 
     Raises:
         Conflict: They have changed since.
     """
+    if session.get(SendingRun, id) is not None:  # a double click
+        return id
     plan = operations.plan_sending(session, unsent_ids(session, filters))
-    if _digest(plan) != shown:
-        raise Conflict("documents_changed", "The documents have changed since you saw them. Check the new list below.")
+    if _digest_of_plan(plan) != shown:
+        raise _changed()
     ids = [facts.invoice_id for facts in plan.ready]
-    return len(operations.send_documents(session, ids, mail_on, actor, now).messages)
+    return _start(session, SendingRunSpec(SEND, id=id), ids, mail_on, actor, now)
 
 
-def _digest(plan: SendingPlan) -> str:
+def _start_marking(
+    session: Session,
+    filters: InvoiceFilter,
+    shown: str,
+    spec: SendingRunSpec,
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+) -> UUID:
+    """Start a run that marks the documents that were shown, and return its id.
+
+    Raises:
+        Conflict: They have changed since.
+    """
+    if session.get(SendingRun, spec.id) is not None:  # a double click
+        return start_run(session, spec, [], mail_on, actor, now)[0]
+    if hash_data([str(id) for id in unmarked_ids(session, filters)]) != shown:
+        raise _changed()
+    return _start(session, spec, filters, mail_on, actor, now)
+
+
+def _start(
+    session: Session,
+    spec: SendingRunSpec,
+    documents: Collection[UUID] | InvoiceFilter,
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+) -> UUID:
+    """Start a run, with a job if it is large, and return its id."""
+    run_id, _ = start_run(session, spec, documents, mail_on, actor, now)
+    if sending_run(session, run_id).documents > CHUNK:
+        enqueue_run(session, run_id, actor, now)
+    return run_id
+
+
+def _changed() -> Conflict:
+    return Conflict("documents_changed", "The documents have changed since you saw them. Check the new list below.")
+
+
+def _digest_of_plan(plan: SendingPlan) -> str:
     rows = [[str(facts.invoice_id), [recipient.address for recipient in facts.recipients]] for facts in plan.ready]
     return hash_data(rows)

@@ -10,23 +10,13 @@ from flask import current_app, request
 
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
+from billing_admin.domain.messages import NOT_SENT_REASONS
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendingPlan
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor
 
 WRITE = "messages:write"
-# Short reasons for leaving documents out, by the code of the problem.
-LEFT_OUT_REASONS: Final = {
-    "no_recipient": "No contact gets invoices",
-    "customer_archived": "The customer is archived",
-    "invoice_void": "The document is void",
-    "already_waiting": "Already waiting in the outbox",
-    "sending_failed": "Failed before: send it again in the outbox",
-    "sending_uncertain": "Uncertain: mark it as sent or send it again in the outbox",
-    "already_sent": "Sent before",
-    "not_issued": "The document is a draft",
-}
 # The codes of problems of documents that were sent, or will be.
 SENT_ALREADY: Final = frozenset({"already_waiting", "already_sent"})
 
@@ -57,7 +47,7 @@ class ShownPlan:
     def reasons(self) -> list[ReasonCount]:
         """The reasons for leaving documents out, most frequent first."""
         counts = Counter(item.problem.code for item in self.plan.left_out)
-        return [ReasonCount(LEFT_OUT_REASONS[code], count) for code, count in counts.most_common()]
+        return [ReasonCount(NOT_SENT_REASONS[code], count) for code, count in counts.most_common()]
 
 
 def plan_of_drafts(ids: Collection[UUID]) -> ShownPlan | None:

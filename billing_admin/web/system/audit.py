@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.audit import readable_details
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.messages import SENDING_ACTS
 from billing_admin.queries import audit as queries
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import event_details, humanise
@@ -44,6 +45,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
     "recurring_charge": "recurring_charges.show",
     "refund": "refunds.show",
     "reminder_run": "reminders.show",
+    "sending_run": "sending_runs.show",
     "service": "services.show",
     "tax_rate": "tax_rates.show",
     "webhook": "webhooks.show",
@@ -145,6 +147,8 @@ def _event_line(event: Any, names: Mapping[UUID, Any]) -> EventLine:
 
 
 def _object_label(kind: str, name: Any) -> str:
+    if kind == "sending_run":
+        return SENDING_ACTS[name]
     if isinstance(name, date):
         return f"{'Reminders of' if kind == 'reminder_run' else 'Up to'} {format_day(name)}"
     return str(name or "Draft")

@@ -49,6 +49,7 @@ JOB_KINDS = {
         "PDF documents", "documents", "exports.download_prepared", "Download the file", when_done=True
     ),
     "billing_run": JobKind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
+    "sending_run": JobKind("Sending run", "documents sent or left out", "sending_runs.show", "Show the sending run"),
     "import_check": JobKind("Import check", "bytes read", "imports.show", "Show the import"),
     "import": JobKind("Import", "rows imported", "imports.show", "Show the import"),
 }

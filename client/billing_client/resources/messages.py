@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Download, FileTotals, Message
-from billing_client.asking import Key, MessageFilter, NewRecipient
+from billing_client.answers import Download, FileTotals, ListedSendingRun, Message, SendingRun
+from billing_client.asking import Key, MessageFilter, NewRecipient, NewSendingRun
 from billing_client.ids import new_id as make_id
 from billing_client.resources.base import Resource
 
@@ -49,6 +49,25 @@ class Messages(Resource):
     def mark_sent(self, id: Key, reason: str) -> Message:
         """Mark a message as sent by other means, or as known to have arrived."""
         return self.ask(Message, calls.MESSAGE_MARK_SENT, id, body={"reason": reason})
+
+    def send_many(self, **run: Unpack[NewSendingRun]) -> SendingRun:
+        """Send many documents that were not sent.
+
+        Documents that cannot be sent are left out, each with the reason.
+        """
+        return self.ask(SendingRun, calls.SENDING_RUN_CREATE, body={**run, "act": "send"})
+
+    def mark_many_sent(self, reason: str, **run: Unpack[NewSendingRun]) -> SendingRun:
+        """Mark many documents as sent by other means; `reason` says how."""
+        return self.ask(SendingRun, calls.SENDING_RUN_CREATE, body={**run, "act": "mark_sent", "reason": reason})
+
+    def runs(self) -> Iterator[ListedSendingRun]:
+        """Yield all sending runs, newest first."""
+        return self.each(ListedSendingRun, calls.SENDING_RUN_LIST)
+
+    def get_run(self, id: Key) -> SendingRun:
+        """Return one sending run: its progress, and the documents that it left out."""
+        return self.ask(SendingRun, calls.SENDING_RUN_GET, id)
 
     def download(self, path: str | Path, **filters: Unpack[MessageFilter]) -> Download:
         """Write all matching messages to a CSV file, a row for each recipient.

@@ -1,0 +1,149 @@
+"""Sending runs: send many documents, or mark them as sent, chunk by chunk.
+
+A run lists its documents in the transaction that starts it. Each chunk is a transaction of its own, so that other
+writers wait for a moment only. A run that stops continues with the documents that wait.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.ids import new_id
+from billing_admin.db.lookup import is_any_of
+from billing_admin.db.transactions import Transact
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.master_data import differing_fields, refuse_differences
+from billing_admin.domain.messages import MARK_SENT, SEND, mail_off
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.models import Invoice, SendingRun, SendingRunItem
+from billing_admin.models.base import UuidKey
+from billing_admin.operations.audit import record
+from billing_admin.operations.jobs import enqueue
+from billing_admin.operations.messages.documents import mark_documents_sent, send_documents
+from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.messages.documents import unsent_conditions
+from billing_admin.queries.messages.sending_runs import sending_progress, waiting_documents
+
+JOB_KIND: Final = "sending_run"
+CHUNK: Final = 200  # documents of one transaction
+NO_DOCUMENTS: Final = "No document of this list was issued and not sent. Choose other filters."
+
+
+@dataclass(frozen=True, slots=True)
+class SendingRunSpec:
+    """A request to send documents, or to mark them as sent for a `reason`."""
+
+    act: str = SEND
+    reason: str = ""
+    id: UUID | None = None
+
+
+def start_run(
+    session: Session,
+    spec: SendingRunSpec,
+    documents: Collection[UUID] | InvoiceFilter,
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+) -> tuple[UUID, bool]:
+    """Store a run with documents, or return the run that has the same id.
+
+    A filter stands for its issued documents without a message. Returns the id, and whether the run is new. `mail_on` tells
+    whether a mail server is set up.
+
+    Raises:
+        Conflict: The id belongs to another run, or no mail server is set up.
+        Invalid: The reason is blank, or no document matches.
+        NotFound: The customer of the filter is unknown.
+    """
+    reason = check_not_blank(spec.reason, "reason", longest=MAX_REASON_LENGTH) if spec.act == MARK_SENT else ""
+    stored = session.get(SendingRun, spec.id, with_for_update=True) if spec.id else None
+    if stored is not None:
+        differs = differing_fields({"act": spec.act, "reason": reason}, {"act": stored.act, "reason": stored.reason})
+        refuse_differences(f"Sending run {stored.id}", differs, "id")
+        return stored.id, False
+    if spec.act == SEND and not mail_on:
+        raise mail_off()
+    run = SendingRun(
+        id=spec.id or new_id(now), act=spec.act, reason=reason, documents=0, created_at=now, created_by=actor.name
+    )
+    session.add(run)
+    session.flush()
+    run.documents = _store_items(session, run, documents)
+    if not run.documents:
+        raise Invalid("no_documents", NO_DOCUMENTS, "documents")
+    session.flush()
+    details = {"act": run.act, "documents": run.documents} | ({"reason": reason} if reason else {})
+    record(session, actor, now, "sending_run.created", "sending_run", run.id, details)
+    return run.id, True
+
+
+def enqueue_run(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
+    """Enqueue the job of a run in which documents wait."""
+    if waiting_documents(session, run_id, 0, 1):
+        enqueue(session, JOB_KIND, run_id, "messages:write", actor, now)
+
+
+def _store_items(session: Session, run: SendingRun, documents: Collection[UUID] | InvoiceFilter) -> int:
+    """Store the documents of a run, by series and number, and return how many."""
+    conditions = (
+        unsent_conditions(session, documents, with_settled=run.act == MARK_SENT)
+        if isinstance(documents, InvoiceFilter)
+        else [is_any_of(Invoice.id, documents)]
+    )
+    order = (Invoice.series_id, Invoice.sequence, Invoice.id)
+    columns = (
+        literal(run.id, UuidKey()),
+        func.row_number().over(order_by=order),
+        Invoice.id,
+        literal("", SendingRunItem.reason.type),
+    )
+    names = ["run_id", "position", "invoice_id", "reason"]
+    rows = insert(SendingRunItem).from_select(names, select(*columns).where(*conditions), include_defaults=False)
+    session.connection().execute(rows)
+    return sending_progress(session, run.id).waiting
+
+
+def send_run(transact: Transact, run_id: UUID, mail_on: bool, actor: Actor, now: datetime) -> None:
+    """Send the documents of a run that wait, or mark them as sent, chunk by chunk.
+
+    Raises:
+        Conflict: No mail server is set up.
+    """
+    after: int | None = 0
+    while after is not None:
+        after = transact(send_chunk, run_id, after, mail_on, actor, now)
+
+
+def send_chunk(session: Session, run_id: UUID, after: int, mail_on: bool, actor: Actor, now: datetime) -> int | None:
+    """Send the next documents of a run, or mark them as sent.
+
+    Returns the position of the last one, or None if none waits. The run is locked, so that two processes do not work on
+    the same documents.
+    """
+    run = session.get_one(SendingRun, run_id, with_for_update=True)
+    positions = waiting_documents(session, run_id, after, CHUNK)
+    if not positions:
+        return None
+    if run.act == MARK_SENT:
+        outcome = mark_documents_sent(session, positions, run.reason, actor, now)
+    else:
+        outcome = send_documents(session, positions, mail_on, actor, now)
+    reasons = {row.facts.invoice_id: row.problem.code for row in outcome.left_out}
+    item = update(SendingRunItem).where(
+        SendingRunItem.run_id == run_id, SendingRunItem.position == bindparam("item_position")
+    )
+    session.connection().execute(
+        item.values(message_id=bindparam("sent_by"), reason=bindparam("left_out_for")),
+        [
+            {"item_position": position, "sent_by": outcome.messages.get(id), "left_out_for": reasons.get(id, "")}
+            for id, position in positions.items()
+        ],
+    )
+    return max(positions.values())
