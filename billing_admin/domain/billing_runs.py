@@ -5,7 +5,7 @@ The plan also names the charges that the run leaves out, with the reason.
 preview, run and current invoice share, and `plan_chunk` decides what a run stores for some of its accounts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -19,13 +19,14 @@ from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, fin
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
 
 # Why a run leaves charges out that it does not bill.
-AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
+AFTER_CUT_OFF, HELD, CHANGED, EXCLUDED = "after_cut_off", "held", "changed", "excluded"
 LEFT_OUT_REASONS = {
     # The keys are part of the API.
     **NO_INVOICE_REASONS,
     AFTER_CUT_OFF: "After the cut-off date",
     HELD: "Held",
     CHANGED: "Changed since the preview",
+    EXCLUDED: "Excluded from this run",
     **REASONS,
 }
 
@@ -48,12 +49,14 @@ class BillingData:
 
     The due charges are summed by line and account. `facts` are those that a document of the account would be
     issued with, without tax rates and purchase order. `untaxed` holds the terms of each tax treatment without tax.
+    `excluded` are the accounts that the run leaves out because a person chose so.
     """
 
     groups: Mapping[AccountKey, Sequence[ChargeGroup]]
     customers: Mapping[UUID, BilledCustomer]
     facts: Mapping[AccountKey, IssueFacts]
     untaxed: Mapping[str, UntaxedTerms]
+    excluded: Collection[AccountKey] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ def _prepare(
     shortcomings = find(data.facts[key].with_document(taxes, purchase_order))
     stops = (shortcoming.code for shortcoming in shortcomings if shortcoming.stops)
     reason = reason_to_leave_out(document) or next(stops, None)
+    if key in data.excluded:
+        reason = EXCLUDED
     return PreparedDocument(customer_id, reference, name, document, shortcomings, reason, purchase_order)
 
 

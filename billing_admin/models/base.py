@@ -239,6 +239,7 @@ class Base(DeclarativeBase):
             str: ByteOrderedText,
             dict[str, Any]: JsonData,
             list[str]: JsonData,
+            list[list[str]]: JsonData,
             list[dict[str, Any]]: JsonData,
         },
     )

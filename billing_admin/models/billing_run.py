@@ -38,6 +38,8 @@ class BillingRun(Base):
     finished_at: Mapped[datetime | None]
     purchase_order: Mapped[str] = mapped_column(server_default="")
     selected_charges: Mapped[int | None]
+    # Customer ids and currencies of the accounts that a person excluded, sorted.
+    excluded: Mapped[list[list[str]] | None]
 
 
 class BillingRunItem(Base):

@@ -664,6 +664,51 @@ class RefusedRecurringCharge:
 
 
 @dataclass(frozen=True)
+class RunAccount:
+    """A customer's account in one currency."""
+
+    customer: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class PriceChange:
+    """A unit price that is not on the account's last invoice with this service."""
+
+    description: str
+    before: tuple[Decimal, ...]
+    after: Decimal
+
+
+@dataclass(frozen=True)
+class Review:
+    """The flags of a document in a preview.
+
+    It is compared with the account's last `invoices`.
+    """
+
+    customer: str
+    currency: str
+    flags: tuple[str, ...]
+    net: Decimal
+    usual_net: Optional[Decimal]
+    change_percent: Optional[int]
+    invoices: tuple[str, ...]
+    price_changes: tuple[PriceChange, ...]
+
+
+@dataclass(frozen=True)
+class UsuallyBilled:
+    """An account that is usually billed and has no document in a preview."""
+
+    customer: str
+    currency: str
+    invoices: int
+    last_issued: date
+    average_net: Decimal
+
+
+@dataclass(frozen=True)
 class Preview(RunFigures):
     """The documents that a run would make; nothing is stored.
 
@@ -677,6 +722,9 @@ class Preview(RunFigures):
     due_recurring_charges: tuple[DueCharge, ...] = ()
     refused_recurring_charges: tuple[RefusedRecurringCharge, ...] = ()
     purchase_order: str = ""
+    excluded: tuple[RunAccount, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    usually_billed: tuple[UsuallyBilled, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -693,6 +741,7 @@ class BillingRun(RunFigures):
     failure: Optional[str] = None
     finished_at: Optional[datetime] = None
     purchase_order: str = ""
+    excluded: tuple[RunAccount, ...] = ()
     replayed: bool = False
 
 

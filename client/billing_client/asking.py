@@ -453,6 +453,13 @@ class ServiceFilter(TypedDict, total=False):
     archived: bool
 
 
+class RunAccount(TypedDict):
+    """A customer's account in one currency, which a run leaves out."""
+
+    customer: str
+    currency: str
+
+
 class _RunNeeds(TypedDict):
     through: Day
 
@@ -460,7 +467,7 @@ class _RunNeeds(TypedDict):
 class RunScope(_RunNeeds, total=False):
     """The charges to bill: by last day, customers and currency.
 
-    They were incurred on or before `through`.
+    They were incurred on or before `through`. The accounts in `exclude` are left out.
     """
 
     customers: Sequence[str]
@@ -468,6 +475,16 @@ class RunScope(_RunNeeds, total=False):
     issue: bool
     issue_date: Day
     purchase_order: str
+    exclude: Sequence[RunAccount]
+
+
+class RunPreview(RunScope, total=False):
+    """A preview of a billing run.
+
+    It flags documents whose amount differs by more than `change_percent` from the last invoices.
+    """
+
+    change_percent: int
 
 
 class NewRun(RunScope, total=False):

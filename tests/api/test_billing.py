@@ -93,6 +93,43 @@ def test_a_dry_run_names_possible_duplicates_which_a_script_can_hold(charged: Sc
     assert _run(charged)["possible_duplicates"] is None
 
 
+def test_a_dry_run_flags_documents_and_a_run_excludes_accounts(script: Script) -> None:
+    for reference in ("A", "B"):
+        script.post("/customers", {"reference": reference, "name": reference, "currency": "EUR"})
+        charge = {"customer": reference, "description": "Work", "amount": "5", "incurred_on": "2026-11-20"}
+        assert script.post("/charges", charge).status_code == 201
+    _run(script, issue=True, exclude=[{"customer": "B", "currency": "EUR"}])
+    more = {"customer": "A", "description": "More", "amount": "6", "incurred_on": "2026-11-20"}
+    assert script.post("/charges", more).status_code == 201
+    shown = _run(script, 200, dry_run=True, change_percent=19)
+    [first, second] = shown["reviews"]
+    [invoice] = first.pop("invoices")
+    assert invoice.startswith("INV-")
+    assert {"changed_amount"} <= set(first["flags"])
+    assert (first["customer"], first["net"], first["usual_net"], first["change_percent"]) == ("A", "6.00", "5.00", 20)
+    assert (second["customer"], "new" in second["flags"], second["usual_net"], second["invoices"]) == (
+        "B",
+        True,
+        None,
+        [],
+    )
+    assert "changed_amount" not in _run(script, 200, dry_run=True)["reviews"][0]["flags"]
+    exclude = [{"customer": "A", "currency": "EUR"}]
+    shown = _run(script, 200, dry_run=True, exclude=exclude)
+    assert [row["customer"] for row in shown["reviews"]] == ["B"]
+    run = {"through": THROUGH, "issue": True, "confirmed": shown["digest"], "id": str(uuid4())}
+    assert code(script.post("/billing-runs", run)) == "preview_changed"
+    created = _run(script, **run, exclude=exclude)
+    assert created["excluded"] == exclude
+    assert created["left_out"] == [
+        {"customer": "A", "currency": "EUR", "charges": 1, "amount": "6", "reason": "excluded"}
+    ]
+    other = script.post("/billing-runs", run | {"exclude": [{"customer": "B", "currency": "EUR"}]})
+    assert other.status_code == 409
+    for wrong in ({"customer": "X", "currency": "EUR"}, {"customer": "A", "currency": "XYZ"}, {"customer": "A"}):
+        assert script.post("/billing-runs", {"through": THROUGH, "exclude": [wrong]}).status_code == 422
+
+
 def test_a_dry_run_includes_due_recurring_charges_and_the_run_posts_them(charged: Script) -> None:
     assert _run(charged, 200, dry_run=True)["due_recurring_charges"] == []
     agreed = {"customer": "ACME", "service": "hosting", "interval": "monthly", "starts_on": "2026-11-01"}

@@ -26,6 +26,7 @@ from billing_client import (
     WaitExpired,
     charge_id,
 )
+from billing_client.asking import RunAccount
 from billing_client.resources import base
 from billing_client.values import to_json
 from flask import Flask
@@ -287,6 +288,11 @@ def test_a_bill_is_rehearsed_run_read_and_explained(billing: Client, tmp_path: P
     assert billing.customers.current_invoice("ACME", through=TODAY).charges == 3
     preview = billing.billing_runs.preview(through=TODAY)
     assert (preview.state, preview.documents[0].net) == ("preview", Decimal("15.01"))
+    assert (preview.reviews[0].net, "new" in preview.reviews[0].flags) == (Decimal("15.01"), True)
+    first = preview.reviews[0]
+    exclude: list[RunAccount] = [{"customer": first.customer, "currency": first.currency}]
+    excluding = billing.billing_runs.preview(through=TODAY, change_percent=5, exclude=exclude)
+    assert (excluding.documents, excluding.excluded[0].customer) == ((), first.customer)
     run = billing.billing_runs.create(through=TODAY, confirmed=preview.digest, issue=True)
     assert (run.state, run.invoices, run.totals[0].net) == ("done", 1, Decimal("15.01"))
     assert billing.billing_runs.get(run.id).progress.of == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, update
@@ -741,3 +741,23 @@ def test_a_run_that_finds_nothing_due_tells_of_no_invoices(session: Session) -> 
     session.rollback()
     told = session.scalars(select(AuditEvent.action).where(AuditEvent.object_type == "billing_run")).all()
     assert sorted(told) == ["billing_run.finished", "billing_run.started"]
+
+
+@pytest.mark.both_databases
+def test_an_excluded_account_is_left_out_also_after_the_run_stopped(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that continues reads the accounts from its row; the request need not name them again."""
+    monkeypatch.setattr(chunks, "CHUNK", 1)
+    for reference in "ABC":
+        post(make_spec(make_customer(reference=reference), "10"))
+    run_id = uuid4()
+    spec = RunSpec(MARCH_END, issue=True, id=run_id, exclude=(("B", "USD"),))
+    transaction(runs.start, spec, SYSTEM, NOW)
+    transaction(chunks.bill_chunk, run_id, SYSTEM, NOW)
+    runs.run_billing(transaction, replace(spec, exclude=()), SYSTEM, NOW)
+    assert [invoice.customer_reference for invoice in all_invoices()] == ["A", "C"]
+    report = run_report(session, run_id)
+    assert [(row.reference, row.reason) for row in report.left_out] == [("B", "excluded")]
+    assert report.excluded == [("B", "USD")]
+    assert_books_balance(session)

@@ -1,6 +1,6 @@
 """Running billing in the browser: choose, preview, confirm, result."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from billing_admin import clock
@@ -36,9 +37,9 @@ from tests.making import (
     make_tax_rate,
     post,
 )
-from tests.people import person, send, signed_in
+from tests.people import csrf_token, person, send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, parse, statements, textarea, words
+from tests.web.pages import field, has_link, link, links, parse, statements, textarea, words
 
 PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
 
@@ -55,9 +56,14 @@ def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
 
+def document_links(page: TestResponse) -> dict[str, str]:
+    """Return the links to the documents of a preview, by customer."""
+    return {label: address for label, address in links(page) if address.startswith("/billing-runs/preview/")}
+
+
 def confirm(browser: FlaskClient, preview: TestResponse, url: str = PREVIEW) -> TestResponse:
     """Press the preview's button."""
-    return send(browser, url, id=field(preview, "id"), digest=field(preview, "digest"))
+    return send(browser, url, **{name: field(preview, name) for name in ("id", "digest", "shown")})
 
 
 def hold_url(preview: TestResponse) -> str:
@@ -143,7 +149,7 @@ def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, sessi
     page = words(browser.get(PREVIEW))
     assert "EUR 1 5.00 EUR 0.95 EUR 5.95 EUR" in page
     assert "USD 1 10.00 USD 1.90 USD 11.90 USD" in page
-    assert "ACME Inc acme 15 Mar 2026 2 2 10.00 USD 1.90 USD 11.90 USD" in page
+    assert "ACME Inc acme New Incomplete 2 – none 10.00 USD – none 11.90 USD" in page
     assert "Issue 2 invoices, 5.95 EUR and 11.90 USD" in page
     assert "ACME Inc acme After the cut-off date 1 7.00 USD" in page
     assert "Foo Ltd foo Held 1 3.00 EUR" in page
@@ -256,11 +262,15 @@ def test_nothing_due_offers_no_button(browser: FlaskClient) -> None:
     assert "digest" not in page.text
 
 
-def test_large_previews_show_the_first_and_say_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_previews_have_pages(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MAX_PREVIEW_ROWS", 1)
-    page = words(browser.get(PREVIEW))
-    assert "Only the first 1 of 2 are shown" in page
-    assert "Issue 2 invoices" in page
+    page = browser.get(PREVIEW)
+    assert "1 of 2 invoices" in words(page)
+    assert "Issue 2 invoices" in words(page)
+    assert list(document_links(page)) == ["ACME Inc"]
+    page = browser.get(PREVIEW + "&page=2")
+    assert list(document_links(page)) == ["Foo Ltd"]
+    assert confirm(browser, page, PREVIEW + "&page=2").status_code == 303
 
 
 def test_an_address_that_makes_no_sense_leads_back_to_the_choice(browser: FlaskClient) -> None:
@@ -269,6 +279,160 @@ def test_an_address_that_makes_no_sense_leads_back_to_the_choice(browser: FlaskC
     page = browser.get("/billing-runs/preview?through=2026-03-31&customers=nobody")
     assert page.status_code == 422
     assert "There is no customer “nobody”." in words(page)
+
+
+# --- review ----------------------------------------------------------------------------------------------------------
+
+
+def choose(browser: FlaskClient, path: str, *accounts: str, url: str = PREVIEW, **fields: str) -> TestResponse:
+    """Choose accounts on the preview, press a button, and return the page that follows."""
+    action = url.replace("/preview?", f"/preview/{path}?")
+    values = [*(("account", account) for account in accounts), *fields.items()]
+    response = browser.post(action, data=MultiDict([*values, ("csrf_token", csrf_token(browser))]))
+    assert response.status_code == 303
+    return browser.get(response.location)
+
+
+def test_accounts_are_excluded_and_included_again(browser: FlaskClient, session: Session) -> None:
+    page = choose(browser, "exclude", "acme:USD")
+    assert "1 account excluded. Review the new preview." in words(page)
+    assert "Issue 1 invoice, 5.95 EUR" in words(page)
+    assert "Excluded from this run Customer Reference Charges Exact sum Action ACME Inc acme 2 10.004 USD" in words(
+        page
+    )
+    excluding = page.request.full_path
+    again = browser.get(link(page, "Include again: ACME Inc, USD"))
+    assert "Issue 2 invoices" in words(again)
+    run = browser.get(confirm(browser, page, excluding).location)
+    assert "1 invoice issued, 5.95 EUR." in words(run)
+    assert "ACME Inc acme Excluded from this run 2 10.004 USD" in words(run)
+    assert [invoice.customer_reference for invoice in all_invoices()] == ["foo"]
+    assert session.scalar(select(func.count()).where(Charge.status == "pending")) == 2
+
+
+def test_a_confirmation_without_the_exclusion_is_another_preview(browser: FlaskClient, session: Session) -> None:
+    page = choose(browser, "exclude", "acme:USD")
+    response = confirm(browser, page, PREVIEW)
+    assert response.status_code == 422
+    assert "ACME Inc Document, USD Added – none 2 – none 11.90 USD" in words(response)
+    assert count(session, Invoice) == 0
+
+
+@pytest.mark.parametrize(
+    ("exclude", "sentence"),
+    [
+        ("acme", "Name a customer and a currency, such as C-0114:EUR."),
+        ("nobody:USD", "There is no customer “nobody”."),
+        ("acme:XYZZY", "“XYZZY” is not an ISO 4217 currency code such as EUR."),
+    ],
+)
+def test_an_exclusion_that_makes_no_sense_is_refused(browser: FlaskClient, exclude: str, sentence: str) -> None:
+    page = browser.get(f"{PREVIEW}&exclude={exclude}")
+    assert page.status_code == 422
+    assert sentence in words(page)
+
+
+def test_nobody_excludes_more_accounts_than_a_url_can_name(browser: FlaskClient) -> None:
+    page = choose(browser, "exclude", *(f"c{number}:USD" for number in range(101)))
+    assert "Exclude at most 100 accounts. Hold the charges of others, or choose the customers to bill." in words(page)
+    assert "Nothing changed. Select the customers first." in words(choose(browser, "exclude"))
+
+
+def test_charges_of_chosen_accounts_are_held(browser: FlaskClient, session: Session) -> None:
+    post(make_spec("acme", "7", incurred_on=date(2026, 4, 1)))
+    page = choose(browser, "hold", "acme:USD", reason="Disputed")
+    assert "2 charges held. Review the new preview." in words(page)
+    assert "Issue 1 invoice, 5.95 EUR" in words(page)
+    assert "ACME Inc acme Held 2 10.004 USD" in words(page)
+    held = session.scalars(select(Charge.status_reason).where(Charge.status == "held")).all()
+    assert held == ["Disputed", "Disputed"]
+    assert "Nothing changed. This was already done." in words(choose(browser, "hold", "acme:USD"))
+
+
+def test_a_viewer_excludes_and_holds_nothing(app: Flask, browser: FlaskClient) -> None:
+    viewer = signed_in(app, "viewer", "viewer@example.com")
+    assert "Exclude from this run" not in viewer.get(PREVIEW).text
+    for path in ("exclude", "hold"):
+        assert send(viewer, PREVIEW.replace("/preview?", f"/preview/{path}?")).status_code == 403
+
+
+def test_flags_filter_and_sort_the_documents(browser: FlaskClient, session: Session) -> None:
+    april = PREVIEW.replace("2026-03-31", "2026-04-30").replace("2026-04-01", "2026-04-02")
+    bill()
+    post(*(make_spec("acme", amount, incurred_on=date(2026, 4, 2)) for amount in ("20", "4")))
+    post(make_spec("foo", "5.10", description="Support", incurred_on=date(2026, 4, 2)))
+    make_customer(reference="new", name="Newcomer", currency="EUR")
+    post(make_spec("new", "70", description="Setup", incurred_on=date(2026, 4, 2)))
+    page = browser.get(april)
+    assert "ACME Inc acme Amount changed Incomplete 2 10.00 USD 24.00 USD +140 % 28.56 USD" in words(page)
+    assert "Foo Ltd foo Incomplete 1 5.00 EUR 5.10 EUR +2 %" in words(page)
+    assert "Newcomer new New Incomplete 1 – none 70.00 EUR – none 83.30 EUR" in words(page)
+    assert "All 3 New 1 Amount changed 1 Incomplete 3" in words(page)
+    new = browser.get(april + "&flag=new")
+    assert list(document_links(new)) == ["Newcomer"]
+    assert "Issue 3 invoices" in words(new)  # the filter is for reading, the run stays the same
+    assert confirm(browser, new, new.request.full_path).status_code == 303
+
+
+def test_the_share_of_flagged_changes_is_set_on_the_page(browser: FlaskClient, session: Session) -> None:
+    april = PREVIEW.replace("2026-03-31", "2026-04-30").replace("2026-04-01", "2026-04-02")
+    bill()
+    post(make_spec("foo", "5.10", description="Support", incurred_on=date(2026, 4, 2)))
+    assert "Foo Ltd foo Incomplete 1" in words(browser.get(april))
+    assert "Foo Ltd foo Amount changed Incomplete 1" in words(browser.get(april + "&share=1"))
+    for share in ("0", "x", "1001", "²"):
+        assert browser.get(f"{april}&share={share}").status_code == 422
+    assert browser.get(f"{april}&sort=-change").status_code == 200
+    assert browser.get(f"{april}&sort=name").status_code == 422
+
+
+def test_accounts_that_are_usually_billed_are_named(browser: FlaskClient, session: Session) -> None:
+    for month in (1, 2):
+        post(make_spec("acme", "10", description=f"Month {month}", incurred_on=date(2026, month, 15)))
+        day = date(2026, month + 1, 1)
+        bill(date(2026, month, 28), issue_date=day, now=datetime(2026, month + 1, 1, 9, tzinfo=UTC))
+    pending = session.scalars(select(Charge.id).where(Charge.status == "pending", Charge.currency == "USD"))
+    transaction(charges.cancel, list(pending), "Wrong", SYSTEM, NOW)
+    page = words(browser.get(PREVIEW))
+    assert "ACME Inc acme 1 Mar 2026 2 10.00 USD" in page
+    assert "Usually billed, not now" in page
+
+
+def test_each_row_opens_the_invoice_as_it_would_be(browser: FlaskClient, session: Session) -> None:
+    page = browser.get(document_links(browser.get(PREVIEW))["ACME Inc"])
+    assert "Bill to ACME Inc" in words(page)
+    assert "Issued 1 Apr 2026" in words(page)
+    assert "Net 10.00 USD" in words(page)
+    assert "Total 11.90 USD" in words(page)
+    assert browser.get(link(page, "Preview PDF")).data.startswith(b"%PDF")
+    assert all_invoices() == []
+    empty = browser.get(page.request.full_path.replace("USD", "EUR"))
+    assert "Nothing to bill up to 31 Mar 2026" in words(empty)
+    assert browser.get(page.request.full_path.replace("USD", "XYZZY")).status_code in {404, 422}
+
+
+def test_the_invoice_as_it_would_be_includes_due_recurring_charges(browser: FlaskClient, session: Session) -> None:
+    make_service()
+    spec = RecurringChargeSpec("acme", "GenericCompute", "monthly", date(2026, 3, 31))
+    transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    page = browser.get(document_links(browser.get(PREVIEW))["ACME Inc"])
+    assert "Net 12.50 USD" in words(page)
+    assert session.scalar(select(func.count()).select_from(Charge)) == 3
+
+
+def test_a_stale_preview_says_what_changed(browser: FlaskClient, session: Session) -> None:
+    preview = browser.get(PREVIEW)
+    post(make_spec("acme", "100", description="Just now"))
+    transaction(charges.hold, list(session.scalars(select(Charge.id).where(Charge.currency == "EUR"))), "", SYSTEM, NOW)
+    make_customer(reference="new", name="Newcomer")
+    post(make_spec("new", "1"))
+    response = confirm(browser, preview)
+    assert response.status_code == 422
+    text = words(response)
+    assert "ACME Inc Document, USD 1 charge added 2 3 11.90 USD 130.90 USD" in text
+    assert "Foo Ltd Document, EUR Removed 1 – none 5.95 EUR – none" in text
+    assert "Foo Ltd Held, EUR Added – none 1 – none 5.00 EUR" in text
+    assert "Newcomer Document, USD Added – none 1 – none 1.19 USD" in text
 
 
 # --- confirm ---------------------------------------------------------------------------------------------------------

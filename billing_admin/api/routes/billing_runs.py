@@ -1,5 +1,6 @@
 """Billing runs: previewed, started, listed."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -28,22 +29,32 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import Actor
+from billing_admin.domain.billing_review import DEFAULT_CHANGE_PERCENT, FLAGS, MAX_CHANGE_PERCENT, ReviewedDocument
 from billing_admin.domain.money import Money
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.queries.billing.preview import LeftOut, Preview
-from billing_admin.queries.billing.runs import RunReport, run_report, runs
+from billing_admin.queries.billing.review import review
+from billing_admin.queries.billing.runs import RunReport, name_accounts, run_report, runs
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.queries.master_data.organisation import today
 
 MAX_CUSTOMERS = 10_000
 
 
+class AccountIn(Body):
+    """A customer's account in one currency."""
+
+    customer: Name
+    currency: CurrencyCode
+
+
 class RunIn(Body):
     """The charges to bill, and how.
 
     `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since. `purchase_order` is for
-    invoices whose charges and customer have none.
+    invoices whose charges and customer have none. The accounts in `exclude` are left out. A preview flags documents whose
+    amount differs by more than `change_percent` from the account's last invoices.
     """
 
     id: Key = OMITTED
@@ -56,6 +67,8 @@ class RunIn(Body):
     dry_run: bool = False
     background: bool = False
     purchase_order: ShortText = OMITTED
+    exclude: Annotated[list[AccountIn], Field(max_length=operations.MAX_EXCLUDED)] = OMITTED
+    change_percent: Annotated[int, Field(ge=1, le=MAX_CHANGE_PERCENT)] = DEFAULT_CHANGE_PERCENT
 
     def spec(self) -> RunSpec:
         """Return the request as a spec."""
@@ -68,7 +81,15 @@ class RunIn(Body):
             confirmed=self.confirmed,
             id=self.id,
             purchase_order=self.purchase_order,
+            exclude=tuple((account.customer, account.currency) for account in self.exclude or ()),
         )
+
+
+class AccountOut(ResponseModel):
+    """A customer's account in one currency."""
+
+    customer: str
+    currency: str
 
 
 class TotalOut(ResponseModel):
@@ -127,6 +148,44 @@ class RefusedRecurringOut(ResponseModel):
     reason: str
 
 
+class PriceChangeOut(ResponseModel):
+    """A unit price that is not on the account's last invoice with this service."""
+
+    description: str
+    before: list[Exact]
+    after: Exact
+
+
+class ReviewOut(ResponseModel):
+    """The flags of a document.
+
+    `usual_net` is the average net of the account's last `invoices`, three at most, and `change_percent` compares the
+    document with it.
+    """
+
+    customer: str
+    currency: str
+    flags: list[Annotated[str, enumeration(*FLAGS)]]
+    net: str
+    usual_net: str | None
+    change_percent: int | None
+    invoices: list[str]
+    price_changes: list[PriceChangeOut]
+
+
+class UsuallyBilledOut(ResponseModel):
+    """An account that is usually billed and has no document in the preview.
+
+    `invoices` counts those of the 100 days up to the last day of the run.
+    """
+
+    customer: str
+    currency: str
+    invoices: int
+    last_issued: date
+    average_net: str
+
+
 class ProgressOut(ResponseModel):
     """The progress of a run: `done` of its accounts are processed."""
 
@@ -160,6 +219,9 @@ class RunOut(ResponseModel):
     due_recurring_charges: list[DueChargeOut] | None = None
     refused_recurring_charges: list[RefusedRecurringOut] | None = None
     purchase_order: str = ""
+    excluded: list[AccountOut] = Field(default_factory=list)
+    reviews: list[ReviewOut] | None = None
+    usually_billed: list[UsuallyBilledOut] | None = None
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -202,7 +264,12 @@ def _out(report: RunReport) -> RunOut:
         created_by=run.created_by,
         finished_at=run.finished_at,
         purchase_order=run.purchase_order,
+        excluded=_accounts(report.excluded),
     )
+
+
+def _accounts(accounts: Sequence[tuple[str, str]]) -> list[AccountOut]:
+    return [AccountOut(customer=reference, currency=currency) for reference, currency in accounts]
 
 
 @route("POST", "/billing-runs", scope="billing:write", body=RunIn, response=RunOut, statuses=(201, 200, 202))
@@ -212,7 +279,7 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     With `dry_run`, return a preview and store nothing.
     """
     if body.dry_run:
-        return Reply(_preview(db.session(), body.spec(), actor, now()))
+        return Reply(_preview(db.session(), body.spec(), body.change_percent, actor, now()))
     at = now()
     if body.background:
         return _in_background(body.spec(), actor, at)
@@ -233,8 +300,10 @@ def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
     return Reply(report, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
 
 
-def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> RunOut:
+def _preview(session: Session, spec: RunSpec, change_percent: int, actor: Actor, at: datetime) -> RunOut:
     planned = operations.preview_run(dry_run, session, spec, actor, at)
+    scope = operations.resolve_scope(session, spec, at)
+    checked = review(session, scope, planned, change_percent)
     return RunOut(
         id=spec.id,
         state="preview",
@@ -248,6 +317,18 @@ def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> Run
         documents=[document_out(item) for item in planned.documents],
         digest=planned.digest,
         purchase_order=spec.purchase_order or "",
+        excluded=_accounts(name_accounts(session, scope.excluded)),
+        reviews=[_review(row) for row in checked.documents],
+        usually_billed=[
+            UsuallyBilledOut(
+                customer=row.reference,
+                currency=row.currency,
+                invoices=row.invoices,
+                last_issued=row.last_issued,
+                average_net=str(Money(row.average, row.currency)),
+            )
+            for row in checked.missing
+        ],
         possible_duplicates=[
             PossibleDuplicatesOut(
                 customer=row.reference, currency=row.currency, charges=len(row.ids), amount=row.amount, ids=row.ids
@@ -260,6 +341,23 @@ def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> Run
                 recurring_charge=row.id, customer=row.customer_reference, service=row.service_code, reason=reason
             )
             for row, reason in planned.refused
+        ],
+    )
+
+
+def _review(row: ReviewedDocument) -> ReviewOut:
+    currency = row.prepared.document.currency
+    return ReviewOut(
+        customer=row.prepared.reference,
+        currency=currency,
+        flags=list(row.flags),
+        net=str(Money(row.prepared.document.net, currency)),
+        usual_net=None if row.usual_net is None else str(Money(row.usual_net, currency)),
+        change_percent=row.change_percent,
+        invoices=[invoice.number for invoice in row.history.invoices],
+        price_changes=[
+            PriceChangeOut(description=change.description, before=list(change.before), after=change.after)
+            for change in row.prices
         ],
     )
 

@@ -42,6 +42,7 @@ from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data
+from billing_admin.queries.billing.runs import excluded_accounts
 from billing_admin.queries.invoices.readiness import PartyData
 
 CHUNK = 500  # accounts
@@ -97,6 +98,7 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
         run.currency,
         purchase_order=run.purchase_order,
         issue_date=run.issue_date if run.issue else None,
+        excluded=excluded_accounts(run),
     )
     if run.issue:
         lock_organisation(session)  # documents are frozen with the data that they are planned with

@@ -4,6 +4,7 @@ A worker claims a chunk by locking the next waiting accounts for its transaction
 any host. When a worker dies, its transaction is rolled back and its accounts are waiting again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -11,31 +12,42 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.db.transactions import Transact
 from billing_admin.domain.access import Actor
-from billing_admin.domain.billing_runs import HELD
-from billing_admin.domain.charges import LIKELY_DUPLICATE
+from billing_admin.domain.billing_runs import HELD, PreparedDocument, prepare_documents
+from billing_admin.domain.charges import LIKELY_DUPLICATE, AccountKey
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.money import currency_code
+from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.text import check_text, refuse_unprintable
-from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
+from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.charges.charges import hold
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, post_possible_charges
+from billing_admin.operations.invoices.invoice_rows import build_draft
+from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
-from billing_admin.queries.billing.preview import BillingScope, Preview, due_charges, preview
+from billing_admin.queries.billing.preview import (
+    BillingScope,
+    Preview,
+    due_charge_ids,
+    due_charges,
+    load_billing_data,
+    preview,
+)
 from billing_admin.queries.charges.recurring_charges import due_recurring_charge_ids, recurring_charges_by_id
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
 JOB_KIND = "billing_run"
+MAX_EXCLUDED = 100  # the URL of a preview names them
 PREVIEW_CHANGED = "Charges have changed since this preview. Review the new preview first."
 _set_expected = update_items("expected")
 
@@ -45,7 +57,8 @@ class RunSpec:
     """The request of a run.
 
     `confirmed` is the digest of the preview that was shown; a different preview refuses the run. `purchase_order` is for
-    invoices whose charges and customer have none.
+    invoices whose charges and customer have none. `exclude` names accounts that the run leaves out, each by customer and
+    currency.
     """
 
     through: date
@@ -56,6 +69,7 @@ class RunSpec:
     confirmed: str | None = None
     id: UUID | None = None
     purchase_order: str | None = None
+    exclude: tuple[tuple[str, str], ...] = ()
 
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
@@ -75,16 +89,36 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
         spec.currency,
         purchase_order=spec.purchase_order or "",
         issue_date=issue_date if spec.issue else None,
+        excluded=_excluded(session, spec),
     )
     if spec.customers is None:
         return scope
-    ids = []
-    for index, name in enumerate(spec.customers):
-        id = session.scalar(select(Customer.id).where(has_id_or_name(Customer.id, Customer.reference, name)))
-        if id is None:
-            raise Invalid("unknown_customer", f"There is no customer “{name[:80]}”.", "customers", index)
-        ids.append(id)
+    ids = [_customer_id(session, name, "customers", index) for index, name in enumerate(spec.customers)]
     return replace(scope, customer_ids=ids)
+
+
+def _customer_id(session: Session, name: str, *field: str | int) -> UUID:
+    id = session.scalar(select(Customer.id).where(has_id_or_name(Customer.id, Customer.reference, name)))
+    if id is None:
+        raise Invalid("unknown_customer", f"There is no customer “{name[:80]}”.", *field)
+    return id
+
+
+def _excluded(session: Session, spec: RunSpec) -> frozenset[AccountKey]:
+    if len(spec.exclude) > MAX_EXCLUDED:
+        raise Invalid(
+            "too_many",
+            f"Exclude at most {MAX_EXCLUDED} accounts. Hold the charges of others, or choose the customers to bill.",
+            "exclude",
+        )
+    for index, (_, currency) in enumerate(spec.exclude):
+        if currency not in MINOR_DIGITS:
+            message = f"“{currency[:40]}” is not an ISO 4217 currency code such as EUR."
+            raise Invalid("unknown_currency", message, "exclude", index, "currency")
+    return frozenset(
+        (_customer_id(session, name, "exclude", index, "customer"), currency)
+        for index, (name, currency) in enumerate(spec.exclude)
+    )
 
 
 def preview_run(roll_back: Transact, session: Session, spec: RunSpec, actor: Actor, now: datetime) -> Preview:
@@ -109,6 +143,52 @@ def _post_and_preview(session: Session, scope: BillingScope, actor: Actor, now: 
         due=due_charges(session, outcome.charge_ids),
         refused=[(rows[id], message) for id, message in outcome.refused],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedDocument:
+    """A document as a run would make it: a draft that is not stored.
+
+    `prepared` says what it lacks, and why a run would leave it out.
+    """
+
+    prepared: PreparedDocument
+    draft: Invoice
+
+
+def preview_document(
+    roll_back: Transact, session: Session, spec: RunSpec, account: AccountKey, actor: Actor, now: datetime
+) -> PreviewedDocument | None:
+    """Return the document that a run would make of one account.
+
+    It is None without due charges. Nothing is stored. Raises as `resolve_scope` does.
+    """
+    customer_id, currency = account
+    scope = replace(resolve_scope(session, spec, now), customer_ids=[customer_id], currency=currency)
+    if not _due_ids(session, scope, now):
+        return _make_document(session, scope, now)
+    result: PreviewedDocument | None = roll_back(_post_and_make_document, scope, actor, now)
+    return result
+
+
+def _post_and_make_document(
+    session: Session, scope: BillingScope, actor: Actor, now: datetime
+) -> PreviewedDocument | None:
+    _post_due_charges(session, scope, actor, now)
+    return _make_document(session, scope, now)
+
+
+def _make_document(session: Session, scope: BillingScope, now: datetime) -> PreviewedDocument | None:
+    data, parties = load_billing_data(session, scope)
+    for prepared in prepare_documents(data):
+        copied = copied_fields(parties.organisation, parties.customers[prepared.customer_id])
+        rows = build_draft(None, prepared, copied, now)
+        draft = Invoice(**rows.invoice)
+        set_committed_value(draft, "lines", [InvoiceLine(**line) for line in rows.lines])
+        set_committed_value(draft, "taxes", [InvoiceTax(**tax) for tax in rows.taxes])
+        set_committed_value(draft, "corrected", None)
+        return PreviewedDocument(prepared, draft)
+    return None
 
 
 def _due_ids(session: Session, scope: BillingScope, now: datetime) -> list[UUID]:
@@ -149,7 +229,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
     """
     existing = session.get(BillingRun, spec.id, with_for_update=True) if spec.id else None
     if existing is not None:
-        _check_same(existing, spec)
+        _check_same(session, existing, spec)
         resume(session, existing.id, actor, now)
         return existing.id, False
     scope = resolve_scope(session, spec, now)
@@ -167,6 +247,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         created_by=actor.name,
         finished_at=None,
         purchase_order=spec.purchase_order or "",
+        excluded=_stored_exclusions(scope.excluded),
     )
     session.add(run)
     session.flush()
@@ -176,6 +257,22 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         _set_expected_documents(session, run.id, scope, spec.confirmed)
     record(session, actor, now, "billing_run.started", "billing_run", run.id, {"through": run.through.isoformat()})
     return run.id, True
+
+
+def _stored_exclusions(excluded: frozenset[AccountKey]) -> list[list[str]] | None:
+    return sorted([str(customer_id), currency] for customer_id, currency in excluded) or None
+
+
+def hold_accounts(
+    session: Session, spec: RunSpec, accounts: Sequence[tuple[str, str]], reason: str, actor: Actor, now: datetime
+) -> int:
+    """Hold the charges that a run would bill to some accounts.
+
+    Returns their number. Due recurring charges are posted, so that they can be held. Raises as `resolve_scope` does.
+    """
+    scope = resolve_scope(session, replace(spec, exclude=tuple(accounts)), now)
+    _post_due_charges(session, scope, actor, now)
+    return hold(session, due_charge_ids(session, scope, scope.excluded), reason, actor, now)
 
 
 def hold_duplicates(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> int:
@@ -207,8 +304,8 @@ def resume(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
         record(session, actor, now, "billing_run.resumed", "billing_run", run_id)
 
 
-def _check_same(run: BillingRun, spec: RunSpec) -> None:
-    requested = {
+def _check_same(session: Session, run: BillingRun, spec: RunSpec) -> None:
+    requested: dict[str, Any] = {
         "through": spec.through,
         "customers": None if spec.customers is None else sorted(spec.customers),
         "currency": spec.currency,
@@ -216,7 +313,10 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
         "issue_date": spec.issue_date,
         "purchase_order": spec.purchase_order,
     }
-    differs = [name for name, value in requested.items() if value is not None and value != getattr(run, name)]
+    if spec.exclude:
+        requested["exclude"] = _stored_exclusions(_excluded(session, spec))
+    stored = {name: getattr(run, "excluded" if name == "exclude" else name) for name in requested}
+    differs = [name for name, value in requested.items() if value is not None and value != stored[name]]
     refuse_differences(f"Billing run {run.id}", differs, "id")
 
 

@@ -127,13 +127,14 @@ def store(
 def draft_pdf(session: Session, draft: Invoice, glyphs: Glyphs) -> bytes:
     """Return the PDF of a draft, marked as such and without a number.
 
-    It has the names and details of today, and is not stored. The draft is detached from the session.
+    It has the names and details of today, and is not stored. A draft of the session is detached from it.
     """
     settings, customer = organisation(session), load_customers(session, [draft.customer_id])[draft.customer_id]
     details = make_details(load_detail_sources(session, settings), customer, draft.currency)
     stored_details = details_to_json(details)
     columns = copied_fields(settings, customer) | {"details": stored_details}
-    session.expunge(draft)
+    if draft in session:
+        session.expunge(draft)
     for name, value in columns.items():
         setattr(draft, name, value)
     return render_pdf(draft, glyphs, load_logo(session, stored_details))

@@ -45,7 +45,7 @@ class BillingScope:
     """The charges to bill: up to a day, and all that the other fields allow.
 
     `None` allows all customers, currencies or ids. `purchase_order` is for documents whose charges and customer have none.
-    Documents need an exchange rate for `issue_date`, by default today.
+    Documents need an exchange rate for `issue_date`, by default today. The accounts in `excluded` get no document.
     """
 
     through: date
@@ -54,6 +54,7 @@ class BillingScope:
     charge_ids: Collection[UUID] | None = None
     purchase_order: str = ""
     issue_date: date | None = None
+    excluded: frozenset[AccountKey] = frozenset()
 
     def charge_conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for the unbilled charges in scope, whatever their day."""
@@ -209,6 +210,16 @@ def _likely_duplicates(
     ]
 
 
+def due_charge_ids(session: Session, scope: BillingScope, accounts: Collection[AccountKey]) -> list[UUID]:
+    """Return the ids of the charges that a run would bill to some accounts."""
+    query = select(Charge.id, Charge.customer_id, Charge.currency).where(
+        *scope.charge_conditions(),
+        *scope.due_conditions(),
+        is_any_of(Charge.customer_id, {customer_id for customer_id, _ in accounts}),
+    )
+    return [id for id, customer_id, currency in session.execute(query) if (customer_id, currency) in accounts]
+
+
 def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
     """Return a document per account with charges due, by customer reference."""
     data, _ = load_billing_data(session, scope)
@@ -230,6 +241,7 @@ def load_billing_data(session: Session, scope: BillingScope) -> tuple[BillingDat
         untaxed=untaxed_terms(
             {treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES}, settings.exempt_vatex
         ),
+        excluded=scope.excluded,
     )
     return data, parties
 

@@ -1,6 +1,6 @@
 """Billing runs: their progress, documents, and the charges that they left out."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice, Job
 from billing_admin.queries.billing.preview import LeftOut
@@ -31,6 +32,7 @@ class RunReport:
     totals: list[CurrencyTotal]
     left_out: list[LeftOut]
     statuses: Mapping[str, int]
+    excluded: Sequence[tuple[str, str]] = ()
 
     @property
     def drafts(self) -> int:
@@ -72,7 +74,22 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
         totals=run_totals(session, [run_id])[run_id],
         left_out=left_out_of_run(session, run_id),
         statuses=_count_by_status(session, run_id),
+        excluded=name_accounts(session, excluded_accounts(run)),
     )
+
+
+def excluded_accounts(run: BillingRun) -> frozenset[AccountKey]:
+    """Return the accounts that a person excluded from a run."""
+    return frozenset((UUID(customer_id), currency) for customer_id, currency in run.excluded or ())
+
+
+def name_accounts(session: Session, accounts: Collection[AccountKey]) -> list[tuple[str, str]]:
+    """Return customer reference and currency of accounts, in order."""
+    if not accounts:
+        return []
+    query = select(Customer.id, Customer.reference).where(is_any_of(Customer.id, {id for id, _ in accounts}))
+    references = dict(session.execute(query).all())
+    return sorted((references[id], currency) for id, currency in accounts)
 
 
 def _count_by_status(session: Session, run_id: UUID) -> dict[str, int]:

@@ -170,3 +170,9 @@ def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record
 
 
 _CUSTOMERS_BY_ID = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
+
+
+def names_by_reference(session: Session, references: Collection[str]) -> dict[str, str]:
+    """Return the names of customers by reference; unknown references are omitted."""
+    query = select(Customer.reference, Customer.name).where(Customer.reference.in_(references))
+    return dict(session.execute(query).all())

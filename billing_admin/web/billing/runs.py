@@ -4,35 +4,55 @@ Exactly the documents of the preview are confirmed.
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField, SelectField
 
 from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
-from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.formatting import format_whole
+from billing_admin.domain.billing_review import (
+    DEFAULT_CHANGE_PERCENT,
+    FLAGS,
+    MAX_CHANGE_PERCENT,
+    ReviewedDocument,
+    SnapshotChange,
+    SnapshotRow,
+    compare_snapshots,
+    pack_snapshot,
+    snapshot_rows,
+    unpack_snapshot,
+)
+from billing_admin.domain.billing_runs import EXCLUDED
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
+from billing_admin.domain.formatting import format_exact, format_money, format_whole
 from billing_admin.domain.lifecycle import default_cut_off
+from billing_admin.domain.money import currency_code
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
-from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.billing.runs import PreviewedDocument, RunSpec
+from billing_admin.operations.invoices.renditions import draft_pdf
 from billing_admin.operations.messages.documents import SendingPlan, plan_sending
 from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
-from billing_admin.queries.charges import late
+from billing_admin.queries.billing.review import account_histories, review
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.documents import unsent_ids
 from billing_admin.web.frame.customer_field import CustomersField
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
+from billing_admin.web.frame.labels import FLAG_LABELS, NOTHING_CHANGED, left_out_reason, pluralise
 from billing_admin.web.frame.list_params import (
     choice_param,
     currency_param,
@@ -43,13 +63,15 @@ from billing_admin.web.frame.list_params import (
     strict_day_param,
     text_param,
 )
-from billing_admin.web.frame.readiness import group_shortcomings
+from billing_admin.web.frame.readiness import group_shortcomings, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
 
 WRITE = "billing:write"
 HOLD = "charges:write"
-MAX_PREVIEW_ROWS = 200
+MAX_PREVIEW_ROWS = 100  # accounts on a page; no more than a run may exclude
+HELD_IN_PREVIEW = "Held in the preview of a billing run"
+NOTHING_SELECTED = "Nothing changed. Select the customers first."
 MAKE_CHOICES = {
     "issue": "Issue invoices now — Each invoice gets its number and can no longer be changed.",
     "drafts": "Create drafts — You can check each draft, then issue or discard it.",
@@ -72,11 +94,13 @@ class RunForm(Form):
 class ConfirmForm(Form):
     """Confirmation of a preview.
 
-    `id` is that of the new run; `digest` identifies the preview that was shown.
+    `id` is that of the new run; `digest` identifies the preview that was shown, and `shown` holds its amounts, to name what
+    has changed since.
     """
 
     id = NewIdField()
     digest = HiddenField()
+    shown = HiddenField()
 
 
 @pages.get("")
@@ -144,7 +168,22 @@ def _url_params(spec: RunSpec) -> dict[str, Any]:
         "make": "issue" if spec.issue else "drafts",
         "issue_date": spec.issue_date.isoformat() if spec.issue_date else None,
         "purchase_order": spec.purchase_order,
+        "exclude": [f"{name}:{currency}" for name, currency in spec.exclude],
     }
+
+
+def _excluded_params() -> tuple[tuple[str, str], ...]:
+    """Return the excluded accounts in the URL, each by customer and currency.
+
+    They are written as `?exclude=C-0114:EUR`. Raises Invalid for another form.
+    """
+    accounts = []
+    for text in name_params("exclude"):
+        name, colon, currency = text.rpartition(":")
+        if not colon:
+            raise Invalid("not_an_account", "Name a customer and a currency, such as C-0114:EUR.", "exclude")
+        accounts.append((name, currency))
+    return tuple(dict.fromkeys(accounts))
 
 
 def _customer_params() -> list[str]:
@@ -170,6 +209,7 @@ def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec
         confirmed=digest,
         id=id,
         purchase_order=text_param("purchase_order") or None,
+        exclude=_excluded_params(),
     )
 
 
@@ -223,6 +263,107 @@ def hold_duplicates() -> ResponseReturnValue:
     return redirect(url_for("billing_runs.preview", **_url_params(spec)), 303)
 
 
+@pages.post("/preview/exclude")
+def exclude() -> ResponseReturnValue:
+    """Exclude the chosen accounts from a run, and show the new preview."""
+    spec = _spec_from_url()
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    view = _read_view()
+    accounts = _chosen_accounts()
+    excluding = replace(spec, exclude=tuple(dict.fromkeys((*spec.exclude, *accounts))))
+    try:
+        operations.resolve_scope(db.session(), excluding, now())
+    except Invalid as error:
+        flash(error.message, "error")
+        excluding = spec
+    else:
+        flash(
+            f"{pluralise(len(accounts), 'account')} excluded. Review the new preview."
+            if accounts
+            else NOTHING_SELECTED,
+            "success" if accounts else "error",
+        )
+    return redirect(url_for("billing_runs.preview", **_url_params(excluding), **view.url_params()), 303)
+
+
+@pages.post("/preview/hold")
+def hold() -> ResponseReturnValue:
+    """Hold what a run would bill to the chosen accounts.
+
+    The new preview is shown.
+    """
+    actor().require(HOLD)
+    spec = _spec_from_url()
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    view = _read_view()
+    accounts, reason = _chosen_accounts(), request.form.get("reason", "").strip() or HELD_IN_PREVIEW
+    try:
+        held = bounded_transaction(operations.hold_accounts, spec, accounts, reason, actor(), now()) if accounts else 0
+    except Invalid as error:
+        flash(error.message, "error")
+    else:
+        message = f"{pluralise(held, 'charge')} held. Review the new preview." if held else NOTHING_CHANGED
+        flash(message if accounts else NOTHING_SELECTED, "success" if held else "info" if accounts else "error")
+    return redirect(url_for("billing_runs.preview", **_url_params(spec), **view.url_params()), 303)
+
+
+def _chosen_accounts() -> tuple[tuple[str, str], ...]:
+    """Return the accounts that were chosen on the page, each by customer and currency."""
+    values = request.form.getlist("account")
+    return tuple((name, currency) for name, _, currency in (value.rpartition(":") for value in values))
+
+
+@pages.get("/preview/<uuid:customer_id>/<currency>")
+def document(customer_id: UUID, currency: str) -> ResponseReturnValue:
+    """Show the document that a run would make of one account."""
+    spec, previewed = _load_document(customer_id, currency)
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    return render_template(
+        "billing_runs/document.html",
+        spec=spec,
+        customer=customers.customer(db.session(), str(customer_id)),
+        currency=currency,
+        previewed=previewed,
+        shortcomings=show_shortcomings(
+            (customer_id, shortcoming) for shortcoming in (previewed.prepared.shortcomings if previewed else ())
+        ),
+        history=account_histories(db.session(), {(customer_id, currency)}, spec.through).get((customer_id, currency)),
+        preview_url=url_for("billing_runs.preview", **_url_params(spec)),
+        pdf_url=_document_url("billing_runs.document_pdf", customer_id, currency, spec),
+    )
+
+
+@pages.get("/preview/<uuid:customer_id>/<currency>.pdf")
+def document_pdf(customer_id: UUID, currency: str) -> ResponseReturnValue:
+    """Send the document that a run would make of one account as PDF.
+
+    It is marked as a draft.
+    """
+    _, previewed = _load_document(customer_id, currency)
+    if previewed is None:
+        raise NotFound("nothing_to_bill", "There is nothing to bill to this account.", "currency")
+    return unrecorded_attachment(
+        draft_pdf(db.session(), previewed.draft, load_glyphs()), "draft.pdf", "application/pdf"
+    )
+
+
+def _load_document(customer_id: UUID, currency: str) -> tuple[RunSpec | None, PreviewedDocument | None]:
+    customers.customer(db.session(), str(customer_id))  # raises NotFound
+    spec = _spec_from_url()
+    if spec is None:
+        return None, None
+    account = (customer_id, currency_code(currency))
+    return spec, operations.preview_document(_roll_back, db.session(), spec, account, actor(), now())
+
+
+def _document_url(endpoint: str, customer_id: UUID, currency: str, spec: RunSpec) -> str:
+    parameters = _url_params(spec) | {"currency": currency, "customer": None, "exclude": None}
+    return url_for(endpoint, customer_id=customer_id, **parameters)
+
+
 def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> ResponseReturnValue:
     """Show the page again after an error.
 
@@ -245,29 +386,240 @@ def _choose_again(error: DomainError) -> ResponseReturnValue:
 def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     session = db.session()
     try:
+        view = _read_view()
+        scope = operations.resolve_scope(session, spec, now())
         preview = operations.preview_run(_roll_back, session, spec, actor(), now())
     except Invalid as error:
         return _choose_again(error)
-    form.digest.data = preview.digest
-    shown = preview.documents[:MAX_PREVIEW_ROWS]
-    late_charges = Counter(late.count_pending_late(session, {row.customer_id for row in shown}, spec.through))
-    late_charges.update((due.charge.customer_id, due.charge.currency) for due in preview.due if due.charge.late)
+    shown_before = unpack_snapshot(form.shown.data or "") if form.errors else None
+    snapshot = snapshot_rows(preview.documents, preview.left_out)
+    form.digest.data, form.shown.data = preview.digest, pack_snapshot(snapshot)
+    checked = review(session, scope, preview, view.share)
+    rows, count = view.rows(checked.documents)
     return render_form(
         "billing_runs/preview.html",
         form,
         spec=spec,
         preview=preview,
-        shown=shown,
-        late=late_charges,
+        changes=_describe_changes(shown_before, snapshot, preview),
+        checked=checked,
+        rows=rows,
+        row_count=count,
+        view=view,
+        tabs=_flag_tabs(view, checked.documents),
+        page=_page_links(view, count),
+        columns=_columns(view),
+        view_filters=_view_filters(spec, view),
+        flag_labels=FLAG_LABELS,
+        document_urls={
+            row.prepared.key: _document_url("billing_runs.document", *row.prepared.key, spec) for row in rows
+        },
+        excluded=[(row, _include_url(spec, row, view)) for row in preview.left_out if row.reason == EXCLUDED],
+        left_out=[row for row in preview.left_out if row.reason != EXCLUDED],
         incomplete=group_shortcomings(preview.documents),
         due_totals=preview.due_sums,
         max_rows=MAX_PREVIEW_ROWS,
         button=_button_label(spec, preview),
         change_url=url_for("billing_runs.new", **_url_params(spec)),
-        confirm_url=url_for("billing_runs.confirm", **_url_params(spec)),
-        hold_url=url_for("billing_runs.hold_duplicates", **_url_params(spec)),
+        confirm_url=url_for("billing_runs.confirm", **_url_params(spec), **view.url_params()),
+        hold_duplicates_url=url_for("billing_runs.hold_duplicates", **_url_params(spec)),
+        hold_url=url_for("billing_runs.hold", **_url_params(spec), **view.url_params()),
+        exclude_url=url_for("billing_runs.exclude", **_url_params(spec), **view.url_params()),
+        held_in_preview=HELD_IN_PREVIEW,
         may_write=has_permission(WRITE),
         may_hold=has_permission(HOLD),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewView:
+    """The rows of a preview that the page shows: by flag, in an order, from a page on.
+
+    `share` is the percentage from which a change of the amount is flagged.
+    """
+
+    flag: str
+    sort: str
+    page: int
+    share: int
+
+    def url_params(self, **changes: Any) -> dict[str, Any]:
+        """Return the parameters of the view in a URL, without defaults."""
+        view = replace(self, **changes)
+        return {
+            "flag": view.flag or None,
+            "sort": view.sort or None,
+            "page": view.page if view.page > 1 else None,
+            "share": view.share if view.share != DEFAULT_CHANGE_PERCENT else None,
+        }
+
+    def rows(self, documents: Sequence[ReviewedDocument]) -> tuple[Sequence[ReviewedDocument], int]:
+        """Return the rows of this page, and the number of rows on all pages."""
+        rows = [row for row in documents if not self.flag or self.flag in row.flags]
+        name = self.sort.removeprefix("-")
+        if name:
+            rows.sort(key=SORT_KEYS[name], reverse=self.sort.startswith("-"))
+        first = (self.page - 1) * MAX_PREVIEW_ROWS
+        return rows[first : first + MAX_PREVIEW_ROWS], len(rows)
+
+
+# Amounts of different currencies are not compared: the currency comes first.
+SORT_KEYS: dict[str, Callable[[ReviewedDocument], Any]] = {
+    "total": lambda row: (row.prepared.document.currency, row.prepared.document.total),
+    "charges": lambda row: row.prepared.document.charges,
+    "change": lambda row: abs(row.change_percent) if row.change_percent is not None else -1,
+}
+
+
+# The columns with numbers, each with the order that it offers.
+NUMBERS = {
+    "Charges": "charges",
+    "Usual net": "",
+    "Net": "",
+    "Change": "change",
+    "Total": "total",
+}
+
+
+def _read_view() -> PreviewView:
+    """Return the view in the URL; raises Invalid for a value that is no choice."""
+    orders = [sign + name for name in SORT_KEYS for sign in ("", "-")]
+    return PreviewView(
+        flag=choice_param("flag", FLAGS),
+        sort=choice_param("sort", orders),
+        page=_number_param("page", 1, 1_000_000),
+        share=_number_param("share", DEFAULT_CHANGE_PERCENT, MAX_CHANGE_PERCENT),
+    )
+
+
+def _number_param(name: str, default: int, largest: int) -> int:
+    text = text_param(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= largest:
+        raise Invalid("out_of_range", f"Use a whole number from 1 to {format_whole(largest)}.", name)
+    return int(text)
+
+
+def _preview_url(view: PreviewView, **changes: Any) -> str:
+    spec = _spec_from_url()
+    return url_for("billing_runs.preview", **(_url_params(spec) if spec else {}), **view.url_params(**changes))
+
+
+def _flag_tabs(view: PreviewView, documents: Sequence[ReviewedDocument]) -> list[dict[str, Any]]:
+    counts = Counter(flag for row in documents for flag in row.flags)
+    return [
+        {
+            "label": FLAG_LABELS.get(flag, "All"),
+            "url": _preview_url(view, flag=flag, page=1),
+            "count": counts[flag] if flag else len(documents),
+            "active": flag == view.flag,
+        }
+        for flag in ("", *(flag for flag in FLAGS if counts[flag] or flag == view.flag))
+    ]
+
+
+def _columns(view: PreviewView) -> list[dict[str, Any]]:
+    """Return the columns of the documents.
+
+    A column that sorts begins with the largest values.
+    """
+    columns: list[dict[str, Any]] = [{"label": label} for label in ("Customer", "Flags")]
+    for label, name in NUMBERS.items():
+        column: dict[str, Any] = {"label": label, "numeric": True}
+        if name:
+            state = {name: "ascending", f"-{name}": "descending"}.get(view.sort)
+            column["sort_url"] = _preview_url(view, sort=name if state == "descending" else f"-{name}", page=1)
+            column["sort_state"] = state
+        columns.append(column)
+    return columns
+
+
+def _view_filters(spec: RunSpec, view: PreviewView) -> list[tuple[str, str]]:
+    """Return the parameters that the form of the percentage keeps.
+
+    Each has one value.
+    """
+    pairs = []
+    for name, value in {**_url_params(spec), **view.url_params(page=1), "share": None}.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name, str(item)) for item in values if item]
+    return pairs
+
+
+def _page_links(view: PreviewView, count: int) -> dict[str, str | None]:
+    has_next = view.page * MAX_PREVIEW_ROWS < count
+    return {
+        "first_url": _preview_url(view, page=1),
+        "previous_url": _preview_url(view, page=view.page - 1) if view.page > 1 else None,
+        "next_url": _preview_url(view, page=view.page + 1) if has_next else None,
+    }
+
+
+def _include_url(spec: RunSpec, row: billing.LeftOut, view: PreviewView) -> str:
+    """Return the URL of the preview in which an excluded account is billed."""
+    names = {(name, row.currency) for name in (row.reference, str(row.customer_id))}
+    remaining = tuple(account for account in spec.exclude if account not in names)
+    return url_for("billing_runs.preview", **_url_params(replace(spec, exclude=remaining)), **view.url_params())
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewChange:
+    """A part of a preview that has changed, in words."""
+
+    name: str
+    reference: str
+    part: str
+    description: str
+    charges_before: int | None
+    charges_after: int | None
+    before: str
+    after: str
+
+
+def _describe_changes(
+    before: Sequence[SnapshotRow] | None, after: Sequence[SnapshotRow], preview: billing.Preview
+) -> list[PreviewChange]:
+    """Return what has changed since the preview that was shown.
+
+    The list is empty if that preview is not known.
+    """
+    if before is None:
+        return []
+    names = {row.reference: row.name for row in preview.documents}
+    names.update((row.reference, row.name) for row in preview.left_out)
+    changes = compare_snapshots(before, after)
+    unnamed = [change.row.reference for change in changes[:MAX_PREVIEW_ROWS] if change.row.reference not in names]
+    names.update(customers.names_by_reference(db.session(), unnamed))
+    return [_describe_change(change, names.get(change.row.reference, "")) for change in changes]
+
+
+def _describe_change(change: SnapshotChange, name: str) -> PreviewChange:
+    old, new, row = change.before, change.after, change.row
+    if old is None or new is None:
+        description = "Added" if old is None else "Removed"
+    elif old.charges != new.charges:
+        difference = new.charges - old.charges
+        description = f"{pluralise(abs(difference), 'charge')} {'added' if difference > 0 else 'removed'}"
+    else:
+        description = "Amount changed" if old.amount != new.amount else "Content changed"
+    return PreviewChange(
+        name=name,
+        reference=row.reference,
+        part=f"{left_out_reason(row.reason)}, {row.currency}" if row.reason else f"Document, {row.currency}",
+        description=description,
+        charges_before=old.charges if old else None,
+        charges_after=new.charges if new else None,
+        before=_snapshot_amount(old),
+        after=_snapshot_amount(new),
+    )
+
+
+def _snapshot_amount(row: SnapshotRow | None) -> str:
+    if row is None:
+        return ""
+    return (
+        format_exact(Decimal(row.amount), row.currency) if row.reason else format_money(int(row.amount), row.currency)
     )
 
 
@@ -355,4 +707,4 @@ def _spec_from_run(run: BillingRun) -> RunSpec:
         confirmed=run.confirmed,
         id=run.id,
         purchase_order=run.purchase_order,
-    )
+    )  # accounts that it excludes stay as they are stored

@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from billing_admin.domain.billing_review import CHANGED_AMOUNT, DUPLICATES, INCOMPLETE, LATE, NEW, PRICE_CHANGED
 from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.formatting import format_day, format_exact, format_money, format_percent, format_whole
@@ -42,6 +43,15 @@ TERM_LABELS = {
 }
 # The names of the reminders, by level.
 REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
+# The flags of documents in a preview of a billing run.
+FLAG_LABELS = {
+    NEW: "New",
+    CHANGED_AMOUNT: "Amount changed",
+    PRICE_CHANGED: "Price changed",
+    DUPLICATES: "Likely duplicates",
+    INCOMPLETE: "Incomplete",
+    LATE: "Late charges",
+}
 # The message if a repeated request finds all selected charges changed.
 NOTHING_CHANGED = "Nothing changed. This was already done."
 

@@ -67,6 +67,7 @@ def init_filters(app: Flask) -> None:
         "pluralise": pluralise,
         "quoted": quoted,
         "reason_for_no_tax": tax_note,
+        "signed_percent": signed_percent,
         "share_of_period": format_share,
         "tax_in_base": tax_in_base,
         "tax_rate": tax_rate,
@@ -122,6 +123,12 @@ def approximate(amount: Decimal, currency: str) -> str:
 def major(minor: int, currency: str) -> str:
     """Return an amount in major units as a plain decimal, for attributes."""
     return plain_decimal(Money(minor, currency).decimal)
+
+
+def signed_percent(percent: int) -> str:
+    """Return a change in percent with its sign, `+34 %`."""
+    sign = "+" if percent > 0 else "−" if percent < 0 else ""
+    return f"{sign}{format_whole(abs(percent))} %"
 
 
 def tax_rate(rate: RateLike) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from billing_client import calls
 from billing_client.answers import BillingRun, Preview
-from billing_client.asking import Key, NewRun, RunScope
+from billing_client.asking import Key, NewRun, RunPreview
 from billing_client.errors import RunFailed, WaitExpired
 from billing_client.resources.base import Resource
 
@@ -29,7 +29,7 @@ class BillingRuns(Resource):
         """
         return self.ask(BillingRun, calls.RUN_CREATE, body=run)
 
-    def preview(self, **scope: Unpack[RunScope]) -> Preview:
+    def preview(self, **scope: Unpack[RunPreview]) -> Preview:
         """Return the `documents` that a run would make; nothing is stored.
 
         Pass the `digest` to `create` as `confirmed`.

@@ -1,0 +1,202 @@
+"""The review of a preview: flags of documents, and missing accounts.
+
+An account is missing if it is usually billed and has nothing to bill now.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.billing_review import (
+    COMPARED_INVOICES,
+    AccountHistory,
+    EarlierInvoice,
+    ReviewedDocument,
+    average_amount,
+    review_document,
+)
+from billing_admin.domain.charges import AccountKey
+from billing_admin.models import Account, Customer, Invoice, InvoiceLine
+from billing_admin.queries.billing.preview import BillingScope, Preview
+from billing_admin.queries.charges import late
+
+COMPARED_DAYS: Final = timedelta(400)  # invoices before are not compared
+USUAL_DAYS: Final = timedelta(100)
+USUAL_INVOICES: Final = 2  # in USUAL_DAYS make an account one that is usually billed
+_ISSUED = (Invoice.status == "issued", Invoice.kind == "invoice")
+
+
+@dataclass(frozen=True, slots=True)
+class UnbilledAccount:
+    """An account that is usually billed and has no document in a preview.
+
+    `invoices` are those of the last 100 days.
+    """
+
+    customer_id: UUID
+    reference: str
+    name: str
+    currency: str
+    invoices: int
+    last_issued: date
+    average: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The documents of a preview with their flags, and the missing accounts."""
+
+    documents: Sequence[ReviewedDocument]
+    missing: Sequence[UnbilledAccount]
+
+
+def review(session: Session, scope: BillingScope, preview: Preview, threshold: int) -> Review:
+    """Return the documents of a preview with their flags, in their order.
+
+    `threshold` is the share in percent from which a change of the amount is flagged.
+    """
+    keys = {prepared.key for prepared in preview.documents}
+    histories = account_histories(session, keys, scope.through)
+    duplicates = {(row.customer_id, row.currency): len(row.ids) for row in preview.duplicates}
+    late_charges = Counter(late.count_pending_late(session, {key[0] for key in keys}, scope.through))
+    late_charges.update((due.charge.customer_id, due.charge.currency) for due in preview.due if due.charge.late)
+    documents = [
+        review_document(
+            prepared,
+            histories.get(prepared.key, AccountHistory()),
+            threshold,
+            duplicates.get(prepared.key, 0),
+            late_charges[prepared.key],
+        )
+        for prepared in preview.documents
+    ]
+    return Review(documents, _missing_accounts(session, scope, preview))
+
+
+def account_histories(
+    session: Session, keys: Collection[AccountKey], through: date
+) -> Mapping[AccountKey, AccountHistory]:
+    """Return what accounts were billed within 400 days before a cut-off, or later."""
+    customer_ids = {customer_id for customer_id, _ in keys}
+    account = (Invoice.customer_id, Invoice.currency)
+    place = func.row_number().over(
+        partition_by=account, order_by=(Invoice.issue_date.desc(), Invoice.sequence.desc(), Invoice.id)
+    )
+    recent = (
+        select(Invoice.id, *account, Invoice.number, Invoice.net, place.label("place"))
+        .where(
+            is_any_of(Invoice.customer_id, customer_ids),
+            Invoice.issue_date >= through - COMPARED_DAYS,
+            *_ISSUED,
+        )
+        .subquery()
+        .c
+    )
+    query = (
+        select(recent.customer_id, recent.currency, recent.id, recent.number, recent.net)
+        .where(recent.place <= COMPARED_INVOICES)
+        .order_by(recent.place)
+    )
+    invoices: dict[AccountKey, list[EarlierInvoice]] = defaultdict(list)
+    for customer_id, currency, *values in session.execute(query):
+        if (customer_id, currency) in keys:
+            invoices[customer_id, currency].append(EarlierInvoice(*values))
+    prices = _prices(session, invoices)
+    histories = {key: AccountHistory(rows, prices.get(key, {}), is_new=False) for key, rows in invoices.items()}
+    histories.update((key, AccountHistory(is_new=False)) for key in _billed_before(session, keys - invoices.keys()))
+    return histories
+
+
+def _prices(
+    session: Session, invoices: Mapping[AccountKey, Sequence[EarlierInvoice]]
+) -> dict[AccountKey, dict[UUID, frozenset[Decimal]]]:
+    """Return the last unit prices of each service, by account.
+
+    They are those of the newest of the invoices that has the service.
+    """
+    ids = [invoice.id for rows in invoices.values() for invoice in rows]
+    query = (
+        select(InvoiceLine.invoice_id, InvoiceLine.service_id, InvoiceLine.unit_price)
+        .where(
+            is_any_of(InvoiceLine.invoice_id, ids),
+            InvoiceLine.service_id.is_not(None),
+            InvoiceLine.unit_price.is_not(None),
+        )
+        .distinct()
+    )
+    lines: dict[UUID, dict[UUID, set[Decimal]]] = defaultdict(lambda: defaultdict(set))
+    for invoice_id, service_id, unit_price in session.execute(query):
+        if service_id is not None and unit_price is not None:
+            lines[invoice_id][service_id].add(unit_price)
+    prices: dict[AccountKey, dict[UUID, frozenset[Decimal]]] = {}
+    for key, rows in invoices.items():
+        newest = prices.setdefault(key, {})
+        for invoice in rows:
+            for service_id, amounts in lines.get(invoice.id, {}).items():
+                newest.setdefault(service_id, frozenset(amounts))
+    return prices
+
+
+def _billed_before(session: Session, keys: Collection[AccountKey]) -> set[AccountKey]:
+    """Return which accounts have an issued invoice of any day."""
+    if not keys:
+        return set()
+    query = (
+        select(Invoice.customer_id, Invoice.currency)
+        .where(is_any_of(Invoice.customer_id, {customer_id for customer_id, _ in keys}), *_ISSUED)
+        .distinct()
+    )
+    return {(customer_id, currency) for customer_id, currency in session.execute(query)} & set(keys)
+
+
+def _missing_accounts(session: Session, scope: BillingScope, preview: Preview) -> list[UnbilledAccount]:
+    """Return the accounts that are usually billed and have nothing to bill.
+
+    They are in the order of customer references. Accounts that the run leaves out for a reason are named with it instead.
+    """
+    accounted: set[Any] = {prepared.key for prepared in preview.documents}
+    accounted |= {(row.customer_id, row.currency) for row in preview.left_out}
+    invoices = (
+        select(
+            Invoice.customer_id,
+            Invoice.currency,
+            func.count().label("invoices"),
+            func.max(Invoice.issue_date).label("last_issued"),
+            func.sum(Invoice.net).label("net"),
+        )
+        .where(Invoice.issue_date.between(scope.through - USUAL_DAYS, scope.through), *_ISSUED)
+        .group_by(Invoice.customer_id, Invoice.currency)
+        .having(func.count() >= USUAL_INVOICES)
+        .subquery()
+    )
+    usual = invoices.c
+    query = (
+        select(
+            Customer.id, Customer.reference, Customer.name, usual.currency, usual.invoices, usual.last_issued, usual.net
+        )
+        .join(invoices, usual.customer_id == Customer.id)
+        .join(Account, (Account.customer_id == usual.customer_id) & (Account.currency == usual.currency))
+        .where(
+            Customer.archived_at.is_(None),
+            or_(Account.billed_through.is_(None), Account.billed_through < scope.through),
+            *scope.account_conditions(),
+        )
+        .order_by(Customer.reference, usual.currency)
+    )
+    return [
+        UnbilledAccount(row.id, row.reference, row.name, row.currency, row.invoices, row.last_issued, _average(row))
+        for row in session.execute(query)
+        if (row.id, row.currency) not in accounted
+    ]
+
+
+def _average(row: Any) -> int:
+    return average_amount(int(row.net), row.invoices)
