@@ -15,7 +15,7 @@ from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, Problem, Stale
 from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.mail_servers import check_mail_address
-from billing_admin.domain.money import currency_code, exact_decimal
+from billing_admin.domain.money import currency_code, exact_decimal, refuse_unit_of_account
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import (
     E_INVOICE_FORMATS,
@@ -472,16 +472,21 @@ def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[s
 _KEYS: Final = frozenset({"reference", "code"})
 
 
+_CURRENCIES = frozenset({"currency", "base_currency"})
+
+
 def check_new_texts(fields: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
     """Raise Invalid with every problem if new texts have unprintable characters.
 
-    A new e-mail address must also be one that mail servers accept.
+    A new e-mail address must also be one that mail servers accept, a new currency one that customers can pay in.
     """
     new = {field: value for field, value in fields.items() if isinstance(value, str) and value != stored.get(field)}
     _check(new, _check_new_text)
 
 
 def _check_new_text(field: str, value: str) -> None:
+    if field in _CURRENCIES:
+        refuse_unit_of_account(value, field)
     refuse_unprintable(value, field)
     if field not in _KEYS:
         refuse_separators(value, field)

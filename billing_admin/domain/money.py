@@ -42,6 +42,10 @@ _CODES = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
+# Codes of ISO 4217 that are no money: funds, units of account, bonds, metals and codes for tests. Those with a minor unit
+# are also in the table above; rows that have them stay valid.
+_UNITS = "BOV CHE CHW CLF COU MXV USN UYI UYW XAD XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX"
+UNITS_OF_ACCOUNT = frozenset(_UNITS.split())
 MINOR_DIGITS = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
 
 
@@ -52,8 +56,29 @@ def currency_code(code: str) -> str:
         Invalid: ISO 4217 has no such currency.
     """
     if code not in MINOR_DIGITS:
+        if code in UNITS_OF_ACCOUNT:
+            raise Invalid("unknown_currency", _unit_message(code), "currency")
         raise Invalid("unknown_currency", f"“{code[:40]}” is not an ISO 4217 currency code such as EUR.", "currency")
     return code
+
+
+def refuse_unit_of_account(code: str, *field: str | int) -> None:
+    """Check the currency of a new row.
+
+    Raises:
+        Invalid: The code is that of a fund, a unit of account, a bond, a metal or a test.
+    """
+    if code in UNITS_OF_ACCOUNT:
+        raise unit_of_account(code, *field)
+
+
+def unit_of_account(code: str, *field: str | int) -> Invalid:
+    """Return the error for a new row in a unit that is no currency."""
+    return Invalid("unit_of_account", _unit_message(code), *field)
+
+
+def _unit_message(code: str) -> str:
+    return f"{code} is a fund, a metal or another unit, and not a currency to pay in. Use a currency such as EUR."
 
 
 def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:

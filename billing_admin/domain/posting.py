@@ -23,6 +23,7 @@ from billing_admin.domain.charges import (
     price_charge,
 )
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Problem
+from billing_admin.domain.money import UNITS_OF_ACCOUNT, unit_of_account
 
 MOST_PROBLEMS = 1000
 
@@ -218,7 +219,7 @@ def assess(candidates: Sequence[Candidate], context: PostingContext, *, may_cred
     An id that is stored, or that an earlier charge of the request has, is replayed if all fields agree and refused
     otherwise. A new charge is a likely duplicate if its fingerprint is recent, or is that of an earlier charge of the
     request; it is held if the organisation holds likely duplicates. A new negative charge is refused unless the
-    actor `may_credit`.
+    actor `may_credit`; one that would open an account in a unit that is no currency is always refused.
     """
     ids, new, refusals = list[UUID](), dict[UUID, NewCharge](), list[tuple[int, DomainError]]()
     first_ids: dict[int, UUID] = {}  # of this request, by fingerprint
@@ -232,6 +233,8 @@ def assess(candidates: Sequence[Candidate], context: PostingContext, *, may_cred
                 refusals.append((index, error))
         elif isinstance(priced, PricedCharge) and priced.amount < 0 and not may_credit:
             refusals.append((index, credit_denied(_negative_field(spec))))
+        elif isinstance(priced, PricedCharge) and _opens_unit_account(priced, context):
+            refusals.append((index, unit_of_account(priced.currency, "currency")))
         elif isinstance(priced, PricedCharge):
             billed_through = context.accounts.get((priced.customer_id, priced.currency))
             first = first_ids.setdefault(priced.fingerprint, context.recent.get(priced.fingerprint, id))
@@ -245,6 +248,11 @@ def assess(candidates: Sequence[Candidate], context: PostingContext, *, may_cred
         elif priced is not None:
             refusals.append((index, priced))
     return Assessment(ids, new, refusals)
+
+
+def _opens_unit_account(charge: PricedCharge, context: PostingContext) -> bool:
+    """Return whether a charge would open an account in a unit that is no currency."""
+    return charge.currency in UNITS_OF_ACCOUNT and (charge.customer_id, charge.currency) not in context.accounts
 
 
 def _negative_field(spec: ChargeSpec) -> str:

@@ -202,7 +202,7 @@ def test_a_document_that_does_not_add_up_is_refused(change: dict[str, Any]) -> N
 
 
 def test_a_document_of_an_unknown_currency_is_refused() -> None:
-    with pytest.raises(Invalid, match="not an ISO 4217"):
+    with pytest.raises(Invalid, match="is a fund, a metal or another unit"):
         Document("XXX", (), (), 0, 0, 0)
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import (
     MINOR_DIGITS,
+    UNITS_OF_ACCOUNT,
     Money,
     currency_code,
     exact_decimal,
@@ -20,6 +21,7 @@ from billing_admin.domain.money import (
     multiply,
     percentage,
     plain_decimal,
+    refuse_unit_of_account,
 )
 
 PACKAGE = Path(__file__).resolve().parents[2] / "billing_admin"
@@ -258,6 +260,25 @@ def test_an_unknown_currency_is_refused(code: str) -> None:
         with pytest.raises(Invalid) as refused:
             make()
         assert refused.value.code == "unknown_currency"
+
+
+@pytest.mark.parametrize("code", ["XAU", "XDR", "XXX", "XTS"])
+def test_metals_and_codes_for_tests_say_why_they_are_refused(code: str) -> None:
+    with pytest.raises(Invalid, match=f"{code} is a fund, a metal or another unit"):
+        currency_code(code)
+
+
+def test_units_of_account_are_codes_of_no_money() -> None:
+    """Old rows may have those with a minor unit; new rows may not."""
+    assert {code for code in UNITS_OF_ACCOUNT if code in MINOR_DIGITS} == {
+        *("BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"),
+    }
+    without_minor_unit = {currency.code for currency in iso4217.Currency if currency.exponent is None}
+    assert UNITS_OF_ACCOUNT - MINOR_DIGITS.keys() <= without_minor_unit
+    refuse_unit_of_account("EUR", "currency")
+    with pytest.raises(Invalid) as refused:
+        refuse_unit_of_account("CHE", "prices", "CHE")
+    assert (refused.value.code, refused.value.field) == ("unit_of_account", ("prices", "CHE"))
 
 
 def test_the_currency_table_is_the_published_one() -> None:

@@ -1,5 +1,6 @@
 """Services: list, page, new, edit with the price grid, archive."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from uuid import uuid4
@@ -15,12 +16,23 @@ from werkzeug.test import TestResponse
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.days import LAST_DAY
+from billing_admin.domain.money import UNITS_OF_ACCOUNT
 from billing_admin.domain.prices import prices_on
 from billing_admin.models import Charge, Service
 from billing_admin.operations.charges import charges
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import services as operations
-from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    make_customer,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    post,
+)
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, hidden, link, words
@@ -364,3 +376,23 @@ def test_the_page_to_correct_a_price_is_filled_with_it(admin: FlaskClient, sessi
     page = admin.get(f"{at}/prices/new?currency=USD&day=1970-01-01").text
     assert 'value="2.00"' in page
     assert 'value="1970-01-01"' in page
+
+
+def test_a_new_service_begins_with_the_base_currency(app: Flask, session: Session) -> None:
+    """A price is not needed, and the list of currencies begins with those in use."""
+    change_settings(base_currency="CHF")
+    make_customer(currency="SEK")
+    admin = signed_in(app)
+    page = admin.get("/services/new").text
+    first = page.partition('name="prices-0-currency"')[2].partition("</select>")[0]
+    assert '<option selected value="CHF">' in first
+    codes = re.findall(r'value="([A-Z]*)"', first)
+    assert codes[:5] == ["", "CHF", "SEK", "EUR", "USD"]
+    assert "AED" in codes
+    assert not UNITS_OF_ACCOUNT & set(codes)
+    second = page.partition('name="prices-1-currency"')[2].partition("</select>")[0]
+    assert '<option selected value="CHF">' not in second
+    fields = {"code": "PLAIN", "tax_rate": "none", "id": hidden(page, "id"), "prices-0-currency": "CHF"}
+    assert send(admin, "/services/new", **fields, **{"prices-0-unit_price": ""}).status_code == 303
+    session.rollback()
+    assert session.scalars(select(Service)).one().prices == []

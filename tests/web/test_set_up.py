@@ -1,6 +1,7 @@
 """The set-up in six steps, from an empty installation to an issued invoice."""
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_from_an_empty_installation_to_the_first_charge(admin: FlaskClient, sess
         True,
     )
     service = session.scalars(select(Service)).one()
-    assert [(price.currency, str(price.unit_price)) for price in service.prices] == [("EUR", "95")]
+    assert [(price.currency, price.unit_price) for price in service.prices] == [("EUR", Decimal(95))]
     assert service.tax_rate.code == "vat-19"
     assert session.scalars(select(BankAccount.is_default)).all() == [True]
     assert session.scalars(select(TaxRate.code).order_by(TaxRate.code)).all() == ["none", "vat-19"]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany
 from billing_admin.db.lookup import is_any_of_named
-from billing_admin.domain.money import EXACT, ZERO
+from billing_admin.domain.money import EXACT, ZERO, refuse_unit_of_account
 from billing_admin.models import Account
 from billing_admin.models.base import exact_add
 
@@ -47,10 +47,14 @@ def open_accounts(session: Session, keys: Iterable[AccountKey]) -> None:
 
 
 def open_account_if_missing(session: Session, key: AccountKey) -> None:
-    """Insert the account unless it exists."""
+    """Insert the account unless it exists.
+
+    Raises Invalid for a new account in a currency that nobody pays in.
+    """
     customer_id, currency = key
     stored = select(Account.currency).where(Account.customer_id == customer_id, Account.currency == currency)
     if session.scalar(stored) is None:
+        refuse_unit_of_account(currency, "currency")
         open_accounts(session, [key])
 
 

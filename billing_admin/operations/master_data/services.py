@@ -26,7 +26,7 @@ from billing_admin.domain.master_data import (
     differing_fields,
     refuse_differences,
 )
-from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none
+from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none, refuse_unit_of_account
 from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
 from billing_admin.domain.text import fold_for_search, sort_key
 from billing_admin.domain.units import check_unit_code
@@ -121,9 +121,16 @@ def _set_prices(session: Session, service: Service, values: Mapping[str, Any], d
         )
     field = "prices" if "prices" in values else "prices_include_tax"
     for currency, unit_price in unit_prices.items():
+        _refuse_new_unit_of_account(service, currency, field, currency)
         first_day = default_first_day(service, currency, day)
         includes_tax = unit_price is not None and currency in inclusive
         _set_price(session, service, currency, ListPrice(first_day, unit_price, includes_tax), field)
+
+
+def _refuse_new_unit_of_account(service: Service, currency: str, *field: str) -> None:
+    """Raise Invalid for the first price in a currency that nobody pays in."""
+    if all(price.currency != currency for price in service.prices):
+        refuse_unit_of_account(currency, *field)
 
 
 def _set_price(session: Session, service: Service, currency: str, price: ListPrice, field: str) -> None:
@@ -216,6 +223,7 @@ def set_price(
     """
     service, current_day = _lock_service(session, service_id, version), today(session, now)
     currency_code(spec.currency)
+    _refuse_new_unit_of_account(service, spec.currency, "currency")
     check_unit_price(spec.unit_price, "unit_price")
     day = spec.valid_from or default_first_day(service, spec.currency, current_day)
     check_calendar_day(day, "valid_from")

@@ -15,7 +15,6 @@ from billing_admin.db.transactions import Session
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day, format_typed
-from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
@@ -27,6 +26,7 @@ from billing_admin.queries.charges.recurring_charges import existing_charge_ids,
 from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.web.charges.selected import CHARGE_ACTS, start_act, too_many_to_select
+from billing_admin.web.frame.currencies import currency_choices_after
 from billing_admin.web.frame.customer_field import CustomerField, known_currencies, resolve_customer
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -226,7 +226,7 @@ def new() -> ResponseReturnValue:
 def _form(catalogue: Sequence[Any]) -> ChargeForm:
     form = ChargeForm(customer=text_param("customer"), service=text_param("service"), day=day_param("day") or today())
     form.service.choices = {"": "No service: enter a description"} | service_choices(catalogue)
-    form.currency.choices = {"": "Customer’s currency"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.currency.choices = currency_choices_after("Customer’s currency")
     form.expect_currency(form.currency.data or form.customer.currency)
     return form
 

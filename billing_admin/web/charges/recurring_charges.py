@@ -29,6 +29,7 @@ from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
+from billing_admin.web.frame.currencies import currency_choices_after
 from billing_admin.web.frame.customer_field import CustomerField, resolve_customer
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -210,7 +211,7 @@ def new() -> ResponseReturnValue:
     catalogue = services.service_choices(db.session())
     form = NewForm(customer=text_param("customer"), starts_on=today())
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
-    form.currency.choices = {"": "Customer’s currency"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.currency.choices = currency_choices_after("Customer’s currency")
     form.expect_currency(form.currency.data or form.customer.currency)
     if not _wants_preview() and form.validate_on_submit():
         with errors_on(form):

@@ -11,11 +11,8 @@ from wtforms.widgets import HiddenInput
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Stale
-from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.web.frame.forms import Form, ParsedField, WholeNumberField
 from billing_admin.web.frame.signed_in import actor, now
-
-CURRENCIES = {code: code for code in sorted(MINOR_DIGITS)}
 
 T = TypeVar("T")
 

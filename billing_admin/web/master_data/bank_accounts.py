@@ -21,7 +21,8 @@ from billing_admin.models import BankAccount
 from billing_admin.operations.master_data import bank_accounts as operations
 from billing_admin.queries.master_data import bank_accounts as queries, organisation
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
-from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
+from billing_admin.web.frame.currencies import currency_choices
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -69,7 +70,7 @@ class BankAccountForm(Form):
 class NewBankAccountForm(BankAccountForm):
     """Details of a new account; `id` prevents a second account on a double click."""
 
-    currency = SelectField("Currency", choices=CURRENCIES)
+    currency = SelectField("Currency", choices=currency_choices)
     is_default = BooleanField("Show this account on documents in its currency")
     id = NewIdField()
 

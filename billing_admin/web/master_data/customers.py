@@ -56,7 +56,8 @@ from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.charges.recurring_charges import template_helpers as recurring_words
-from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
+from billing_admin.web.frame.currencies import currency_choices
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import (
     Form,
     MultilineField,
@@ -142,7 +143,7 @@ class CustomerForm(Form):
     """Customer details; only name and currency are required."""
 
     name = TextField("Name", blank_message="Enter the customer's name.")
-    currency = SelectField("Currency", choices=CURRENCIES)
+    currency = SelectField("Currency", choices=currency_choices)
     reference = ReferenceField("Reference")
     email = TextField("E-mail address", widget=EmailInput())
     street = TextField("Street and number")

@@ -19,7 +19,7 @@ from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.operations.master_data import exchange_rates as operations
 from billing_admin.queries.master_data import exchange_rates as queries, organisation
 from billing_admin.queries.master_data.exchange_rates import RateFilter
-from billing_admin.web.frame.editing import CURRENCIES
+from billing_admin.web.frame.currencies import currency_codes
 from billing_admin.web.frame.forms import DayField, ExactField, Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
@@ -50,7 +50,9 @@ class RateKeyForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         base_currency = organisation.organisation(db.session()).base_currency
-        self.currency.choices = {"": "Choose a currency"} | {code: code for code in CURRENCIES if code != base_currency}
+        self.currency.choices = {"": "Choose a currency"} | {
+            code: code for code in currency_codes() if code != base_currency
+        }
 
     def validate_currency(self, field: SelectField) -> None:
         """Raise ValidationError if no currency is chosen."""

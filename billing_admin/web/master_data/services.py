@@ -5,6 +5,7 @@ Services are added, edited and archived, and prices are set here.
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,8 @@ from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
 from billing_admin.queries.master_data import organisation, services
 from billing_admin.queries.master_data.services import ServiceFilter
-from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
+from billing_admin.web.frame.currencies import currency_choices_after
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -50,7 +52,7 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 
 WRITE = "catalogue:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
@@ -62,7 +64,7 @@ pages = page_blueprint("services", __name__, "/services", write=WRITE)
 class PriceForm(wtforms.Form):
     """One row of the price grid; a blank row is ignored."""
 
-    currency = SelectField("Currency", choices={"": "–"} | CURRENCIES)
+    currency = SelectField("Currency", choices=partial(currency_choices_after, "–"))
     unit_price = AmountField("Unit price")
     includes_tax = BooleanField("Includes tax")
 
@@ -140,7 +142,7 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
 class PriceKeyForm(Form):
     """The currency and the first day of a price."""
 
-    currency = SelectField("Currency", choices={"": "Choose a currency"} | CURRENCIES)
+    currency = SelectField("Currency", choices=partial(currency_choices_after, "Choose a currency"))
     valid_from = DayField("Valid from", blank_message="Enter the first day of the price, such as 2027-01-01.")
 
 
@@ -204,10 +206,28 @@ class ServiceForm(Form):
         }
 
 
+class NewPriceForm(PriceForm):
+    """One row of the price grid of a new service.
+
+    The first row begins with the base currency.
+    """
+
+    def _check_complete(self) -> None:
+        is_untouched = self.unit_price.data is None and self.currency.data == current_organisation().base_currency
+        if not is_untouched:
+            super()._check_complete()
+
+
 class NewServiceForm(ServiceForm):
     """Details of a new service; `id` prevents a second service on a double click."""
 
+    prices = PricesField(FormField(NewPriceForm), "Prices")
     id = NewIdField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_submitted():
+            self.prices[0].form.currency.data = current_organisation().base_currency
 
 
 class EditServiceForm(ServiceForm, EditForm):

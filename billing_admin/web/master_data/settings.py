@@ -31,7 +31,8 @@ from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.queries.messages.texts import texts_in_use
-from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
+from billing_admin.web.frame.currencies import currency_choices
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
@@ -125,7 +126,7 @@ class NumbersForm(SectionForm):
     number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
     date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
     time_zone = SelectField("Time zone")
-    base_currency = SelectField("Base currency", choices=CURRENCIES)
+    base_currency = SelectField("Base currency", choices=currency_choices)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

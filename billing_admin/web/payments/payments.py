@@ -14,7 +14,6 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_day, format_money
 from billing_admin.domain.lifecycle import balance
-from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.payments import PaymentSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.payments import payments as operations
@@ -23,6 +22,7 @@ from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.queries.payments import payments as queries
 from billing_admin.queries.payments.refunds import refunds_of_payments
+from billing_admin.web.frame.currencies import currency_codes
 from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -196,7 +196,7 @@ def choose_customer(title: str, hint: str, typed: str = "", problem: str = "") -
         has_customers=has_customers(db.session()),
         typed=typed,
         problem=problem,
-        currencies=sorted(MINOR_DIGITS),
+        currencies=currency_codes(),
     )
     return page, 422 if problem else 200
 

@@ -45,7 +45,8 @@ from billing_admin.operations.master_data import (
 )
 from billing_admin.queries.master_data import organisation as queries
 from billing_admin.queries.master_data.setup import setup
-from billing_admin.web.frame.editing import CURRENCIES, EditForm, save
+from billing_admin.web.frame.currencies import currency_choices
+from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import (
     AmountField,
     ExactField,
@@ -146,7 +147,7 @@ class OrganisationStepForm(EditForm):
     city = TextField("City", max_length=MAX_CITY_LENGTH, blank_message="Enter the city.")
     tax_id = TextField("VAT ID")
     tax_number = TextField("Tax number")
-    base_currency = SelectField("Currency", choices=CURRENCIES)
+    base_currency = SelectField("Currency", choices=currency_choices)
     time_zone = SelectField("Time zone")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -240,7 +241,7 @@ class BankAccountStepForm(Form):
     holder = TextField(
         "Account holder", max_length=MAX_HOLDER_LENGTH, blank_message="Enter the name in which the account is held."
     )
-    currency = SelectField("Currency", choices=CURRENCIES)
+    currency = SelectField("Currency", choices=currency_choices)
     iban = IbanField("IBAN")
     account_number = TextField("Account number")
     bic = TextField("BIC")
@@ -299,7 +300,7 @@ class CustomerStepForm(Form):
     postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
     city = TextField("City", max_length=MAX_CITY_LENGTH)
     country = SelectField("Country", choices=country_choices, default="")
-    currency = SelectField("Currency", choices=CURRENCIES)
+    currency = SelectField("Currency", choices=currency_choices)
     tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
     tax_id = TextField("Tax ID")
     id = NewIdField()
