@@ -19,6 +19,7 @@ from billing_admin.http.rate_limits import init_rate_limits
 SUBJECTS: Final = (
     "health",
     "charges",
+    "selected_charges",
     "recurring_charges",
     "customers",
     "contacts",

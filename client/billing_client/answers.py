@@ -69,6 +69,29 @@ class PostedBatch:
 
 
 @dataclass(frozen=True)
+class StatusSum:
+    """Count and exact sum of charges of one status and currency."""
+
+    status: str
+    currency: str
+    charges: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class ChargesChanged:
+    """The charges that were held, released or cancelled, or would be by a dry run.
+
+    `left_out` are charges whose status does not allow it, or that have the new status already.
+    """
+
+    changed: int
+    totals: tuple[StatusSum, ...]
+    left_out: tuple[StatusSum, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
 class Totals:
     """The numbers of new charges, repeated charges and likely duplicates of a call."""
 
@@ -725,6 +748,7 @@ class Preview(RunFigures):
     excluded: tuple[RunAccount, ...] = ()
     reviews: tuple[Review, ...] = ()
     usually_billed: tuple[UsuallyBilled, ...] = ()
+    selected_charges: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -742,6 +766,7 @@ class BillingRun(RunFigures):
     finished_at: Optional[datetime] = None
     purchase_order: str = ""
     excluded: tuple[RunAccount, ...] = ()
+    selected_charges: Optional[int] = None
     replayed: bool = False
 
 

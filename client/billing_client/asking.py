@@ -140,6 +140,36 @@ class RecurringChanges(TypedDict, total=False):
     purchase_order: str
 
 
+class ChosenCharges(TypedDict, total=False):
+    """Filters of the charges to hold, release or cancel.
+
+    `from_` and `to` are days on which charges were incurred, both included.
+    """
+
+    customer: str
+    service: str
+    status: Literal["pending", "held"]
+    currency: str
+    from_: Day
+    to: Day
+
+
+class _ChargesChangeNeeds(TypedDict):
+    reason: str
+
+
+class ChargesChange(_ChargesChangeNeeds, total=False):
+    """The charges to hold, release or cancel: their ids or a filter, and the reason.
+
+    With `dry_run` nothing changes. A filter needs the `digest` of a dry run as `confirmed`.
+    """
+
+    charges: Sequence[Key]
+    filter: ChosenCharges
+    dry_run: bool
+    confirmed: str
+
+
 class RecurringFilter(TypedDict, total=False):
     """Filters of recurring charges."""
 
@@ -468,6 +498,7 @@ class RunScope(_RunNeeds, total=False):
     """The charges to bill: by last day, customers and currency.
 
     They were incurred on or before `through`. The accounts in `exclude` are left out.
+    They were incurred on or before `through`. `charges` are the only ones to bill.
     """
 
     customers: Sequence[str]
@@ -485,6 +516,7 @@ class RunPreview(RunScope, total=False):
     """
 
     change_percent: int
+    charges: Sequence[Key]
 
 
 class NewRun(RunScope, total=False):

@@ -174,6 +174,11 @@ def _charges(api: Recorder) -> None:
     api.post(f"/charges/{id_of('a', 2)}/hold", {"reason": "The meter is being looked at"})
     api.post(f"/charges/{id_of('a', 2)}/release", {"reason": "The meter was right"})
     api.post(f"/charges/{id_of('a', 3)}/cancel", {"reason": "Metered twice"})
+    held = {"charges": [id_of("a", 5), id_of("a", 6)], "reason": "The meter is being looked at"}
+    api.post("/charges/hold", held)
+    api.post("/charges/release", held | {"reason": "The meter was right"})
+    late = {"filter": {"customer": "ACME", "from": "2026-11-07"}, "reason": "Not agreed", "dry_run": True}
+    api.post("/charges/cancel", late)
     api.twice(
         f"/charges/{id_of('a', 4)}/correct", {"id": id_of("a", 10), "reason": "60 hours, not 58", "quantity": "60"}
     )

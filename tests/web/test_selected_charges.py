@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.background.runner import run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain import selections as rules
 from billing_admin.domain.access import SYSTEM
@@ -157,6 +158,24 @@ def test_a_selection_is_a_filter_of_the_list(browser: FlaskClient, acme: Custome
     assert "2 charges in USD 3.002 USD" in selected
     exported = send(browser, "/charges/select/export", id=ids[1:])
     assert "5.002" in words(browser.get(exported.location))
+
+
+def test_selected_charges_are_billed_by_a_run_of_their_own(
+    app: Flask, browser: FlaskClient, acme: Customer, session: Session
+) -> None:
+    ids = three(acme)
+    at = send(browser, "/unbilled/bill?through=2026-03-31", id=ids[1:]).location
+    page = browser.get(at)
+    assert "This run bills 2 selected charges only." in words(page)
+    assert "Issue 1 invoice, 5.00 USD" in words(page)
+    assert "This run bills 2 selected charges only." in words(browser.get(link(page, "Go back")))
+    assert "Issue 1 invoice, 6.00 USD" in words(browser.get(link(page, "bill all charges")))
+    confirmed = send(browser, at, id=hidden(page, "id"), digest=hidden(page, "digest"))
+    assert confirmed.status_code == 303
+    run_jobs(app)
+    assert statuses(session) == ["pending", "billed", "billed"]
+    assert "2 selected charges" in words(browser.get(confirmed.location))
+    assert browser.get(f"/billing-runs/preview?through=2026-03-31&selection={uuid4()}").status_code == 404
 
 
 def test_nothing_ticked_or_too_much_says_so(

@@ -31,6 +31,7 @@ from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_review import DEFAULT_CHANGE_PERCENT, FLAGS, MAX_CHANGE_PERCENT, ReviewedDocument
 from billing_admin.domain.money import Money
+from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.queries.billing.preview import LeftOut, Preview
@@ -54,7 +55,8 @@ class RunIn(Body):
 
     `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since. `purchase_order` is for
     invoices whose charges and customer have none. The accounts in `exclude` are left out. A preview flags documents whose
-    amount differs by more than `change_percent` from the account's last invoices.
+    amount differs by more than `change_percent` from the account's last invoices. `charges` are the only ones to bill; no
+    recurring charge is posted then.
     """
 
     id: Key = OMITTED
@@ -69,6 +71,7 @@ class RunIn(Body):
     purchase_order: ShortText = OMITTED
     exclude: Annotated[list[AccountIn], Field(max_length=operations.MAX_EXCLUDED)] = OMITTED
     change_percent: Annotated[int, Field(ge=1, le=MAX_CHANGE_PERCENT)] = DEFAULT_CHANGE_PERCENT
+    charges: Annotated[list[Key], Field(min_length=1, max_length=MAX_SELECTED)] = OMITTED
 
     def spec(self) -> RunSpec:
         """Return the request as a spec."""
@@ -82,6 +85,7 @@ class RunIn(Body):
             id=self.id,
             purchase_order=self.purchase_order,
             exclude=tuple((account.customer, account.currency) for account in self.exclude or ()),
+            charges=tuple(self.charges) if "charges" in self.model_fields_set else None,
         )
 
 
@@ -222,6 +226,7 @@ class RunOut(ResponseModel):
     excluded: list[AccountOut] = Field(default_factory=list)
     reviews: list[ReviewOut] | None = None
     usually_billed: list[UsuallyBilledOut] | None = None
+    selected_charges: int | None = None
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -265,6 +270,7 @@ def _out(report: RunReport) -> RunOut:
         finished_at=run.finished_at,
         purchase_order=run.purchase_order,
         excluded=_accounts(report.excluded),
+        selected_charges=run.selected_charges,
     )
 
 
@@ -329,6 +335,7 @@ def _preview(session: Session, spec: RunSpec, change_percent: int, actor: Actor,
             )
             for row in checked.missing
         ],
+        selected_charges=None if spec.charges is None else len(set(spec.charges)),
         possible_duplicates=[
             PossibleDuplicatesOut(
                 customer=row.reference, currency=row.currency, charges=len(row.ids), amount=row.amount, ids=row.ids

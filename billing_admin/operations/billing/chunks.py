@@ -4,15 +4,16 @@ The steps are: claim and lock the accounts, load, plan, store.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import Update, case, delete, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.bulk import UpdateMany, insert_many
+from billing_admin.db.bulk import UpdateMany, ValuesByColumn, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
@@ -26,7 +27,7 @@ from billing_admin.domain.billing_runs import (
 )
 from billing_admin.domain.charges import AccountKey, duplicate_window_start
 from billing_admin.domain.document_hash import DocumentRows, Row
-from billing_admin.domain.money import EXACT
+from billing_admin.domain.money import EXACT, ZERO
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
@@ -41,9 +42,10 @@ from billing_admin.operations.invoices.invoices import copied_fields, issue_deta
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
-from billing_admin.queries.billing.preview import BillingScope, load_billing_data
+from billing_admin.queries.billing.preview import BillingScope, load_billing_data, unbilled_sums
 from billing_admin.queries.billing.runs import excluded_accounts
 from billing_admin.queries.invoices.readiness import PartyData
+from billing_admin.queries.selections import selected_row_ids
 
 CHUNK = 500  # accounts
 
@@ -64,18 +66,27 @@ def update_items(*names: str) -> UpdateMany:
 
 
 _update_outcomes = update_items("state", "reason", "charges", "amount", "invoice_id")
-_update_accounts = UpdateMany(
-    [_ACCOUNT[name] for name in ("customer_id", "currency", "pending_charges", "pending_amount", "billed_through")],
-    lambda values: (
+_PENDING_TOTALS = ("customer_id", "currency", "pending_charges", "pending_amount")
+
+
+def _take_off_pending(values: ValuesByColumn) -> Update:
+    return (
         update(Account)
         .where(_ACCOUNT.customer_id == values["customer_id"], _ACCOUNT.currency == values["currency"])
         .values(
             pending_charges=_ACCOUNT.pending_charges + values["pending_charges"],
             pending_amount=exact_add(_ACCOUNT.pending_amount, values["pending_amount"]),
-            billed_through=case(
-                (_ACCOUNT.billed_through > values["billed_through"], _ACCOUNT.billed_through),
-                else_=values["billed_through"],
-            ),
+        )
+    )
+
+
+_update_pending = UpdateMany([_ACCOUNT[name] for name in _PENDING_TOTALS], _take_off_pending)
+_update_accounts = UpdateMany(
+    [_ACCOUNT[name] for name in (*_PENDING_TOTALS, "billed_through")],
+    lambda values: _take_off_pending(values).values(
+        billed_through=case(
+            (_ACCOUNT.billed_through > values["billed_through"], _ACCOUNT.billed_through),
+            else_=values["billed_through"],
         )
     ),
 )
@@ -91,20 +102,22 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     if not items:
         return 0
     accounts = _lock_accounts(session, items)
-    customer_ids = {customer_id for customer_id, _ in accounts}
     scope = BillingScope(
         run.through,
-        customer_ids,
+        {customer_id for customer_id, _ in accounts},
         run.currency,
+        None if run.selected_charges is None else selected_row_ids(session, run.id),
         purchase_order=run.purchase_order,
         issue_date=run.issue_date if run.issue else None,
         excluded=excluded_accounts(run),
     )
+    if scope.charge_ids is not None:
+        accounts = _count_selected(session, scope, accounts)
     if run.issue:
         lock_organisation(session)  # documents are frozen with the data that they are planned with
     data, parties = load_billing_data(session, scope)
     plan = plan_chunk(accounts, data, confirmed=run.confirmed is not None)
-    _store(session, run, accounts, plan, parties, actor, now)
+    _store(session, run, scope, accounts, plan, parties, actor, now)
     return len(items)
 
 
@@ -129,9 +142,25 @@ def _lock_accounts(session: Session, items: Sequence[Any]) -> dict[AccountKey, W
     return accounts
 
 
+def _count_selected(
+    session: Session, scope: BillingScope, accounts: Mapping[AccountKey, WaitingAccount]
+) -> dict[AccountKey, WaitingAccount]:
+    """Return locked accounts with the totals of the selected charges of a run."""
+    pending = {
+        (row.customer_id, row.currency): (row.charges, row.amount)
+        for row in session.execute(unbilled_sums(scope))
+        if row.status == "pending"
+    }
+    return {
+        key: WaitingAccount(account.position, account.expected, *pending.get(key, (0, ZERO)))
+        for key, account in accounts.items()
+    }
+
+
 def _store(
     session: Session,
     run: BillingRun,
+    scope: BillingScope,
     accounts: Mapping[AccountKey, WaitingAccount],
     plan: ChunkPlan,
     parties: PartyData,
@@ -149,9 +178,9 @@ def _store(
         _outcome(run, item.key, "left_out", item.charges, item.amount, reason=item.reason) for item in plan.left_out
     ]
     _update_outcomes(session, billed + left_out)
-    _update_accounts(session, [_account_update(run, item) for item in plan.billed])
+    _store_totals(session, run, plan.billed)
     if documents:
-        _store_documents(session, run, plan.billed, documents, parties, now)
+        _store_documents(session, run, scope, plan.billed, documents, parties, now)
         details = {"invoices": len(documents), "charges": billed_charges(plan.billed)}
         record(session, actor, now, "billing_run.billed", "billing_run", run.id, details)
         if run.issue:
@@ -198,20 +227,32 @@ def _outcome(
     }
 
 
-def _account_update(run: BillingRun, item: BilledItem) -> Row:
-    customer_id, currency = item.prepared.key
-    return {
-        "customer_id": customer_id,
-        "currency": currency,
-        "pending_charges": -item.charges,
-        "pending_amount": EXACT.minus(item.amount),
-        "billed_through": run.through,
-    }
+def _store_totals(session: Session, run: BillingRun, billed: Sequence[BilledItem]) -> None:
+    """Take the billed charges off the accounts' totals.
+
+    The accounts are billed through the run's last day, unless the run was limited to some of their charges: charges of
+    these days that are posted later are then not late.
+    """
+    rows = [
+        {
+            "customer_id": customer_id,
+            "currency": currency,
+            "pending_charges": -item.charges,
+            "pending_amount": EXACT.minus(item.amount),
+        }
+        for item in billed
+        for customer_id, currency in (item.prepared.key,)
+    ]
+    if run.selected_charges is None:
+        _update_accounts(session, [row | {"billed_through": run.through} for row in rows])
+    else:
+        _update_pending(session, rows)
 
 
 def _store_documents(
     session: Session,
     run: BillingRun,
+    scope: BillingScope,
     billed: Sequence[BilledItem],
     documents: Sequence[DocumentRows],
     parties: PartyData,
@@ -223,7 +264,7 @@ def _store_documents(
     are therefore stored last.
     """
     prepared = [item.prepared for item in billed]
-    scope = BillingScope(run.through, {document.customer_id for document in prepared}, run.currency)
+    scope = replace(scope, customer_ids={document.customer_id for document in prepared})
     if defer_invoice_checks(session):
         store_lines_and_taxes(session, documents)
         claim_charges(session, scope, prepared, documents, duplicate_window_start(now))

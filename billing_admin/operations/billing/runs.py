@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, null, select, union_all, update
+from sqlalchemy import ColumnElement, Select, case, func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -25,6 +25,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.domain.periods import refuse_future
+from billing_admin.domain.selections import check_selected
 from billing_admin.domain.text import check_text, refuse_unprintable
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import record, seal_all_events
@@ -35,6 +36,7 @@ from billing_admin.operations.invoices.invoice_rows import build_draft
 from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
+from billing_admin.operations.selections import store_charges_of_run
 from billing_admin.queries.billing.preview import (
     BillingScope,
     Preview,
@@ -42,9 +44,15 @@ from billing_admin.queries.billing.preview import (
     due_charges,
     load_billing_data,
     preview,
+    unbilled_sums,
 )
-from billing_admin.queries.charges.recurring_charges import due_recurring_charge_ids, recurring_charges_by_id
+from billing_admin.queries.charges.recurring_charges import (
+    due_recurring_charge_ids,
+    existing_charge_ids,
+    recurring_charges_by_id,
+)
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
+from billing_admin.queries.selections import selected_row_ids
 
 JOB_KIND = "billing_run"
 MAX_EXCLUDED = 100  # the URL of a preview names them
@@ -58,7 +66,7 @@ class RunSpec:
 
     `confirmed` is the digest of the preview that was shown; a different preview refuses the run. `purchase_order` is for
     invoices whose charges and customer have none. `exclude` names accounts that the run leaves out, each by customer and
-    currency.
+    currency. `charges` are the only ones to bill; no recurring charge is posted then.
     """
 
     through: date
@@ -70,6 +78,7 @@ class RunSpec:
     id: UUID | None = None
     purchase_order: str | None = None
     exclude: tuple[tuple[str, str], ...] = ()
+    charges: tuple[UUID, ...] | None = None
 
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
@@ -90,6 +99,7 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
         purchase_order=spec.purchase_order or "",
         issue_date=issue_date if spec.issue else None,
         excluded=_excluded(session, spec),
+        charge_ids=_checked_charges(session, spec),
     )
     if spec.customers is None:
         return scope
@@ -119,6 +129,18 @@ def _excluded(session: Session, spec: RunSpec) -> frozenset[AccountKey]:
         (_customer_id(session, name, "exclude", index, "customer"), currency)
         for index, (name, currency) in enumerate(spec.exclude)
     )
+
+
+def _checked_charges(session: Session, spec: RunSpec) -> frozenset[UUID] | None:
+    if spec.charges is None:
+        return None
+    ids = frozenset(spec.charges)
+    check_selected(len(ids), "charges")
+    existing = existing_charge_ids(session, list(ids))
+    for index, id in enumerate(spec.charges):
+        if id not in existing:
+            raise Invalid("unknown_charge", f"There is no charge {id}.", "charges", index)
+    return ids
 
 
 def preview_run(roll_back: Transact, session: Session, spec: RunSpec, actor: Actor, now: datetime) -> Preview:
@@ -194,8 +216,10 @@ def _make_document(session: Session, scope: BillingScope, now: datetime) -> Prev
 def _due_ids(session: Session, scope: BillingScope, now: datetime) -> list[UUID]:
     """Return the recurring charges that a run posts.
 
-    They are due on its last day, and not after today.
+    They are due on its last day, and not after today. A run that is limited to some charges posts none.
     """
+    if scope.charge_ids is not None:
+        return []
     return due_recurring_charge_ids(session, _last_due_day(session, scope, now), scope.customer_ids, scope.currency)
 
 
@@ -248,9 +272,12 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         finished_at=None,
         purchase_order=spec.purchase_order or "",
         excluded=_stored_exclusions(scope.excluded),
+        selected_charges=None if scope.charge_ids is None else len(scope.charge_ids),
     )
     session.add(run)
     session.flush()
+    if scope.charge_ids is not None:
+        store_charges_of_run(session, run.id, scope.charge_ids, actor, now)
     _post_due_charges(session, scope, actor, now)
     _insert_items(session, run.id, scope)
     if spec.confirmed is not None:
@@ -317,6 +344,8 @@ def _check_same(session: Session, run: BillingRun, spec: RunSpec) -> None:
         requested["exclude"] = _stored_exclusions(_excluded(session, spec))
     stored = {name: getattr(run, "excluded" if name == "exclude" else name) for name in requested}
     differs = [name for name, value in requested.items() if value is not None and value != stored[name]]
+    if spec.charges is not None and sorted(set(spec.charges)) != selected_row_ids(session, run.id):
+        differs.append("charges")
     refuse_differences(f"Billing run {run.id}", differs, "id")
 
 
@@ -341,6 +370,10 @@ def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:
     charges. The chunk compares them with the cut-off day.
     """
     run = literal(run_id, BillingRunItem.run_id.type)
+    names = ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"]
+    if scope.charge_ids is not None:
+        session.execute(insert(BillingRunItem).from_select(names, _items_of_selected_charges(run, scope)))
+        return
     position = func.row_number().over(order_by=(Customer.reference, Account.currency))
     pending: list[Any] = [literal("due"), literal("waiting"), Account.pending_charges, Account.pending_amount, null()]
     held: list[Any] = [literal("held"), literal("left_out"), Account.held_charges, Account.held_amount, literal(HELD)]
@@ -352,8 +385,27 @@ def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:
             for part, state, charges, amount, reason in (pending, held)
         )
     )
-    names = ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"]
     session.execute(insert(BillingRunItem).from_select(names, listed))
+
+
+def _items_of_selected_charges(run: ColumnElement[UUID], scope: BillingScope) -> Select[Any]:
+    """Select the items of a run that is limited to some charges.
+
+    They hold these charges alone.
+    """
+    sums = unbilled_sums(scope).subquery()
+    is_held = sums.c.status == "held"
+    return select(
+        run,
+        sums.c.customer_id,
+        sums.c.currency,
+        case((is_held, literal("held")), else_=literal("due")),
+        case((is_held, literal("left_out")), else_=literal("waiting")),
+        sums.c.charges,
+        sums.c.amount,
+        case((is_held, literal(HELD))),
+        func.row_number().over(order_by=(Customer.reference, sums.c.currency)),
+    ).join(Customer, Customer.id == sums.c.customer_id)
 
 
 def _set_expected_documents(session: Session, run_id: UUID, scope: BillingScope, confirmed: str) -> None:

@@ -111,20 +111,21 @@ def plan_selected(session: Session, act: str, ids: Sequence[UUID]) -> ActPlan:
 
 
 def change_selected(
-    session: Session, act: str, ids: Sequence[UUID], reason: str, confirmed: str, actor: Actor, now: datetime
+    session: Session, act: str, ids: Sequence[UUID], reason: str, confirmed: str | None, actor: Actor, now: datetime
 ) -> ActPlan:
     """Change the selected charges whose status allows it.
 
     Returns which charges were changed and left out.
 
-    `confirmed` is the digest of the plan that a person or a script has seen. A repeated request finds no charge to change.
+    `confirmed` is the digest of the plan that a person or a script has seen, None if a script did not ask for it. A
+    repeated request finds no charge to change.
 
     Raises:
         Conflict: The charges have changed since, so that the act would change others.
     """
     lock_accounts_of_charges(session, ids)
     plan = plan_selected(session, act, ids)
-    if plan.ids and plan.digest() != confirmed:
+    if plan.ids and confirmed is not None and plan.digest() != confirmed:
         raise Conflict("selection_changed", SELECTION_CHANGED, "confirmed")
     _ACTS[act](session, plan.ids, reason, actor, now)
     return plan

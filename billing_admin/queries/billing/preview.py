@@ -174,6 +174,16 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     return Preview(documents, left_out, digest, _likely_duplicates(session, scope, documents))
 
 
+def unbilled_sums(scope: BillingScope) -> Select[Any]:
+    """Select count and exact sum of unbilled charges, by account and status."""
+    by: tuple[Any, ...] = (Charge.customer_id, Charge.currency, Charge.status)
+    return (
+        select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
+        .where(*scope.charge_conditions())
+        .group_by(*by)
+    )
+
+
 def due_charges(session: Session, charge_ids: Collection[UUID]) -> list[DueCharge]:
     """Return charges that recurring charges posted, by customer and day."""
     schedules = schedules_by_charge(session, charge_ids)

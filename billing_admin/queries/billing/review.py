@@ -78,7 +78,8 @@ def review(session: Session, scope: BillingScope, preview: Preview, threshold: i
         )
         for prepared in preview.documents
     ]
-    return Review(documents, _missing_accounts(session, scope, preview))
+    is_limited = scope.charge_ids is not None  # then no other account is expected
+    return Review(documents, [] if is_limited else _missing_accounts(session, scope, preview))
 
 
 def account_histories(

@@ -49,6 +49,8 @@ from billing_admin.queries.billing.review import account_histories, review
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.documents import unsent_ids
+from billing_admin.queries.selections import selected_row_ids
+from billing_admin.web.charges.selected import SELECTION_GONE
 from billing_admin.web.frame.customer_field import CustomersField
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -58,6 +60,7 @@ from billing_admin.web.frame.list_params import (
     currency_param,
     day_param,
     has_permission,
+    id_param,
     load_page,
     name_params,
     strict_day_param,
@@ -123,7 +126,11 @@ def new() -> ResponseReturnValue:
             add_errors(form, error)
         else:
             return redirect(url_for("billing_runs.preview", **_url_params(spec)), 303)
-    return render_form("billing_runs/form.html", form)
+    return _render_form(form)
+
+
+def _render_form(form: RunForm) -> ResponseReturnValue:
+    return render_form("billing_runs/form.html", form, selected=_count_selected(), selection=id_param("selection"))
 
 
 def _filled_form(**options: Any) -> RunForm:
@@ -150,7 +157,27 @@ def _spec_from_form(form: RunForm) -> RunSpec:
         issue=form.make.data == "issue",
         issue_date=form.issue_date.data or today(),
         purchase_order=form.purchase_order.data or None,
+        charges=_selected_charges(),
     )
+
+
+def _selected_charges() -> tuple[UUID, ...] | None:
+    """Return the selected charges that the URL names, or None for all.
+
+    Raises:
+        NotFound: There is no such selection, or it was deleted.
+    """
+    selection_id = id_param("selection")
+    if selection_id is None:
+        return None
+    ids = tuple(selected_row_ids(db.session(), selection_id))
+    if not ids:
+        raise NotFound("unknown_selection", SELECTION_GONE)
+    return ids
+
+
+def _count_selected() -> int:
+    return len(_selected_charges() or ())
 
 
 def _references(form: RunForm) -> tuple[str, ...]:
@@ -169,6 +196,7 @@ def _url_params(spec: RunSpec) -> dict[str, Any]:
         "issue_date": spec.issue_date.isoformat() if spec.issue_date else None,
         "purchase_order": spec.purchase_order,
         "exclude": [f"{name}:{currency}" for name, currency in spec.exclude],
+        "selection": id_param("selection"),
     }
 
 
@@ -210,6 +238,7 @@ def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec
         id=id,
         purchase_order=text_param("purchase_order") or None,
         exclude=_excluded_params(),
+        charges=_selected_charges(),
     )
 
 
@@ -380,7 +409,7 @@ def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> Respo
 def _choose_again(error: DomainError) -> ResponseReturnValue:
     form = _filled_form(formdata=None)
     add_errors(form, error)
-    return render_form("billing_runs/form.html", form)
+    return _render_form(form)
 
 
 def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
@@ -426,6 +455,8 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         hold_url=url_for("billing_runs.hold", **_url_params(spec), **view.url_params()),
         exclude_url=url_for("billing_runs.exclude", **_url_params(spec), **view.url_params()),
         held_in_preview=HELD_IN_PREVIEW,
+        all_url=url_for("billing_runs.preview", **_url_params(spec) | {"selection": None}),
+        selection=id_param("selection"),
         may_write=has_permission(WRITE),
         may_hold=has_permission(HOLD),
     )

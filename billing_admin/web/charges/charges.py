@@ -151,7 +151,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-@pages.post("/select/<any(hold, release, cancel, export):act>")
+@pages.post("/select/<any(hold, release, cancel, bill, export):act>")
 def select(act: str) -> ResponseReturnValue:
     """Continue with an act on the selected charges of the list."""
     filters = resolve_customer(read_filters())

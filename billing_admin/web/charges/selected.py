@@ -5,7 +5,7 @@ The selection may have been made on any list of charges. It is stored first, so 
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,11 +29,12 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import id_param
 from billing_admin.web.frame.local_urls import safe_local_url
-from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-EXPORT = "export"
-CHARGE_ACTS = ("hold", "release", "cancel", EXPORT)
+BILL, EXPORT = "bill", "export"
+CHARGE_ACTS = ("hold", "release", "cancel", BILL, EXPORT)
+SELECTION_GONE = "This selection does not exist any more. Select the charges again."
 
 pages = page_blueprint("selected_charges", __name__, "/charges/selected", write=WRITE)
 
@@ -72,16 +73,19 @@ class ConfirmForm(Form):
 LoadIds = Callable[[Session], Collection[UUID]]
 
 
-def start_act(act: str, load_ids: LoadIds, back: str) -> ResponseReturnValue:
+def start_act(act: str, load_ids: LoadIds, back: str, through: date | None = None) -> ResponseReturnValue:
     """Store the selected charges, and continue with an act on them.
 
-    `back` is the page of the list.
+    `back` is the page of the list. `through` is the last day to bill, by default today.
     """
     try:
         selection_id = transaction(_store, load_ids, actor(), now())
     except Invalid as error:
         flash(error.message, "warning")
         return redirect(back, 303)
+    if act == BILL:
+        day = (through or today()).isoformat()
+        return redirect(url_for("billing_runs.preview", through=day, selection=selection_id), 303)
     if act == EXPORT:
         return redirect(url_for("exports.charge_files", selection=selection_id), 303)
     return redirect(url_for("selected_charges.change", act=act, selection=selection_id, back=back), 303)
@@ -135,7 +139,7 @@ def _selected_ids() -> list[UUID]:
     selection_id = id_param("selection")
     ids = selected_row_ids(db.session(), selection_id) if selection_id else []
     if not ids:
-        raise NotFound("unknown_selection", "This selection does not exist any more. Select the charges again.")
+        raise NotFound("unknown_selection", SELECTION_GONE)
     return ids
 
 

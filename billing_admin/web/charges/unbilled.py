@@ -243,7 +243,7 @@ def _account_filters(customer_id: UUID, currency: str) -> UnbilledFilter:
     return read_filters(customer_id, currency)
 
 
-@pages.post("/<any(hold, release, cancel, export):act>")
+@pages.post("/<any(hold, release, cancel, bill, export):act>")
 def select(act: str) -> ResponseReturnValue:
     """Continue with an act on the selected charges and accounts of the list."""
     filters, is_by_customer = read_filters(), choice_param("list", ("accounts", "charges")) == "accounts"
@@ -251,15 +251,16 @@ def select(act: str) -> ResponseReturnValue:
         act,
         lambda session: _selected_charge_ids(session, filters),
         filtered_url("unbilled.index" if is_by_customer else "unbilled.charges", list=None),
+        filters.through,
     )
 
 
-@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel, export):act>")
+@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel, bill, export):act>")
 def change_status(customer_id: UUID, currency: str, act: str) -> ResponseReturnValue:
     """Continue with an act on the selected charges of one account."""
     filters = _account_filters(customer_id, currency)
     back = filtered_url("unbilled.show", customer_id=customer_id, currency=currency)
-    return start_act(act, lambda session: _selected_charge_ids(session, filters), back)
+    return start_act(act, lambda session: _selected_charge_ids(session, filters), back, filters.through)
 
 
 def _selected_charge_ids(session: Session, filters: UnbilledFilter) -> list[UUID]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, cast
 
 from billing_client import calls
-from billing_client.answers import Charge, Download, FileTotals, PostedBatch, Totals
-from billing_client.asking import ChargeChanges, ChargeFilter, Key, NewCharge
+from billing_client.answers import Charge, ChargesChanged, Download, FileTotals, PostedBatch, Totals
+from billing_client.asking import ChargeChanges, ChargeFilter, ChargesChange, Key, NewCharge
 from billing_client.errors import BillingError, Conflict, FailedBatch, Invalid, Refused
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
@@ -87,6 +87,24 @@ class Charges(Resource):
     def release(self, id: Key, reason: str) -> Charge:
         """Release a held charge: it is pending again."""
         return self.ask(Charge, calls.CHARGE_RELEASE, id, body={"reason": reason})
+
+    def cancel_many(self, **change: Unpack[ChargesChange]) -> ChargesChanged:
+        """Cancel up to 10,000 charges that are not billed, all or nothing."""
+        return self._change(calls.CHARGES_CANCEL, change)
+
+    def hold_many(self, **change: Unpack[ChargesChange]) -> ChargesChanged:
+        """Hold up to 10,000 pending charges, all or nothing."""
+        return self._change(calls.CHARGES_HOLD, change)
+
+    def release_many(self, **change: Unpack[ChargesChange]) -> ChargesChanged:
+        """Release up to 10,000 held charges, all or nothing."""
+        return self._change(calls.CHARGES_RELEASE, change)
+
+    def _change(self, call: calls.Call, change: ChargesChange) -> ChargesChanged:
+        body = dict(change)
+        if "filter" in change:
+            body["filter"] = {name.rstrip("_"): value for name, value in change["filter"].items()}
+        return self.ask(ChargesChanged, call, body=body)
 
     def keep(self, id: Key, reason: str = "") -> Charge:
         """Keep a likely duplicate as a separate charge."""
