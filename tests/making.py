@@ -6,7 +6,7 @@ Each function opens its own `transaction` in the test's application context, so 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Unpack
+from typing import Any, Unpack
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,13 +19,14 @@ from billing_admin.domain.bank_accounts import BankAccountFields
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.master_data import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.opening_balances import OpeningSpec
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.models import BankAccount, Customer, Invoice, Organisation, Service, TaxRate
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.charges.posting import PostingResult
-from billing_admin.operations.invoices import credit_notes, voids
+from billing_admin.operations.invoices import credit_notes, opening_balances, voids
 from billing_admin.operations.master_data import bank_accounts, customers, organisation, services, tax_rates
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
@@ -204,3 +205,14 @@ def _parts(allocate: Mapping[str, str]) -> tuple[AllocationSpec, ...]:
 def pay(spec: PaymentSpec, now: datetime = NOW) -> UUID:
     """Record a payment; returns its id."""
     return transaction(payments.record, spec, SYSTEM, now).id
+
+
+def make_opening(customer: Customer | str, number: str, amount: str, *, now: datetime = NOW, **fields: Any) -> UUID:
+    """An open invoice of an earlier system, or a credit below zero: of 10 March 2026, open on 31 March."""
+    given: dict[str, Any] = {"original_date": date(2026, 3, 10), "opened_on": MARCH_END} | fields
+    amounts = {
+        name: exact_decimal(value) for name, value in given.items() if isinstance(value, str) and "original_t" in name
+    }
+    reference = customer if isinstance(customer, str) else customer.reference
+    spec = OpeningSpec(reference, number, open_amount=exact_decimal(amount), **given | amounts)
+    return transaction(opening_balances.record, spec, SYSTEM, now).id

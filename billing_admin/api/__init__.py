@@ -39,6 +39,7 @@ SUBJECTS: Final = (
     "billing_runs",
     "payments",
     "refunds",
+    "opening_balances",
     "receivables",
     "messages",
     "reminders",

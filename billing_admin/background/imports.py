@@ -45,7 +45,16 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 # Rows in a transaction. A thousand charges take one query; rows of the other kinds take several each.
-CHUNK_ROWS: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
+CHUNK_ROWS: Final = {
+    "charges": 1_000,
+    "payments": 100,
+    "customers": 100,
+    "services": 100,
+    "contacts": 100,
+    "opening-balances": 100,
+}
+# Fields that name a row of these kinds, besides ids and references.
+_KEY_FIELDS: Final = {"contacts": ("email",), "opening-balances": ("key", "id", "number")}
 BLOCK_BYTES = 1 << 16
 # Further errors of rows with an error are found for the first ones only: each needs transactions of its own.
 MAX_EXAMINED_ROWS = 10_000
@@ -229,7 +238,8 @@ def _further_problems(reader: RowReader, request: RowRequest, actor: Actor) -> I
 
 
 def _repeated_key_error(reader: RowReader, request: RowRequest, line: int) -> RowError:
-    name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
+    names = (*_KEY_FIELDS.get(reader.kind, ()), "reference", "code", "key", "id")
+    name = next(name for name in names if name in reader.plan.columns)
     advice = " Put all rows of a service next to each other." if reader.kind == "services" else ""
     message = f"Line {line} has the same {name}. Remove one of the two rows, or change its {name}.{advice}"
     cell = request.record.cells[reader.plan.columns[name]]

@@ -113,7 +113,9 @@ _SKIP_SIGNS = {"=": "is", "!=": "is_not", "~": "contains"}
     help="Column for a field. Leave COLUMN empty to leave the field out. Repeat the option for more fields. Default:"
     " columns are matched by name.",
 )
-@click.option("--update", is_flag=True, help="Update existing customers and services that differ from the file.")
+@click.option(
+    "--update", is_flag=True, help="Update existing customers, contacts and services that differ from the file."
+)
 @click.option("--settled", is_flag=True, help="Import charges that the file marks as billed, and bill them here.")
 @click.option(
     "--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Payment method for rows without one."
@@ -346,3 +348,5 @@ def _print_tally(kind: str, tally: Tally) -> None:
     )
     for currency, amount in tally.as_data()["sums"].items():
         print_message(f"Total: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")
+    for customer, sums in tally.as_data().get("customers", {}).items():
+        print_message(f"{customer}: {', '.join(f'{amount} {currency}' for currency, amount in sums.items())}.")

@@ -73,6 +73,7 @@ AMOUNTS_BY_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Texts with a currency, `"119.00 EUR"`, or an object of such texts by invoice:
 AMOUNTS_WITH_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
+    "opening_balance.recorded": ("open_amount", "original_total", "original_tax"),
     "payment.allocated": ("allocated",),
     "payment.allocation_withdrawn": ("amount",),
     "payment.recorded": ("amount", "allocated"),

@@ -30,6 +30,7 @@ DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = {
     "cheque": "Assets:Bank",
     "other": "Assets:Bank",
     "write_off": "Expenses:Write-offs",
+    "opening_balance": "Equity:Opening balances",
 }
 REQUIRED_PLACEHOLDERS: Final[Mapping[str, str]] = {"receivable": "{customer}", "customer_credit": "{customer}"}
 ALLOWED_PLACEHOLDERS: Final[Mapping[str, str]] = {**REQUIRED_PLACEHOLDERS, "revenue": "{service}", "tax": "{rate}"}
@@ -124,6 +125,10 @@ class Accounts:
     def tax(self, category: str, percent: Decimal) -> str:
         """Return the account of the tax at a rate."""
         return self.names["tax"].replace("{rate}", account_part(f"{category} {plain_decimal(percent)}"))
+
+    def opening_balance(self) -> str:
+        """Return the account of the balances of an earlier system."""
+        return self.names["opening_balance"]
 
     def money(self, method: str) -> str:
         """Return the account of a payment method or of write-offs."""

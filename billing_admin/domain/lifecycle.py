@@ -6,6 +6,7 @@ from typing import Protocol
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 
 
 class Receivable(Protocol):
@@ -38,7 +39,7 @@ def balance(invoice: Receivable) -> int:
 
     The amount is 0 for drafts, void invoices and credit notes.
     """
-    is_owed = invoice.status == "issued" and invoice.kind == "invoice"
+    is_owed = invoice.status == "issued" and invoice.kind != "credit_note"
     return invoice.total - invoice.paid - invoice.credited if is_owed else 0
 
 
@@ -48,7 +49,7 @@ def payment_status(invoice: Receivable, today: date) -> str | None:
     The status is `paid`, `credited`, `overdue`, `part_paid` or `unpaid`, by balance and due date. Returns
     None for documents that nobody pays: drafts, void invoices and credit notes.
     """
-    if invoice.status != "issued" or invoice.kind != "invoice":
+    if invoice.status != "issued" or invoice.kind == "credit_note":
         return None
     if balance(invoice) <= 0:
         return "credited" if invoice.credited and not invoice.paid else "paid"
@@ -157,11 +158,12 @@ def needs_void(invoice: Row, *, sent: bool = False) -> bool:
         raise Conflict("is_draft", "A draft cannot be voided. Discard it instead.", "status")
     if invoice["paid"] or invoice["credited"]:
         state = "paid" if invoice["paid"] else "credited"
-        message = (
-            f"{invoice['number']} is {state} in part or in full and cannot be voided. Credit the remaining amount."
+        remedy = (
+            "Withdraw its payments first." if invoice["kind"] == OPENING_INVOICE else "Credit the remaining amount."
         )
+        message = f"{invoice['number']} is {state} in part or in full and cannot be voided. {remedy}"
         raise Conflict("has_payments_or_credits", message, "status")
-    if sent:
+    if sent and invoice["kind"] != OPENING_INVOICE:  # only reminders of it were sent
         total = format_money(invoice["total"], invoice["currency"])
         message = (
             f"{invoice['number']} was sent to the customer and cannot be voided. Credit it in full instead: {total}."
@@ -171,7 +173,13 @@ def needs_void(invoice: Row, *, sent: bool = False) -> bool:
 
 
 def check_creditable(invoice: Row) -> None:
-    """Raise Conflict unless the document is an issued invoice."""
+    """Raise Conflict unless the document is an invoice that was issued here."""
+    if invoice["kind"] == OPENING_INVOICE:
+        message = (
+            f"{invoice['number']} was issued by an earlier system and is credited there. Record that credit as an opening"
+            " balance and allocate it, or write the amount off."
+        )
+        raise Conflict("is_opening", message)
     if invoice["kind"] == "credit_note":
         raise Conflict("is_credit_note", f"{invoice['number']} is a credit note and cannot be credited.")
     if invoice["status"] == "void":

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.opening_balances import no_copy
 
 DOCUMENT: Final = "document"
 REMINDER: Final = "reminder"
@@ -176,6 +177,7 @@ class SendingFacts:
     first: FirstMessage | None = None
     currency: str = ""
     total: int = 0
+    is_opening: bool = False
 
 
 # The acts of sending runs, with their labels. The keys are part of the API.
@@ -205,6 +207,8 @@ def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Prob
         return Problem("not_issued", "A draft cannot be sent. Issue it first.", ("invoice",))
     if facts.status == "void":
         return Problem("invoice_void", f"{facts.number} is void, so it is not sent.", ("invoice",))
+    if facts.is_opening:
+        return Problem("is_opening", no_copy(str(facts.number), "copy"), ("invoice",))
     if facts.archived:
         return Problem("customer_archived", archived_problem(facts.customer_name), ("customer",))
     if facts.first is not None:

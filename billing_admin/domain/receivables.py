@@ -10,6 +10,8 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
+from billing_admin.domain.opening_balances import OPENING_CREDIT, OPENING_INVOICE
+
 # The last day after the due date of each bucket but the last, which has no end.
 BUCKET_LIMITS: Final = (0, 30, 60, 90)
 BUCKET_NAMES: Final = ("not_due", "1_30", "31_60", "61_90", "over_90")
@@ -84,6 +86,8 @@ ZERO_POSITION: Final = Position(0, 0, 0, 0, (0,) * len(BUCKET_NAMES))
 
 # The order of the entries of one day on a statement.
 ENTRY_KINDS: Final = (
+    OPENING_INVOICE,
+    OPENING_CREDIT,
     *("invoice", "void", "credit_note", "payment", "reversal", "write_off"),
     *("refund", "refund_reversal"),
 )

@@ -63,6 +63,8 @@ def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: da
         "lines": [_line(line, row) for line in document.lines],
         "taxes": [_tax(tax, row) for tax in sorted(document.taxes, key=lambda tax: (tax["category"], tax["position"]))],
         **base_currency_members(row["details"], row["tax_in_base"]),
+        "original_date": _day(row["original_date"]),
+        **{name: _money_or_none(row[name], row) for name in ("original_total", "original_tax")},
         "sent": related.sent,
         "message_state": related.message_states[-1] if related.message_states else None,
     }
@@ -218,6 +220,10 @@ def _moment(at: datetime | None) -> str | None:
 
 def _money(minor: int, invoice: Row) -> str:
     return str(Money(minor, invoice["currency"]))
+
+
+def _money_or_none(minor: int | None, invoice: Row) -> str | None:
+    return None if minor is None else _money(minor, invoice)
 
 
 def _day(day: date | None) -> str | None:

@@ -129,6 +129,13 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "voided": ("Void invoice", "Stornierte Rechnung", "Facture annulée", "Factura anulada"),
     "received": ("Payment", "Zahlung", "Paiement", "Pago"),
     "reversal": ("Reversed payment", "Rückbuchung", "Paiement annulé", "Pago anulado"),
+    "opening_invoice": (
+        "Opening invoice",
+        "Rechnung (Vortrag)",
+        "Facture reportée",
+        "Factura anterior",
+    ),
+    "opening_credit": ("Opening credit", "Guthaben (Vortrag)", "Crédit reporté", "Saldo a favor anterior"),
     "write_off": ("Write-off", "Ausbuchung", "Abandon de créance", "Baja de saldo"),
     "refund": ("Refund", "Rückzahlung", "Remboursement", "Reembolso"),
     "refund_reversal": ("Refund reversed", "Storno einer Rückzahlung", "Remboursement annulé", "Reembolso anulado"),

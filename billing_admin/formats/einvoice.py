@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.opening_balances import refuse_opening
 from billing_admin.formats.einvoice_terms import CREDIT_NOTE_TYPE, Terms, document_terms
 from billing_admin.models import Invoice
 
@@ -89,8 +90,9 @@ def check_issued(invoice: Invoice) -> None:
     """Check that a document can have an e-invoice.
 
     Raises:
-        NotFound: It is a draft or void.
+        NotFound: It is a draft or void, or an opening invoice.
     """
+    refuse_opening(invoice, "e-invoice", "invoice")
     if invoice.status == "void":
         raise NotFound("no_e_invoice", f"{invoice.number} is void. Void invoices have no e-invoice.", "invoice")
     if invoice.status == "draft":

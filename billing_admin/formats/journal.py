@@ -17,6 +17,7 @@ from billing_admin.config import VERSION
 from billing_admin.domain.imports.cells import FORMULA_RULE
 from billing_admin.domain.journal import JournalTotals, Transaction
 from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.opening_balances import OPENING_CREDIT, OPENING_INVOICE
 from billing_admin.formats.csv_tables import write_csv
 from billing_admin.formats.export import NullSink, Sink
 from billing_admin.queries.journal import OPENING, Period, transactions
@@ -42,6 +43,8 @@ NUMBERS = ("transaction", "debit", "credit")
 AT_ONCE = 500
 WIDTH = 56
 _WORDS = {
+    OPENING_INVOICE: "Opening invoice",
+    OPENING_CREDIT: "Opening credit",
     "invoice": "Invoice",
     "credit_note": "Credit note",
     "void": "Void",

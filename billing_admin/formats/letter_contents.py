@@ -12,6 +12,7 @@ from typing import Final
 from billing_admin.domain.document_details import DocumentDetails
 from billing_admin.domain.formatting import format_money, format_whole
 from billing_admin.domain.number_format import NumberFormat, use_number_format
+from billing_admin.domain.opening_balances import OPENING_CREDIT, OPENING_INVOICE
 from billing_admin.domain.receivables import BUCKET_LIMITS, Position, Statement
 from billing_admin.formats.document_contents import (
     Contents,
@@ -28,6 +29,8 @@ from billing_admin.models import Logo
 REMINDER_LEVELS: Final = (1, 2, 3)
 # The labels of the kinds of entries in `domain.receivables.ENTRY_KINDS`.
 _ENTRY_LABELS: Final = {
+    OPENING_INVOICE: "opening_invoice",
+    OPENING_CREDIT: "opening_credit",
     "invoice": "invoice",
     "void": "voided",
     "credit_note": "credit_note",

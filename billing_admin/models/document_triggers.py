@@ -1,10 +1,10 @@
 """Triggers that refuse changes and deletions of issued documents.
 
-Migration 0003 creates the same triggers, and 0016 the one that refuses updates of `invoices`.
+Migration 0003 creates the same triggers, and 0047 the one that refuses updates of `invoices`.
 
-Only `paid` and `credited` of an issued invoice may change; once, it may become void on a day and for a
-reason. When a migration alters a table, SQLite copies the table and drops its triggers, so the migration
-has to create them again.
+Only `paid` and `credited` of an issued invoice may change; once, it may become void on a day and for a reason. The number
+of an opening invoice gets a suffix then, so that it is free again. When a migration alters a table, SQLite copies the table
+and drops its triggers, so the migration has to create them again.
 """
 
 from sqlalchemy import DDL, event
@@ -13,8 +13,9 @@ from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
 
 REFUSAL = "An issued document is never changed."
 _MAY_CHANGE = {"paid", "credited", "version", "status", "voided_on", "reason"}
+_FREES_NUMBER = "OLD.kind = 'opening_invoice' AND OLD.status = 'issued' AND NEW.status = 'void'"
 _COPIES_CHANGE = " OR ".join(
-    f"OLD.{name} IS DISTINCT FROM NEW.{name}"
+    f"OLD.{name} IS DISTINCT FROM NEW.{name}" + (f" AND NOT ({_FREES_NUMBER})" if name == "number" else "")
     for name in sorted(
         column.name for column in Invoice.__table__.columns
     )  # as in migrations, which add columns in another order

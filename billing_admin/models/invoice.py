@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.messages import DOCUMENT, was_sent
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.organisation import NumberSeries
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from billing_admin.models.message import MessageDocument
 
 INVOICE_STATUSES = ("draft", "issued", "void")
-_OPEN = text("status = 'issued' AND kind = 'invoice' AND total <> paid + credited")
+DOCUMENT_KINDS = ("invoice", "credit_note", OPENING_INVOICE)
+_OPEN = text("status = 'issued' AND kind <> 'credit_note' AND total <> paid + credited")
 
 
 _CORRECTS = text("corrects_id IS NOT NULL")
 _HAS_ORDER = text("purchase_order <> ''")
 _VOIDED = text("voided_on IS NOT NULL")
+_IS_OPENING = text("kind = 'opening_invoice'")
 
 
 class Invoice(Base):
@@ -50,22 +53,30 @@ class Invoice(Base):
     `details` holds `domain.document_details`, frozen at issue; it is None on drafts, and on documents that were issued
     before details were stored. `tax_in_base` is the tax in minor units of the organisation's base currency, at the rate
     in the details.
+
+    An opening invoice has kind `opening_invoice`: it was issued by an earlier system, under `number` and on `original_date`.
+    It has neither series, hash, lines nor taxes, and counts from its issue date, the cut-over day; `total` is the amount
+    that was open on that day. `original_total` and `original_tax` are those of the earlier document, if they were given.
     """
 
     __tablename__ = "invoices"
     __table_args__ = (
         value_check("status", *INVOICE_STATUSES),
-        value_check("kind", "invoice", "credit_note"),
+        value_check("kind", *DOCUMENT_KINDS),
         CheckConstraint("total = net + tax", name="adds_up"),
         CheckConstraint(
-            "(status = 'draft') = (number IS NULL) AND (number IS NULL) = (sequence IS NULL)"
-            " AND (number IS NULL) = (series_id IS NULL) AND (number IS NULL) = (hash IS NULL)"
+            "(status = 'draft') = (number IS NULL) AND (number IS NULL OR kind = 'opening_invoice') = (sequence IS NULL)"
+            " AND (sequence IS NULL) = (series_id IS NULL) AND (sequence IS NULL) = (hash IS NULL)"
             " AND (status = 'draft' OR (issue_date IS NOT NULL AND due_date IS NOT NULL))",
             name="numbered_when_issued",
         ),
         CheckConstraint("paid >= 0 AND credited >= 0 AND paid + credited <= total", name="not_overpaid"),
         CheckConstraint("(kind = 'credit_note') = (corrects_id IS NOT NULL)", name="credit_note_corrects"),
-        CheckConstraint("kind = 'invoice' OR (paid = 0 AND credited = 0)", name="credit_note_is_not_paid"),
+        CheckConstraint("kind <> 'credit_note' OR (paid = 0 AND credited = 0)", name="credit_note_is_not_paid"),
+        CheckConstraint(
+            "(kind = 'opening_invoice') = (original_date IS NOT NULL) AND (kind <> 'opening_invoice' OR status <> 'draft')",
+            name="opening_has_date",
+        ),
         CheckConstraint("(status = 'void') = (voided_on IS NOT NULL)", name="void_has_day"),
         CheckConstraint("status <> 'void' OR (paid = 0 AND credited = 0)", name="void_is_not_paid"),
         ForeignKeyConstraint(
@@ -88,6 +99,7 @@ class Invoice(Base):
             "ix_invoices_purchase_order", "purchase_order", "id", postgresql_where=_HAS_ORDER, sqlite_where=_HAS_ORDER
         ),
         Index(None, "voided_on", postgresql_where=_VOIDED, sqlite_where=_VOIDED),
+        Index("ix_invoices_opening", "number", postgresql_where=_IS_OPENING, sqlite_where=_IS_OPENING),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -130,6 +142,9 @@ class Invoice(Base):
     number_format: Mapped[str] = mapped_column(server_default=NumberFormat.COMMA_POINT.value)
     details: Mapped[dict[str, Any] | None]
     tax_in_base: Mapped[int | None]
+    original_date: Mapped[date | None]
+    original_total: Mapped[int | None]
+    original_tax: Mapped[int | None]
 
     lines: Mapped[list["InvoiceLine"]] = relationship(order_by="InvoiceLine.position", viewonly=True)
     taxes: Mapped[list["InvoiceTax"]] = relationship(

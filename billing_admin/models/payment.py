@@ -9,21 +9,25 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.models.audit import AuditEvent
 from billing_admin.models.base import Base, value_check
 
-PAYMENT_METHODS = (*METHODS, WRITE_OFF)
+PAYMENT_METHODS = (*METHODS, WRITE_OFF, OPENING_CREDIT)
+_IS_OPENING = text("method = 'opening_credit'")
 _REVERSED, _WITHDRAWN = text("reversed_on IS NOT NULL"), text("withdrawn_on IS NOT NULL")
 
 
 class Payment(Base):
-    """A payment, or a write-off (`method` write_off).
+    """A payment, a write-off or an opening credit, as its `method` says.
 
     It is reversed, never deleted. `allocated` is the sum of its allocations that are not withdrawn, and of its parts
     that recorded refunds paid back; the remainder is the customer's credit. `asked` is the requested allocation as text
     (`domain.payments`), with which a repeated request under the same id is compared. `reason` is that of the write-off,
     `reversal_reason` that of the reversal.
+    An opening credit comes from an earlier system: `reference` is its number there and `original_date` its date; it counts
+    from `received_on`, the cut-over day.
     """
 
     __tablename__ = "payments"
@@ -35,12 +39,14 @@ class Payment(Base):
         CheckConstraint("amount > 0 AND allocated >= 0 AND allocated <= amount", name="not_over_allocated"),
         CheckConstraint("(status = 'reversed') = (reversed_on IS NOT NULL)", name="reversed_has_day"),
         CheckConstraint("status = 'recorded' OR allocated = 0", name="reversed_pays_nothing"),
+        CheckConstraint("(method = 'opening_credit') = (original_date IS NOT NULL)", name="opening_has_date"),
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "currency"),
         Index(None, "reference"),
         # Sums by day read this index alone.
         Index("ix_payments_by_day", "received_on", "currency", "status", "method", "amount"),
         Index(None, "reversed_on", postgresql_where=_REVERSED, sqlite_where=_REVERSED),
+        Index("ix_payments_opening", "reference", postgresql_where=_IS_OPENING, sqlite_where=_IS_OPENING),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -58,6 +64,7 @@ class Payment(Base):
     reversal_reason: Mapped[str]
     created_at: Mapped[datetime]
     event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id))
+    original_date: Mapped[date | None]
 
 
 class Allocation(Base):

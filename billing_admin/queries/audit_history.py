@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
+from billing_admin.domain.opening_balances import without_void_suffix
 from billing_admin.models import (
     Allocation,
     ApiToken,
@@ -45,7 +46,7 @@ def is_about(session: Session, object: UUID) -> ColumnElement[bool]:
     selects = [_events(_Event.object_id == object), *_of_others(object)]
     row = session.execute(select(Invoice.number, Invoice.id).where(Invoice.id == object)).one_or_none()
     if row is not None:
-        selects += _of_invoice(object, row.number)
+        selects += _of_invoice(object, row.number and without_void_suffix(row.number))
     return AuditEvent.id.in_(union_all(*selects))
 
 

@@ -1,9 +1,9 @@
 """The accounting journal, computed from documents and payments.
 
-Each is booked on its own day. Amounts are in minor units. An invoice, a credit note and a void are booked
-from receivables to revenue and tax; a payment, a write-off and a reversal from money to the customer's
-credit, a refund the other way; an allocation and its withdrawal from credit to receivables. Allocations made on the day of the
-payment, and withdrawals on the day of its reversal, are part of the payment's own transaction.
+Each is booked on its own day. Amounts are in minor units. An invoice, a credit note and a void are booked from receivables
+to revenue and tax, an opening balance to the account of opening balances; a payment, a write-off and a reversal from money
+to the customer's credit, a refund the other way; an allocation and its withdrawal from credit to receivables. Allocations
+made on the day of the payment, and withdrawals on the day of its reversal, are part of the payment's own transaction.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.paging import Record
 from billing_admin.domain.days import check_day_range
 from billing_admin.domain.journal import Accounts, Posting, Transaction, merge_postings
+from billing_admin.domain.opening_balances import OPENING_CREDIT, OPENING_INVOICE
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Refund, Service
 from billing_admin.models.base import ByteOrderedText, ExactDecimal
@@ -26,10 +27,14 @@ from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.entry_days import reversal_day, void_day
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
+# The first arguments of `_entry`: day, rank, sequence, id, number and table.
+Head: TypeAlias = tuple[Any, Any, Any, Any, Any, Any]
 
 FETCH_SIZE = 2_000
 # The order of transactions within a day.
 TRANSACTION_KINDS = (
+    OPENING_INVOICE,
+    OPENING_CREDIT,
     *("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal"),
     *("refund", "refund_reversal"),
 )
@@ -87,6 +92,17 @@ def _opening_postings(session: Session, names: Accounts, first: date) -> Iterato
     return (Posting(account, minor, currency) for (account, currency), minor in balances.items())
 
 
+def opening_balances(session: Session) -> dict[tuple[str, str], int]:
+    """Return the sums of the account of opening balances, by customer and currency.
+
+    Amounts that customers owed are above zero.
+    """
+    entry = union_all(*_OPENING_ENTRIES).subquery().c
+    account = (entry.customer, entry.currency)
+    query: Rows = select(*account, -func.sum(entry.minor)).group_by(*account)
+    return {(customer, currency): int(minor) for customer, currency, minor in session.execute(query)}
+
+
 def _period(row: Record) -> tuple[date, date] | None:
     return None if row.period_from is None else (row.period_from, row.period_to)
 
@@ -101,6 +117,8 @@ def _posting(names: Accounts, row: Record, minor: int, period: tuple[date, date]
             account = names.revenue(row.code, row.own_account)
         case "tax":
             account = names.tax(row.code, row.percent)
+        case "opening":
+            account = names.opening_balance()
         case _:
             account = names.money(row.code)
     return Posting(account, minor, row.currency, period)
@@ -147,11 +165,7 @@ def _entry(
 
 
 def _documents(void: bool) -> list[Rows]:
-    on = void_day() if void else Invoice.issue_date
-    kind = case((Invoice.kind == "invoice", _rank("invoice")), else_=_rank("credit_note"))
-    rank: ColumnElement[Any] = literal(_rank("void")) if void else kind
-    debit = case((Invoice.kind == "invoice", 1), else_=-1) * (-1 if void else 1)
-    head = (on, rank, Invoice.sequence, Invoice.id, Invoice.number, Invoice)
+    head, debit = _document_head(void)
     parts = [
         _entry(*head, "receivable", debit * Invoice.total),
         _entry(
@@ -169,17 +183,33 @@ def _documents(void: bool) -> list[Rows]:
             InvoiceTax, InvoiceTax.invoice_id == Invoice.id
         ),
     ]
-    return [query.where(Invoice.status == "void" if void else Invoice.status != "draft") for query in parts]
+    return [query.where(_is_document(void)) for query in parts]
+
+
+def _opening_invoices(void: bool) -> Rows:
+    """Select the entries of opening invoices in place of revenue and tax."""
+    head, debit = _document_head(void)
+    return _entry(*head, "opening", -debit * Invoice.total).where(_is_document(void), Invoice.kind == OPENING_INVOICE)
+
+
+def _document_head(void: bool) -> tuple[Head, ColumnElement[Any]]:
+    """Return the first columns of a document's entries, and the sign of its debit."""
+    on = void_day() if void else Invoice.issue_date
+    ranks = ((Invoice.kind == kind, _rank(kind)) for kind in ("invoice", "credit_note"))
+    rank: ColumnElement[Any] = literal(_rank("void")) if void else case(*ranks, else_=_rank(OPENING_INVOICE))
+    debit = case((Invoice.kind == "credit_note", -1), else_=1) * (-1 if void else 1)
+    sequence = func.coalesce(Invoice.sequence, 0)  # opening invoices have none
+    return (on, rank, sequence, Invoice.id, Invoice.number, Invoice), debit
+
+
+def _is_document(void: bool) -> ColumnElement[bool]:
+    return Invoice.status == "void" if void else Invoice.status != "draft"
 
 
 def _payments(reversed: bool) -> list[Rows]:
-    on = reversal_day() if reversed else Payment.received_on
-    kind = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
-    rank: ColumnElement[Any] = literal(_rank("reversal")) if reversed else kind
-    head = (on, rank, literal(0), Payment.id, Payment.reference, Payment)
-    sign = -1 if reversed else 1
+    head, sign = _payment_head(reversed)
     parts = [
-        _entry(*head, "money", sign * Payment.amount, code=Payment.method),
+        _entry(*head, "money", sign * Payment.amount, code=Payment.method).where(Payment.method != OPENING_CREDIT),
         _entry(*head, "credit", -sign * Payment.amount),
     ]
     return [query.where(Payment.status == "reversed") for query in parts] if reversed else parts
@@ -196,12 +226,30 @@ def _refunds(reversed: bool) -> list[Rows]:
     return [query.where(Refund.status == "reversed") for query in parts] if reversed else parts
 
 
+def _opening_credits(reversed: bool) -> Rows:
+    """Select the entries of opening credits in place of money."""
+    head, sign = _payment_head(reversed)
+    query = _entry(*head, "opening", sign * Payment.amount).where(Payment.method == OPENING_CREDIT)
+    return query.where(Payment.status == "reversed") if reversed else query
+
+
+def _payment_head(reversed: bool) -> tuple[Head, int]:
+    """Return the first columns of a payment's entries, and the sign of its debit."""
+    on = reversal_day() if reversed else Payment.received_on
+    rank: ColumnElement[Any] = literal(_rank("reversal")) if reversed else _payment_rank()
+    return (on, rank, literal(0), Payment.id, Payment.reference, Payment), -1 if reversed else 1
+
+
+def _payment_rank() -> ColumnElement[Any]:
+    ranks = ((Payment.method == method, _rank(method)) for method in (WRITE_OFF, OPENING_CREDIT))
+    return case(*ranks, else_=_rank("payment"))
+
+
 def _allocations(reversed: bool) -> list[Rows]:
     # An allocation on the day of its payment is part of the payment's transaction.
     on = Allocation.withdrawn_on if reversed else Allocation.made_on
     with_payment = Allocation.withdrawn_on == reversal_day() if reversed else Allocation.made_on == Payment.received_on
-    payment_rank = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
-    joint_rank: Any = _rank("reversal") if reversed else payment_rank
+    joint_rank: Any = _rank("reversal") if reversed else _payment_rank()
     rank = case((with_payment, joint_rank), else_=_rank("withdrawal" if reversed else "allocation"))
     id = case((with_payment, Payment.id), else_=Allocation.id)
     number = case((with_payment, Payment.reference), else_=Invoice.number)
@@ -215,7 +263,14 @@ def _allocations(reversed: bool) -> list[Rows]:
     return [query.where(Allocation.withdrawn_on.is_not(None)) for query in joined] if reversed else joined
 
 
+_OPENING_ENTRIES = [
+    _opening_invoices(void=False),
+    _opening_invoices(void=True),
+    _opening_credits(reversed=False),
+    _opening_credits(reversed=True),
+]
 _ENTRIES = [
+    *_OPENING_ENTRIES,
     *_documents(void=False),
     *_documents(void=True),
     *_payments(reversed=False),

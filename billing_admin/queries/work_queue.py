@@ -77,7 +77,9 @@ def invoice_work(session: Session, filters: InvoiceFilter) -> Work:
     """
     return _work(
         WorkSum(
-            row.currency, row.invoices, Money(row.total if row.kind == "invoice" else -row.total, row.currency).decimal
+            row.currency,
+            row.invoices,
+            Money(-row.total if row.kind == "credit_note" else row.total, row.currency).decimal,
         )
         for row in invoices.invoice_sums(session, filters)
     )

@@ -49,7 +49,7 @@ from billing_admin.web.messages import (
     statements,
     texts as message_texts,
 )
-from billing_admin.web.payments import payments, receivables, refunds
+from billing_admin.web.payments import opening_balances, payments, receivables, refunds
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search, set_up
 from billing_admin.web.webhooks import webhooks
 
@@ -78,6 +78,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     payments,
     refunds,
     receivables,
+    opening_balances,
     sending,
     sending_runs,
     messages,

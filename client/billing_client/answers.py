@@ -463,7 +463,7 @@ class BaseRate:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice or a credit note with its lines and taxes.
+    """An invoice, a credit note or an opening invoice, with its lines and taxes.
 
     `tax_in_base` is the tax in the base currency by `base_rate`; both are None for a document in that currency or
     without tax.
@@ -503,6 +503,9 @@ class Invoice:
     base_rate: Optional[BaseRate] = None
     etag: Optional[str] = None
     replayed: bool = False
+    original_date: Optional[date] = None
+    original_total: Optional[Decimal] = None
+    original_tax: Optional[Decimal] = None
 
 
 @dataclass(frozen=True)
@@ -957,6 +960,46 @@ class Payment:
     created_by: str
     possible_duplicate_of: tuple[UUID, ...]
     replayed: bool = False
+    original_date: Optional[date] = None
+
+
+@dataclass(frozen=True)
+class OpeningBalance:
+    """An open invoice of an earlier system, or a credit, as `type` says.
+
+    `balance` is the part of `open_amount` that is still open, or not allocated.
+    """
+
+    id: UUID
+    type: str
+    customer: str
+    number: str
+    original_date: date
+    due_date: Optional[date]
+    opened_on: date
+    currency: str
+    open_amount: Decimal
+    balance: Decimal
+    status: str
+    created_at: datetime
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class OpeningTotal:
+    """The control totals of a customer's opening balances in a currency.
+
+    `balance` equals `journal`.
+    """
+
+    customer: str
+    currency: str
+    invoices: int
+    invoiced: Decimal
+    credits: int
+    credited: Decimal
+    balance: Decimal
+    journal: Decimal
 
 
 @dataclass(frozen=True)

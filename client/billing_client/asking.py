@@ -604,7 +604,7 @@ class InvoiceFilter(TypedDict, total=False):
 
     customer: str
     status: Literal["draft", "issued", "void", "open", "overdue", "paid"]
-    kind: Literal["invoice", "credit_note"]
+    kind: Literal["invoice", "credit_note", "opening_invoice"]
     currency: str
     issued_from: Day
     issued_to: Day
@@ -683,6 +683,28 @@ class NewPayment(_PaymentNeeds, total=False):
     reference: str
 
 
+class _OpeningBalanceNeeds(TypedDict):
+    customer: str
+    number: str
+    original_date: Day
+    open_amount: Number
+
+
+class NewOpeningBalance(_OpeningBalanceNeeds, total=False):
+    """An open invoice or a credit of an earlier system.
+
+    The `open_amount` of a credit is below zero. `opened_on` is the cut-over day, by default that of the other opening balances.
+    """
+
+    id: Key
+    due_date: Day
+    currency: str
+    opened_on: Day
+    original_total: Number
+    original_tax: Number
+    purchase_order: str
+
+
 class PaymentFilter(TypedDict, total=False):
     """Filters of payments.
 
@@ -692,7 +714,7 @@ class PaymentFilter(TypedDict, total=False):
     customer: str
     currency: str
     status: Literal["recorded", "reversed", "unallocated"]
-    method: Literal["bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off"]
+    method: Literal["bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off", "opening_credit"]
     from_: Day
     to: Day
     reference: str

@@ -143,6 +143,10 @@ REMINDER_RUN_PREVIEW: Final = Call("POST", "/reminder-runs", Repeat.READS)  # wi
 REMINDER_RUN_LIST: Final = Call("GET", "/reminder-runs", Repeat.READS)
 REMINDER_RUN_GET: Final = Call("GET", "/reminder-runs/{id}", Repeat.READS)
 
+OPENING_CREATE: Final = Call("POST", "/opening-balances", Repeat.NAMED)
+OPENING_LIST: Final = Call("GET", "/opening-balances", Repeat.READS)
+OPENING_TOTALS: Final = Call("GET", "/opening-balances/totals", Repeat.READS)
+
 PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
 PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)
 PAYMENT_GET: Final = Call("GET", "/payments/{id}", Repeat.READS)

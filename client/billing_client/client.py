@@ -23,6 +23,7 @@ from billing_client.resources.charges import Charges
 from billing_client.resources.customers import Customers
 from billing_client.resources.invoices import Invoices
 from billing_client.resources.messages import Messages
+from billing_client.resources.opening_balances import OpeningBalances
 from billing_client.resources.organisation import BankAccounts, ExchangeRates, MessageTexts, Organisation
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
@@ -79,6 +80,7 @@ class Client:
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)
         self.refunds = Refunds(transport)
+        self.opening_balances = OpeningBalances(transport)
         self.messages = Messages(transport)
         self.reminders = Reminders(transport)
         self.audit_events = AuditEvents(transport)

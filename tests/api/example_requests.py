@@ -91,6 +91,7 @@ def record_examples(script: Script, monkeypatch: pytest.MonkeyPatch) -> Recorder
     _messages(api)
     _corrections(api)
     _reading(api)
+    _opening_balances(api)
     _refusals(api, monkeypatch)
     return api
 
@@ -315,6 +316,26 @@ def _reading(api: Recorder) -> None:
     api.get("/invoices/INV-2026-00001/e-invoice?syntax=ubl")
     api.get("/health")
     api.get("/openapi.json")
+
+
+def _opening_balances(api: Recorder) -> None:
+    invoice = {
+        "id": id_of("f", 1),
+        "customer": "ACME",
+        "number": "RE-4711",
+        "original_date": "2026-10-05",
+        "due_date": "2026-11-04",
+        "open_amount": "119.00",
+        "opened_on": "2026-11-20",
+    }
+    api.twice("/opening-balances", invoice | {"original_total": "238.00", "original_tax": "38.00"})
+    api.post(
+        "/opening-balances",
+        {"customer": "ACME", "number": "G-12", "original_date": "2026-10-30", "open_amount": "-20.00"},
+        201,
+    )
+    api.get("/opening-balances")
+    api.get("/opening-balances/totals")
 
 
 def _refusals(api: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,9 @@ def invoice(**changes: Any) -> DocumentRows:
         "run_id": None,
         "details": None,
         "tax_in_base": None,
+        "original_date": None,
+        "original_total": None,
+        "original_tax": None,
     }
     line = {
         "id": OTHER,

@@ -53,11 +53,21 @@ def make_letter(language: str = "en", **values: Any) -> Letter:
     return Letter(**defaults | values)
 
 
+KINDS = ("invoice", "void", "credit_note", "payment", "reversal", "write_off")
+
+
+def test_every_kind_of_entry_has_a_label_in_each_language() -> None:
+    for language in LANGUAGES:
+        rows = make_statement([StatementEntry(FIRST, kind, UUID(int=1), "1", "", 1) for kind in ENTRY_KINDS], FIRST)
+        table = statement_contents(make_letter(language), rows, POSITION, FIRST, LAST)["table"]["rows"][1:]
+        assert len({row[1] for row in table}) == len(ENTRY_KINDS)
+
+
 def entries(count: int) -> list[StatementEntry]:
     return [
         StatementEntry(
             FIRST + timedelta(number),
-            ENTRY_KINDS[number % 6],
+            KINDS[number % 6],
             UUID(int=number),
             f"INV-2026-{number:05}",
             "",

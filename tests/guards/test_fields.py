@@ -362,6 +362,7 @@ def test_each_list_is_known() -> None:
     }
     assert lists == LISTS.keys() | {
         "/billing-runs",
+        "/opening-balances",
         "/reminder-pauses",
         "/reminder-runs",
         "/sending-runs",

@@ -123,11 +123,14 @@ class Invoicing(Charging):
         if document.status == "void":
             assert self.attempt(set(), voids.void_invoice, document.id, "Wrong", fate) == (False, None)
             return
-        done = self.attempt(
-            self.books.refuse_void(document, self.today), voids.void_invoice, document.id, "Wrong", fate
-        )
+        refusals = self.books.refuse_void(document, self.today)
+        is_opening = document.kind == "opening_invoice"
+        refusals |= {"no_charges"} if is_opening and fate == "billed_again" else set()
+        done = self.attempt(refusals, voids.void_invoice, document.id, "Wrong", fate)
         if done is not None:
             document.status = "void"
+            if is_opening:
+                self.books.free_number(document)
             freed = self.books.set_free(document, "cancelled" if fate == "cancelled" else "pending")
             if fate == "billed_again":
                 self.books.draft(done[1], document.account, freed)
@@ -152,12 +155,11 @@ class Invoicing(Charging):
             notes = select(func.sum(Invoice.net), func.sum(Invoice.tax)).where(Invoice.corrects_id == document.id)
             assert tuple(map(int, db.session.execute(notes).one())) == (document.net, document.tax)
 
-    @precondition(lambda self: any(not one.credited for one in self.books.documents.values() if self.books.open(one)))
+    @precondition(lambda self: self.uncredited())
     @rule(pick=PICK, line=PICK)
     def credit_line(self, pick: int, line: int) -> None:
         """Credit a whole line of an invoice that is not credited yet: its tax, rounded once, goes back with it."""
-        fresh = {id: one for id, one in self.books.documents.items() if self.books.open(one) and not one.credited}
-        document: Document = self.one_of(fresh, pick)
+        document: Document = self.one_of(self.uncredited(), pick)
         lines = db.session.scalars(select(InvoiceLine).where(InvoiceLine.invoice_id == document.id)).all()
         chosen = sorted(lines, key=lambda one: one.position)[line % len(lines)]
         if min(one.net for one in lines) <= 0:
@@ -169,6 +171,11 @@ class Invoicing(Charging):
         if self.attempt(refusals, credit_notes.credit_invoice, document.id, spec) is not None:
             assert self.stored_note(note) == (chosen.net, tax)
             self.books.credit(document, note, chosen.net, tax, self.today)
+
+    def uncredited(self) -> dict[UUID, Document]:
+        """Return the open invoices with lines of which nothing was credited."""
+        own = {id: one for id, one in self.books.documents.items() if one.kind == "invoice" and self.books.open(one)}
+        return {id: one for id, one in own.items() if not one.credited}
 
     def tax_of(self, line: InvoiceLine, at_rate: list[InvoiceLine]) -> int:
         """The tax that goes back with a line: all there is at its rate, if no other line has it."""

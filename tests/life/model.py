@@ -44,7 +44,7 @@ class Charge:
 
 @dataclass
 class Document:
-    """An invoice or a credit note; `charges` are empty once they were set free."""
+    """An invoice, a credit note or an opening invoice; `charges` are empty once they were set free."""
 
     id: UUID
     account: Account
@@ -75,7 +75,7 @@ class Allocation:
 
 @dataclass
 class Payment:
-    """Money received, or given up."""
+    """Money received, given up, or a credit of an earlier system with its number."""
 
     id: UUID
     account: Account
@@ -83,6 +83,7 @@ class Payment:
     received: date
     status: str = "recorded"
     written_off: bool = False
+    opening: str = ""
 
 
 @dataclass
@@ -236,6 +237,8 @@ class Books:
         return self.refuse_day(counts_from) | ({"has_payments_or_credits"} if touched else set())
 
     def refuse_credit(self, document: Document, amount: int, day: date, today: date) -> set[str]:
+        if document.kind == "opening_invoice":
+            return {"is_opening"}
         if document.kind == "credit_note":
             return {"is_credit_note"}
         if document.status != "issued" or document.issued is None:
@@ -260,6 +263,21 @@ class Books:
                     rest = one.amount - too_much
                     self.allocations.append(Allocation(one.payment, one.invoice, rest, max(day, one.made)))
                 too_much -= one.amount
+
+    # --- an earlier system
+
+    def refuse_opening(self, account: Account, number: str, is_credit: bool) -> set[str]:
+        """A customer has each number once; no two documents have the same."""
+        live = [one for one in self.documents.values() if one.status == "issued" and one.number == number]
+        credits = [one for one in self.payments.values() if one.status == "recorded" and one.opening == number]
+        if account[0] in {one.account[0] for one in live} | {one.account[0] for one in credits}:
+            return {"opening_recorded"}
+        return {"number_taken"} if live and not is_credit else set()
+
+    def free_number(self, document: Document) -> None:
+        """Give the number of a void opening invoice back."""
+        before = [one for one in self.documents.values() if (one.number or "").startswith(f"{document.number} (void")]
+        document.number = f"{document.number} (void{f' {len(before) + 1}' if before else ''})"
 
     # --- money
 
@@ -291,7 +309,7 @@ class Books:
 
     def open(self, document: Document) -> int:
         """What is still to be paid."""
-        owes = document.kind == "invoice" and document.status == "issued"
+        owes = document.kind != "credit_note" and document.status == "issued"
         return document.total - self.paid(document) - document.credited if owes else 0
 
     def oldest_first(self, account: Account, amount: int) -> list[tuple[Document, int]]:
@@ -307,7 +325,7 @@ class Books:
     def refuse_part(self, account: Account, document: Document, amount: int) -> set[str]:
         if document.account != account:
             return {"another_account", "too_precise"}  # cents are told before the account is looked at
-        if document.kind != "invoice":
+        if document.kind == "credit_note":
             return {"not_an_invoice"}
         if document.status != "issued":
             return {"not_issued"}
@@ -333,7 +351,7 @@ class Books:
         found: dict[Account, int] = defaultdict(int)
         for document in self.documents.values():
             if document.status == "issued":
-                found[document.account] += document.total if document.kind == "invoice" else -document.total
+                found[document.account] += -document.total if document.kind == "credit_note" else document.total
         for payment in self.payments.values():
             if payment.status == "recorded":
                 found[payment.account] -= payment.amount

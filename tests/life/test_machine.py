@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import Database
-from tests.life.paying import Paying
+from tests.life.opening import Opening
 
 SEQUENCES, STEPS, PARTS = int(os.environ.get("LIFE_SEQUENCES", "500")), 16, 5
 QUICK_SEQUENCES, FIRST_SEQUENCES = 8, 20
@@ -32,7 +32,7 @@ QUICK_SEQUENCES, FIRST_SEQUENCES = 8, 20
     ],
 )
 def test_the_books_say_what_happened(backend: str, part: int, sequences: int, request: pytest.FixtureRequest) -> None:
-    class Life(Paying):
+    class Life(Opening):
         database: ClassVar[Database] = request.getfixturevalue(backend)
 
     same_each_time = settings().derandomize

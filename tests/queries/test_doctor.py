@@ -26,6 +26,7 @@ from billing_admin.queries.doctor import (
     check_anchors,
     logos,
     messages,
+    opening_balances,
     recurring,
     renditions,
     run_checks,
@@ -734,9 +735,10 @@ def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wro
 
 def test_every_check_is_tried() -> None:
     """Those of recurring charges are tried in `test_doctor_recurring`, those of stored files in `test_renditions` and
-    `test_logos`, those of messages in `test_doctor_messages`.
+    `test_logos`, those of messages in `test_doctor_messages`, those of opening balances in `test_opening_balances`.
     """
-    elsewhere = {check.name for check in (*recurring.CHECKS, *renditions.CHECKS, *logos.CHECKS, *messages.CHECKS)}
+    modules = (recurring, renditions, logos, messages, opening_balances)
+    elsewhere = {check.name for module in modules for check in module.CHECKS}
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
 
 

@@ -32,6 +32,7 @@ from billing_admin.domain.messages import STATES
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.domain.webhook_payloads import base_currency_members
 from billing_admin.models import Invoice
+from billing_admin.models.invoice import DOCUMENT_KINDS
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.billing.preview import prepare_current_document
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
@@ -101,16 +102,18 @@ class BaseRateOut(ResponseModel):
 
 
 class InvoiceOut(ResponseModel):
-    """An invoice or a credit note with its lines and taxes.
+    """An invoice, a credit note or an opening invoice, with its lines and taxes.
 
     `reason` is that of a void or a credit note. `message_state` is the state of the last message that sends it to the
     customer. It was `sent` if one was sent, may have been sent or was marked as sent. `tax_in_base` is the tax in the
     base currency by `base_rate`; both are null if the document is in the base currency or has no tax, and for drafts.
+    An opening invoice has neither lines nor taxes: `original_date`, `original_total` and `original_tax` are those of the
+    document of the earlier system, and `issue_date` is the cut-over day.
     """
 
     id: UUID
     number: str | None
-    kind: Annotated[str, enumeration("invoice", "credit_note")]
+    kind: Annotated[str, enumeration(*DOCUMENT_KINDS)]
     status: Annotated[str, enumeration("draft", "issued", "void")]
     payment_status: Annotated[str, enumeration("unpaid", "part_paid", "paid", "credited", "overdue")] | None
     customer: str
@@ -140,6 +143,9 @@ class InvoiceOut(ResponseModel):
     taxes: list[TaxOut]
     tax_in_base: str | None
     base_rate: BaseRateOut | None
+    original_date: date | None
+    original_total: str | None
+    original_tax: str | None
 
 
 class DocumentOut(ResponseModel):
@@ -170,7 +176,7 @@ class InvoiceFilters(Parameters):
 
     customer: str = ""
     status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
-    kind: Literal["", "invoice", "credit_note"] = ""
+    kind: Literal["", "invoice", "credit_note", "opening_invoice"] = ""
     currency: Currency = ""
     issued_from: Day | None = None
     issued_to: Day | None = None
@@ -280,6 +286,9 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
             )
             for tax in row.taxes
         ],
+        original_date=row.original_date,
+        original_total=None if row.original_total is None else money(row.original_total),
+        original_tax=None if row.original_tax is None else money(row.original_tax),
         **base_currency_members(row.details, row.tax_in_base),
     )
 

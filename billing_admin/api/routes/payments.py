@@ -34,6 +34,7 @@ from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
+from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.operations.payments import payments as operations
 from billing_admin.operations.payments.payments import RecordedPayment
@@ -144,7 +145,8 @@ class AllocationOut(ResponseModel):
 class PaymentOut(ResponseModel):
     """A payment.
 
-    `allocations` excludes those that were withdrawn.
+    `allocations` excludes those that were withdrawn. `original_date` is the date of an opening credit in the earlier
+    system, and null for payments.
     """
 
     id: UUID
@@ -152,7 +154,7 @@ class PaymentOut(ResponseModel):
     amount: str
     currency: str
     received_on: date
-    method: Annotated[str, enumeration(*METHODS, WRITE_OFF)]
+    method: Annotated[str, enumeration(*METHODS, WRITE_OFF, OPENING_CREDIT)]
     reference: str
     status: Annotated[str, enumeration("recorded", "reversed")]
     reason: str
@@ -163,6 +165,7 @@ class PaymentOut(ResponseModel):
     created_at: datetime
     created_by: str
     possible_duplicate_of: list[UUID]
+    original_date: date | None
 
 
 class PaymentFilters(Parameters):
@@ -174,7 +177,9 @@ class PaymentFilters(Parameters):
     customer: str = ""
     currency: Currency = ""
     status: Literal["", "recorded", "reversed", "unallocated"] = ""
-    method: Literal["", "bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off"] = ""
+    method: Literal[
+        "", "bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off", "opening_credit"
+    ] = ""
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
     reference: str = ""
@@ -219,6 +224,7 @@ def _out(row: Any, allocated: Sequence[Any], duplicates: list[UUID]) -> PaymentO
         created_at=row.created_at,
         created_by=row.created_by,
         possible_duplicate_of=duplicates,
+        original_date=row.original_date,
     )
 
 

@@ -351,4 +351,92 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
         ),
         "id",
     ),
+    "contacts": ImportKind(
+        "Contacts",
+        "contact",
+        "customers:write",
+        _fields(
+            replace(_CUSTOMER, names=(*_CUSTOMER.names, "reference")),
+            ImportField(
+                "email",
+                "E-mail",
+                CellType.TEXT,
+                ("mail", "e_mail", "email_address"),
+                required=True,
+                example="pay@acme.example",
+            ),
+            ImportField(
+                "name", "Name", CellType.TEXT, ("contact", "contact_name", "person"), clearable=True, example="Ann Lee"
+            ),
+            *(
+                ImportField(
+                    role, f"{role.capitalize()} (to, cc or none)", CellType.WORD, example=example, constant=True
+                )
+                for role, example in (("invoices", "to"), ("reminders", "cc"), ("statements", "none"))
+            ),
+            _ID,
+        ),
+        "email",
+    ),
+    "opening-balances": ImportKind(
+        "Opening balances",
+        "opening balance",
+        "billing:write",
+        _fields(
+            _CUSTOMER,
+            ImportField(
+                "number",
+                "Number in the earlier system",
+                CellType.IDENTIFIER,
+                ("invoice", "invoice_number", "invoice_no", "document", "document_number", "no"),
+                required=True,
+                example="RE-4711",
+            ),
+            ImportField(
+                "original_date",
+                "Date",
+                CellType.DAY,
+                ("date", "day", "invoice_date", "issue_date", "document_date"),
+                required=True,
+                example="2026-10-05",
+            ),
+            ImportField(
+                "due_date", "Due", CellType.DAY, ("due", "due_on", "due_day", "payable_by"), example="2026-11-04"
+            ),
+            ImportField(
+                "open_amount",
+                "Open amount",
+                CellType.NUMBER,
+                ("open", "amount", "balance", "amount_due", "balance_due", "outstanding", "remaining"),
+                required=True,
+                example="119.00",
+            ),
+            _CURRENCY,
+            ImportField(
+                "opened_on",
+                "Cut-over day",
+                CellType.DAY,
+                ("cut_over_day", "cut_over", "opening_date"),
+                example="2026-11-30",
+                constant=True,
+            ),
+            ImportField(
+                "original_total",
+                "Original total",
+                CellType.NUMBER,
+                ("total", "invoice_total", "total_amount", "gross"),
+                example="238.00",
+            ),
+            ImportField("original_tax", "Original tax", CellType.NUMBER, ("tax", "vat", "tax_amount"), example="38.00"),
+            ImportField(
+                "purchase_order",
+                "Purchase order number",
+                CellType.IDENTIFIER,
+                ("reference", "your_reference", "your_order", *_ORDER_HEADERS),
+            ),
+            _KEY,
+            _ID,
+        ),
+        "number",
+    ),
 }

@@ -82,6 +82,22 @@ _TRANSLATIONS: Final[Mapping[str, str]] = {
     "payments.allocate": "rechnung rechnungen rechnungsnummer rechnungsnr facture factures numero_facture n_facture"
     " factura facturas numero_factura n_factura",
     "payments.status": "statut estado",
+    "contacts.name": "name kontakt ansprechpartner contact nom contacto persona",
+    "contacts.invoices": "rechnungen factures facturas",
+    "contacts.reminders": "mahnungen zahlungserinnerungen relances recordatorios",
+    "contacts.statements": "kontoauszuge kontoauszuege releves extractos",
+    "opening-balances.number": "rechnung rechnungsnummer rechnungsnr belegnummer belegnr beleg nummer facture numero_facture"
+    " n_facture factura numero_factura n_factura",
+    "opening-balances.original_date": "datum rechnungsdatum belegdatum date_facture fecha fecha_factura",
+    "opening-balances.due_date": "fallig faellig falligkeit faelligkeit falligkeitsdatum faelligkeitsdatum echeance"
+    " date_echeance vencimiento fecha_vencimiento",
+    "opening-balances.open_amount": "offen offener_betrag restbetrag saldo offener_saldo montant_du solde reste_du"
+    " pendiente importe_pendiente",
+    "opening-balances.opened_on": "stichtag eroffnungsdatum eroeffnungsdatum date_reprise fecha_apertura",
+    "opening-balances.original_total": "betrag rechnungsbetrag bruttobetrag brutto montant montant_ttc total_ttc importe"
+    " importe_total",
+    "opening-balances.original_tax": "steuer mwst ust steuerbetrag tva montant_tva iva",
+    "opening-balances.purchase_order": "referenz bestellnummer bestellnr reference_commande pedido referencia",
     "key": "schlussel schluessel identifiant cle clave identificador",
 }
 

@@ -13,13 +13,15 @@ from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
+from billing_admin.domain.days import FIRST_DAY
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, refuse_spreadsheet_error, shorten
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
-from billing_admin.domain.master_data import CustomerFields, ServiceFields
+from billing_admin.domain.master_data import ContactFields, CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
+from billing_admin.domain.opening_balances import OPENING_CREDIT, OpeningSpec
 from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.domain.prices import PriceSpec
@@ -30,6 +32,7 @@ MAX_ROWS_PER_SERVICE = 500
 _PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
 _PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
+_ORIGINALS = ("original_total", "original_tax")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
 
@@ -144,7 +147,8 @@ class _Row:
                 return make(**values)
             except Invalid as refusal:
                 self.problems += refusal.problems
-                accepted = _accepted({str(refusal.field[0])}, values, placeholders)
+                fields = {str(problem.field[0]) for problem in refusal.problems}
+                accepted = _accepted(fields, values, placeholders)
                 if all(values.get(name) == value for name, value in accepted.items()):
                     return None
                 values |= accepted
@@ -155,10 +159,19 @@ def _accepted(refused: Collection[str], values: Mapping[str, Any], placeholders:
 
     Those are all fields of a period, and the blank description of a charge without a service.
     """
-    names = {*refused, *(_PERIOD if _PERIOD.intersection(refused) else ())} & values.keys()
+    names = with_dependents(refused) & values.keys()
     if "service" in refused and values.get("description") is None:
         names.add("description")
     return {name: placeholders.get(name) for name in names}
+
+
+def with_dependents(refused: Collection[str]) -> set[str]:
+    """Return refused fields with those that cannot be checked without them."""
+    return {
+        *refused,
+        *(_PERIOD if _PERIOD.intersection(refused) else ()),
+        *(_ORIGINALS if "open_amount" in refused or "original_total" in refused else ()),
+    }
 
 
 class RowReader:
@@ -271,7 +284,7 @@ def _cell(record: Record, column: int) -> str:
 
 # The fields at which a problem is shown if its own field has no column.
 _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
-    "id": ("key",),
+    "id": ("key", "number"),
     "prices": ("unit_price",),
     "prices_include_tax": ("includes_tax",),
     "unit_price": ("amount", "service"),
@@ -469,7 +482,7 @@ def _payment(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
     values = row.values
     status = row.try_to(_state, values, _PAYMENT_STATES)
     method = values.pop("method", None) or reader.plan.method
-    if not row.problems and (status == "reversed" or method == WRITE_OFF):
+    if not row.problems and (status == "reversed" or method in {WRITE_OFF, OPENING_CREDIT}):
         return None
     id, key = reader.id(row)
     text = values.pop("allocate", None) or reader.plan.allocate
@@ -506,9 +519,40 @@ def _allocation(part: str, whole_amount: Decimal | None, reader: RowReader) -> A
     return AllocationSpec(invoice, amount)
 
 
+def _contact(_reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
+    (row,) = rows
+    fields = _present_fields(row, IMPORT_KINDS["contacts"].fields)
+    extra = fields.pop("id", None), fields.pop("customer", None)
+    key = f"{extra[1]} {fields.get('email', '').casefold()}"
+    return RowRequest(row.record, 1, key, cast("ContactFields", fields), extra, row.failed)
+
+
+# Accepted values of opening balances; a placeholder for the day of the document is before every cut-over day.
+OPENING_PLACEHOLDERS: Final[Mapping[str, Any]] = {
+    "customer": "",
+    "number": "x",
+    "original_date": FIRST_DAY,
+    "open_amount": ONE,
+}
+
+
+def _opening_balance(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
+    (row,) = rows
+    values = row.values
+    is_named = "id" in reader.plan.columns or "key" in reader.plan.columns
+    id, key = reader.id(row)
+    spec = row.build(OpeningSpec, {**values, "id": id}, OPENING_PLACEHOLDERS)
+    if spec is None:
+        return None
+    # Without an id of its own, a row is recognised by its customer and number.
+    return RowRequest(row.record, 1, key or f"{spec.customer} {spec.number}", spec, is_named, row.failed)
+
+
 _PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[_Row]], RowRequest | None]]] = {
     "customers": _customer,
     "services": _service,
     "charges": _charge,
     "payments": _payment,
+    "contacts": _contact,
+    "opening-balances": _opening_balance,
 }

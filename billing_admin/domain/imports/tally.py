@@ -22,11 +22,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """An imported object with its outcome; charges and payments have an amount."""
+    """An imported object with its outcome.
+
+    Charges, payments and opening balances have an amount, the last also the reference of their customer.
+    """
 
     outcome: Outcome
     currency: str | None = None
     amount: Decimal | None = None
+    customer: str = ""
 
 
 @dataclass(slots=True)
@@ -35,7 +39,8 @@ class Tally:
 
     `rows` counts rows of the file; `new`, `unchanged` and `changed` count objects, as a service can
     have several rows. `left_out` (by status), `skipped` (by rules) and `wrong` count rows. `sums` are the
-    exact sums of all objects by currency, `added` those of the new ones.
+    exact sums of all objects by currency, `added` those of the new ones. `customers` are the sums of opening balances by
+    customer, for each currency.
     """
 
     rows: int = 0
@@ -48,6 +53,7 @@ class Tally:
     sums: dict[str, Decimal] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=dict)
     skipped: int = 0
+    customers: dict[str, dict[str, Decimal]] = field(default_factory=dict)
 
     def note(self, accepted: AcceptedRow) -> None:
         """Count an object."""
@@ -57,11 +63,15 @@ class Tally:
             _add(self.sums, accepted.currency, accepted.amount)
             if accepted.outcome is Outcome.NEW:
                 _add(self.added, accepted.currency, accepted.amount)
+            if accepted.customer:
+                _add(self.customers.setdefault(accepted.customer, {}), accepted.currency, accepted.amount)
 
     def as_data(self) -> dict[str, Any]:
         """Return the totals as JSON values; imports store them."""
         counts = {name: getattr(self, name) for name in _COUNTS}
-        return counts | {name: _sums_as_text(getattr(self, name)) for name in ("sums", "added")}
+        sums = {name: _sums_as_text(getattr(self, name)) for name in ("sums", "added")}
+        customers = {customer: _sums_as_text(self.customers[customer]) for customer in sorted(self.customers)}
+        return counts | sums | ({"customers": customers} if customers else {})
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any] | None) -> "Tally":
@@ -69,7 +79,8 @@ class Tally:
         if data is None:
             return cls()
         counts: dict[str, Any] = {name: data.get(name, 0) for name in _COUNTS}
-        return cls(**counts, sums=_read_sums(data["sums"]), added=_read_sums(data["added"]))
+        customers = {customer: _read_sums(sums) for customer, sums in data.get("customers", {}).items()}
+        return cls(**counts, sums=_read_sums(data["sums"]), added=_read_sums(data["added"]), customers=customers)
 
 
 _COUNTS = ("rows", "new", "unchanged", "changed", "left_out", "wrong", "errors", "skipped")

@@ -207,4 +207,5 @@ def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     stored.state, stored.failure, stored.finished_at = "done", None, now
     stored.made = stored.made or Tally().as_data()
     session.flush()
-    record(session, actor, now, "import.finished", "import", id, dict(stored.made))
+    details = {name: value for name, value in stored.made.items() if name != "customers"}
+    record(session, actor, now, "import.finished", "import", id, details)

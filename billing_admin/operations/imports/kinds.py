@@ -14,22 +14,28 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.plans import ImportPlan
-from billing_admin.domain.imports.rows import PAYMENT_PLACEHOLDERS, RowRequest
+from billing_admin.domain.imports.rows import OPENING_PLACEHOLDERS, PAYMENT_PLACEHOLDERS, RowRequest, with_dependents
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome
+from billing_admin.domain.master_data import CONTACT_RULES, check_fields, differing_fields
+from billing_admin.domain.opening_balances import OpeningSpec
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.formats.addresses import country_code
-from billing_admin.models import Customer, Payment, Service
+from billing_admin.models import Customer, CustomerContact, Payment, Service
 from billing_admin.operations.charges import charges
 from billing_admin.operations.charges.posting import Posting, store
-from billing_admin.operations.master_data import customers, services
+from billing_admin.operations.invoices import opening_balances
+from billing_admin.operations.master_data import contacts, customers, services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.charges.posting import load_context
+from billing_admin.queries.master_data.contacts import contact_with_email
+from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.payments.opening_balances import opening_balance, opening_balance_id
 
 UPDATE_HINT = "To change it, choose to update existing records."
 
@@ -110,7 +116,8 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
         if dated_prices and not new & {"prices", "unit_price", "valid_from"}:
             extra = (*extra, *dated_prices)
         return replace(row, spec=spec, extra=extra, failed=failed)
-    known = {name: PAYMENT_PLACEHOLDERS.get(name) for name in new if hasattr(row.spec, name)}
+    placeholders = OPENING_PLACEHOLDERS if isinstance(row.spec, OpeningSpec) else PAYMENT_PLACEHOLDERS
+    known = {name: placeholders.get(name) for name in with_dependents(new) if hasattr(row.spec, name)}
     return replace(row, spec=replace(row.spec, **known), failed=failed)
 
 
@@ -121,8 +128,10 @@ def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
     """
     if kind == "services" and "code" in row.failed:
         return replace(row, spec=row.spec | {"code": uuid4().hex})
-    if kind == "payments" and "customer" in row.failed:
+    if "customer" in row.failed and kind in {"payments", "opening-balances", "contacts"}:
         reference = session.scalar(select(Customer.reference).order_by(Customer.reference).limit(1))
+        if reference is not None and kind == "contacts":
+            return replace(row, extra=(row.extra[0], reference))
         return row if reference is None else replace(row, spec=replace(row.spec, customer=reference))
     return row
 
@@ -140,6 +149,8 @@ _CAUSES: Final[Mapping[str, frozenset[str]]] = {
     "above_payment": frozenset({"amount"}),
     "too_precise": frozenset({"customer", "currency"}),
     "no_price": frozenset({"customer", "currency", "service", "prices", "unit_price"}),
+    "after_cut_over": frozenset({"opened_on"}),
+    "opening_recorded": frozenset({"customer"}),
     "other_price": frozenset({"customer", "currency", "service"}),
 }
 
@@ -349,8 +360,61 @@ def _import_payment(session: Session, row: RowRequest, _plan: ImportPlan, actor:
     return AcceptedRow(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, row.spec.amount)
 
 
+def _import_contact(session: Session, row: RowRequest, plan: ImportPlan, actor: Actor, now: datetime) -> AcceptedRow:
+    """Add a contact, or update it if the plan allows updates.
+
+    A contact is recognised by its id, or else by its address. The customer's address may have been imported before.
+    """
+    id, name = row.extra
+    owner = _find_customer(session, name)
+    stored = session.get(CustomerContact, id) if id else None
+    if stored is not None and stored.customer_id != owner.id:
+        raise Conflict("id_conflict", f"The ID {id} belongs to a contact of another customer.", "id")
+    stored = stored or contact_with_email(session, owner.id, row.spec.get("email", ""))
+    if stored is None:
+        contacts.create(session, owner.id, row.spec, id, actor, now)
+        return AcceptedRow(Outcome.NEW)
+    differs = differing_fields(
+        check_fields(CONTACT_RULES, row.spec), {name: getattr(stored, name) for name in CONTACT_RULES}
+    )
+    if not differs:
+        return AcceptedRow(Outcome.UNCHANGED)
+    if not plan.update:
+        message = f"{stored.email} already exists with a different {', '.join(differs)}. {UPDATE_HINT}"
+        raise Conflict("id_conflict", message, differs[0], differs=differs)
+    contacts.update(session, stored.id, row.spec, None, actor, now)
+    return AcceptedRow(Outcome.CHANGED)
+
+
+def _find_customer(session: Session, name: str | None) -> Customer:
+    try:
+        return customer(session, name or "")
+    except NotFound as error:
+        raise Invalid(error.code, error.message, "customer") from None
+
+
+def _import_opening_balance(
+    session: Session, row: RowRequest, _plan: ImportPlan, actor: Actor, now: datetime
+) -> AcceptedRow:
+    """Record an opening balance.
+
+    A row without an id of its own is compared with the opening balance of its number, if there is one.
+    """
+    spec: OpeningSpec = row.spec
+    has_own_id: bool = row.extra
+    if not has_own_id:
+        stored_id = opening_balance_id(session, spec.customer, spec.number)
+        spec = spec if stored_id is None else replace(spec, id=stored_id)
+    recorded = opening_balances.record(session, spec, actor, now)
+    stored = opening_balance(session, recorded.id)
+    outcome = Outcome.NEW if recorded.created else Outcome.UNCHANGED
+    return AcceptedRow(outcome, stored.currency, spec.open_amount, stored.customer)
+
+
 _ROW_IMPORTERS: Final[Mapping[str, RowImporter]] = {
     "customers": _create_or_update(customers, Customer, Customer.reference),
     "services": _create_or_update(services, Service, Service.code),
     "payments": _import_payment,
+    "contacts": _import_contact,
+    "opening-balances": _import_opening_balance,
 }

@@ -58,6 +58,9 @@ def build_draft(
         "version": 1,
         "details": None,
         "tax_in_base": None,
+        "original_date": None,
+        "original_total": None,
+        "original_tax": None,
     }
     lines = [
         {

@@ -14,6 +14,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json, details_to_json
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.opening_balances import refuse_opening
 from billing_admin.domain.readiness import Shortcoming
 from billing_admin.formats.factur_x import render_factur_x
 from billing_admin.formats.glyphs import Glyphs
@@ -36,8 +37,9 @@ def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: G
     `transact` runs work in a transaction, and ends the session's snapshot.
 
     Raises:
-        NotFound: The document is a draft.
+        NotFound: The document is a draft or an opening invoice.
     """
+    refuse_opening(invoice, "PDF", "invoice")
     if invoice.issued_at is None:
         raise NotFound("not_issued", "A draft has no PDF. Issue it first.", "invoice")
     return stored_pdf(transact, session, invoice, pdf_form(invoice), glyphs, now)

@@ -13,6 +13,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.lifecycle import needs_void, void_date
+from billing_admin.domain.opening_balances import OPENING_INVOICE, void_number
 from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
@@ -24,6 +25,7 @@ from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoice_voided
 from billing_admin.queries.master_data.organisation import day_of
 from billing_admin.queries.messages.documents import was_sent
+from billing_admin.queries.payments.opening_balances import void_numbers
 
 # The charges of a void invoice become pending, are cancelled, or are billed again on a draft that replaces it.
 CHARGE_OUTCOMES: Final = ("pending", "cancelled", "billed_again")
@@ -44,6 +46,8 @@ def void_invoice(
     row = lock_invoice(session, invoice_id)
     if not needs_void(row, sent=was_sent(session, invoice_id)):
         return False, None
+    if charges == "billed_again" and row["kind"] == OPENING_INVOICE:
+        raise Invalid("no_charges", "An opening invoice has no charges that can be billed again.", "charges")
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     organisation = lock_organisation(session)
@@ -57,6 +61,8 @@ def void_invoice(
         (StatusChange(row["customer_id"], row["currency"], None, status, amount) for _, amount in voided_charges),
     )
     values = {"status": "void", "voided_on": day, "reason": checked_reason, "version": row["version"] + 1}
+    if row["kind"] == OPENING_INVOICE:  # its number becomes free, and can be entered again
+        values["number"] = void_number(row["number"], void_numbers(session, row["number"]))
     session.execute(update(Invoice).where(Invoice.id == invoice_id).values(**values))
     draft_id = (
         create_replacement(session, row, [id for id, _ in voided_charges], now) if charges == "billed_again" else None

@@ -108,8 +108,8 @@ def _lock_documents(session: Session, id: UUID) -> list[DocumentState]:
         DocumentState(
             number=str(row.number),
             status=row.status,
-            settled=row.kind == "invoice" and row.paid + row.credited == row.total,
-            credited_in_full=row.kind == "invoice" and row.credited == row.total,
+            settled=row.kind != "credit_note" and row.paid + row.credited == row.total,
+            credited_in_full=row.kind != "credit_note" and row.credited == row.total,
         )
         for row in session.scalars(query.execution_options(populate_existing=True))
     ]

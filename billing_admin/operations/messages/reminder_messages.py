@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.message_texts import MessageText, render_text
 from billing_admin.domain.messages import REMINDER, greeted_name
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.reminders import PlannedReminder
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.letter_contents import OverdueDocument, reminder_contents
@@ -81,12 +82,13 @@ class ReminderMessages:
         return NewLetter(statement.file_name, contents_of_statement(statement))
 
     def _attachments(self, reminder: PlannedReminder) -> Iterator[Attachment]:
-        """Yield the PDFs of the documents.
+        """Yield the PDFs of the documents; opening invoices have none.
 
         An e-invoice is not attached again: programs would book it twice. So a document whose PDF contains one, as
         Factur-X, is only listed in the letter.
         """
         if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
             for item in reminder.items:
-                if (form := pdf_form(self._invoices[item.invoice.id])) != FACTUR_X:
+                invoice = self._invoices[item.invoice.id]
+                if invoice.kind != OPENING_INVOICE and (form := pdf_form(invoice)) != FACTUR_X:
                     yield Attachment(item.invoice.id, form, f"{file_stem(item.invoice.number)}.pdf")

@@ -41,7 +41,7 @@ def pause_invoice(
         Invalid: The last day is before today, or there is no reason.
     """
     invoice = session.get_one(Invoice, invoice_id)
-    if invoice.kind != "invoice" or invoice.status != "issued":
+    if invoice.kind == "credit_note" or invoice.status != "issued":
         raise Conflict("not_an_invoice", "Only issued invoices have reminders.", "invoice")
     return _pause(session, invoice.customer_id, invoice_id, pause, id, actor, now)
 

@@ -83,7 +83,7 @@ def _check_payable(invoice: Record, key: AccountKey, amount: int, place: int) ->
     name, field = invoice.number or "This draft", ("allocate", place, "invoice")
     if (invoice.customer_id, invoice.currency) != key:
         raise Invalid("another_account", f"{name} belongs to another customer or is in another currency.", *field)
-    if invoice.kind != "invoice":
+    if invoice.kind == "credit_note":
         raise Invalid("not_an_invoice", f"{name} is a credit note: choose the invoice that was paid.", *field)
     if invoice.status != "issued":
         raise Conflict("not_issued", f"{name} is not issued: only an issued invoice can be paid.", *field)

@@ -212,6 +212,7 @@ def _store(
         "reversal_reason": "",
         "created_at": now,
         "event_id": event_id,
+        "original_date": None,
     }
     insert_many(session, Payment, [row])
     _allocate(session, id, payment.key, planned, now)

@@ -28,7 +28,7 @@ def _corrects(session: Session) -> Iterator[Finding]:
     note, corrected = aliased(Invoice), aliased(Invoice)
     faults = {
         "corrects no invoice": corrected.id.is_(None),
-        "corrects another credit note": corrected.kind != "invoice",
+        "corrects another credit note, or an opening invoice": corrected.kind != "invoice",
         "corrects an invoice that is not issued": corrected.status != "issued",
         "corrects another customer's invoice": corrected.customer_id != note.customer_id,
         "corrects an invoice in another currency": corrected.currency != note.currency,

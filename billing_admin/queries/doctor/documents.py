@@ -18,6 +18,7 @@ from billing_admin.domain.errors import DomainError
 from billing_admin.domain.formatting import format_money_or_units
 from billing_admin.domain.invoices import TaxRate, included_tax_totals, includes_tax, tax_totals
 from billing_admin.domain.money import Money, nets_without_tax, plain_decimal
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.invoices.document_rows import load_document_rows
@@ -40,8 +41,15 @@ def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
 
 
 def _documents(session: Session) -> Iterator[DocumentRows]:
-    """Yield every document by series and number, and drafts by id."""
-    query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
+    """Yield every document by series and number, and drafts by id.
+
+    `opening_balances` checks the documents of an earlier system.
+    """
+    query = (
+        select(Invoice.__table__)
+        .where(Invoice.kind != OPENING_INVOICE)
+        .order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
+    )
     rows = session.execute(query.execution_options(yield_per=FETCH_SIZE)).mappings()
     for invoices in rows.partitions():
         yield from load_document_rows(session, [dict(row) for row in invoices])

@@ -35,7 +35,7 @@ def _allocations(session: Session) -> Iterator[Finding]:
         "its invoice does not exist": Invoice.id.is_(None),
         "its payment has another customer or currency": _has_other_account(Payment),
         "its invoice has another customer or currency": _has_other_account(Invoice),
-        "it pays a credit note": Invoice.kind != "invoice",
+        "it pays a credit note": Invoice.kind == "credit_note",
         "is not withdrawn, but its invoice is not issued": and_(is_active, Invoice.status != "issued"),
         "is not withdrawn, but its payment is reversed": and_(is_active, Payment.status == "reversed"),
         "was withdrawn before it was made": Allocation.withdrawn_on < Allocation.made_on,
@@ -131,7 +131,7 @@ def _invoices(session: Session) -> Iterator[Finding]:
         .outerjoin(sums, sums.c.id == Invoice.id)
         .outerjoin(notes, notes.c.id == Invoice.id)
         .where(
-            Invoice.kind == "invoice",
+            Invoice.kind != "credit_note",
             or_(paid != Invoice.paid, credited != Invoice.credited, covered > Invoice.total, paid < 0, credited < 0),
         )
     )
@@ -149,7 +149,7 @@ def _balances(session: Session) -> Iterator[Finding]:
     open_amounts = select(
         Invoice.customer_id, Invoice.currency, func.sum(Invoice.total - Invoice.paid - Invoice.credited)
     )
-    open_by_account = open_amounts.where(Invoice.status == "issued", Invoice.kind == "invoice").group_by(
+    open_by_account = open_amounts.where(Invoice.status == "issued", Invoice.kind != "credit_note").group_by(
         Invoice.customer_id, Invoice.currency
     )
     unallocated = select(Payment.customer_id, Payment.currency, func.sum(Payment.allocated - Payment.amount))

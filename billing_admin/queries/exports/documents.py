@@ -88,7 +88,7 @@ NUMBERS = (
 def invoice_columns(today: date) -> tuple[Column, ...]:
     """Return the columns of documents; the payment status depends on the day."""
     open_amount = Invoice.total - Invoice.paid - Invoice.credited
-    is_owed = and_(Invoice.status == "issued", Invoice.kind == "invoice")
+    is_owed = and_(Invoice.status == "issued", Invoice.kind != "credit_note")
     return (
         column("number", Kind.TEXT, Invoice.number),
         column("kind", Kind.WORD, Invoice.kind),
@@ -97,7 +97,7 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("customer", Kind.TEXT, Invoice.customer_reference),
         column("customer_name", Kind.TEXT, Invoice.customer_name),
         column("issue_date", Kind.DAY, Invoice.issue_date),
-        column("due_date", Kind.DAY, case((Invoice.kind == "invoice", Invoice.due_date))),
+        column("due_date", Kind.DAY, case((Invoice.kind != "credit_note", Invoice.due_date))),
         column("currency", Kind.WORD, Invoice.currency),
         column("net", Kind.MONEY, Invoice.net),
         column("tax", Kind.MONEY, Invoice.tax),
@@ -118,6 +118,9 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("base_rate", Kind.EXACT, cast(_base_rate("rate"), ExchangeRate.rate.type)),
         column("base_rate_day", Kind.DAY, _base_rate("day")),
         column("base_rate_source", Kind.TEXT, _base_rate("source")),
+        column("original_date", Kind.DAY, Invoice.original_date),
+        column("original_total", Kind.MONEY, Invoice.original_total),
+        column("original_tax", Kind.MONEY, Invoice.original_tax),
     )
 
 
@@ -133,7 +136,7 @@ def _payment_status(open_amount: ColumnElement[int], today: date) -> ColumnEleme
     A test compares the two.
     """
     return case(
-        (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
+        (or_(Invoice.status != "issued", Invoice.kind == "credit_note"), null()),
         (and_(open_amount <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
         (open_amount <= 0, "paid"),
         (Invoice.due_date < today, "overdue"),

@@ -10,6 +10,7 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.domain.explanation import Explanation, StoredFigures, StoredLine, explain
 from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, make_document_in_order
 from billing_admin.domain.money import ZERO
+from billing_admin.domain.opening_balances import refuse_opening
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.models.base import exact_sum
 
@@ -17,8 +18,9 @@ from billing_admin.models.base import exact_sum
 def load_explanation(session: Session, invoice: Invoice) -> Explanation:
     """Recompute a document from the charges on its lines, next to the stored figures.
 
-    Raises NotFound for a credit note, which has no charges.
+    Raises NotFound for a credit note and for an opening invoice, which have no charges.
     """
+    refuse_opening(invoice, "calculation", "invoice")
     if invoice.kind != "invoice":
         raise NotFound(
             "not_explained", "A credit note has no charges. Look at the explanation of its invoice.", "invoice"

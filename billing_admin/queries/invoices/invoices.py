@@ -36,7 +36,7 @@ def invoice(session: Session, name: str) -> Invoice:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFilter:
-    """A filter for invoices and credit notes.
+    """A filter for documents.
 
     `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
     paid. An invoice that an earlier version dated after today is not open yet. `q` is a part of the
@@ -61,7 +61,7 @@ class InvoiceFilter:
 
 
 STATES = ("draft", "open", "overdue", "paid", "void")
-_OWES = and_(Invoice.status == "issued", Invoice.kind == "invoice")
+_OWES = and_(Invoice.status == "issued", Invoice.kind != "credit_note")
 _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 
@@ -89,8 +89,8 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.currency, lambda: Invoice.currency == f.currency),
         (f.issued_from, lambda: Invoice.issue_date >= f.issued_from),
         (f.issued_to, lambda: Invoice.issue_date <= f.issued_to),
-        (f.due_from, lambda: and_(Invoice.kind == "invoice", Invoice.due_date >= f.due_from)),
-        (f.due_to, lambda: and_(Invoice.kind == "invoice", Invoice.due_date <= f.due_to)),
+        (f.due_from, lambda: and_(Invoice.kind != "credit_note", Invoice.due_date >= f.due_from)),
+        (f.due_to, lambda: and_(Invoice.kind != "credit_note", Invoice.due_date <= f.due_to)),
         (f.overdue is True, lambda: _state("overdue", f.today)),
         (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
@@ -127,20 +127,22 @@ def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
 
 
 def issued_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
-    """Return the ids of matching documents that have a number, by series and number."""
-    query = select(Invoice.id).where(*conditions(session, filters), Invoice.number.is_not(None))
+    """Return the ids of matching documents with a series, by series and number."""
+    query = select(Invoice.id).where(*conditions(session, filters), Invoice.series_id.is_not(None))
     return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
 
 
 def count_issued(session: Session, filters: InvoiceFilter) -> int:
-    """Return how many matching documents have a number."""
-    query = select(func.count()).select_from(Invoice).where(*conditions(session, filters), Invoice.number.is_not(None))
+    """Return how many matching documents have a number series."""
+    query = (
+        select(func.count()).select_from(Invoice).where(*conditions(session, filters), Invoice.series_id.is_not(None))
+    )
     return session.scalar(query) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
-    """Sums of invoices, or of credit notes, in one currency, in minor units.
+    """Sums of documents of one kind in one currency, in minor units.
 
     Void documents count as zero. `balance` is the open amount.
     """
@@ -159,7 +161,7 @@ class InvoiceSum:
 def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
     """Return the sums of matching documents per currency.
 
-    Invoices and credit notes are summed separately.
+    Each kind of document is summed separately.
     """
     owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
     stored = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)

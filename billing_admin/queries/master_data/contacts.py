@@ -26,3 +26,9 @@ def contact(session: Session, customer_id: UUID, id: UUID) -> CustomerContact:
     if row is None or row.customer_id != customer_id:
         raise NotFound("unknown_contact", "This contact does not exist, or it has been removed.", "id")
     return row
+
+
+def contact_with_email(session: Session, customer_id: UUID, email: str) -> CustomerContact | None:
+    """Return the contact of a customer with an address, upper and lower case alike."""
+    rows = contacts(session, customer_id)
+    return next((row for row in rows if row.email.casefold() == email.casefold()), None)

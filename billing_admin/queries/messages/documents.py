@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.messages import DOCUMENT, FirstMessage, SendingFacts
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
 from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions, is_sent
 from billing_admin.queries.master_data.organisation import day_of, organisation
@@ -30,6 +31,7 @@ def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[
         select(
             Invoice.id,
             Invoice.number,
+            Invoice.kind,
             Invoice.status,
             Invoice.currency,
             Invoice.total,
@@ -63,6 +65,7 @@ def load_sending_facts(session: Session, invoice_ids: Collection[UUID]) -> list[
             else None,
             currency=row.currency,
             total=row.total,
+            is_opening=row.kind == OPENING_INVOICE,
         )
         for row in (rows[id] for id in invoice_ids if id in rows)
     ]
@@ -129,10 +132,11 @@ def unsent_conditions(
     first = exists().where(
         MessageDocument.invoice_id == Invoice.id, MessageDocument.purpose == DOCUMENT, MessageDocument.current
     )
-    settled = and_(Invoice.kind == "invoice", Invoice.total == Invoice.paid + Invoice.credited)
+    settled = and_(Invoice.kind != "credit_note", Invoice.total == Invoice.paid + Invoice.credited)
     return [
         *conditions(session, filters),
         Invoice.status == "issued",
+        Invoice.kind != OPENING_INVOICE,
         ~first,
         *([] if with_settled or includes_settled(filters) else [~settled]),
     ]

@@ -93,7 +93,15 @@ def _overdue_invoices(
     """Return the open invoices due before a day, by account."""
     items = invoice_amounts(counted_through(session, day), customer_ids, only_open=True).c
     open_amount = cast(items.invoiced - items.credited - items.allocated, BigInteger).label("open_amount")
-    columns = (items.id, items.customer_id, items.currency, items.number, items.issue_date, items.due_date, open_amount)
+    columns = (
+        items.id,
+        items.customer_id,
+        items.currency,
+        items.number,
+        items.document_date,
+        items.due_date,
+        open_amount,
+    )
     query = select(*columns).where(open_amount > 0, items.due_date < day, items.issue_date <= day)
     if currency is not None:
         query = query.where(items.currency == currency)
@@ -108,7 +116,7 @@ def _overdue_invoice(row: Any, reminders: Sequence[InvoiceReminder], pause: Any)
     return OverdueInvoice(
         id=row.id,
         number=row.number,
-        issue_date=row.issue_date,
+        issue_date=row.document_date,
         due_date=row.due_date,
         open_amount=int(row.open_amount),
         level=level,
@@ -212,14 +220,14 @@ def reminders_of_invoice(session: Session, invoice: Invoice) -> InvoiceReminders
     """Return the reminders of an invoice, and the next one while it is open."""
     reminders = load_reminders(session, [invoice.id])[invoice.id]
     open_amount = invoice.total - invoice.paid - invoice.credited
-    if invoice.kind != "invoice" or invoice.status != "issued" or not open_amount:
+    if invoice.kind == "credit_note" or invoice.status != "issued" or not open_amount:
         return InvoiceReminders(reminders, None)
     key = invoice.customer_id, invoice.currency
     reminded_on = _account_histories(session, [invoice.customer_id])[key].reminded_on
     overdue = OverdueInvoice(
         id=invoice.id,
         number=str(invoice.number),
-        issue_date=invoice.issue_date,  # type: ignore[arg-type]  # issued invoices have both days
+        issue_date=invoice.original_date or invoice.issue_date,  # type: ignore[arg-type]  # issued invoices have both days
         due_date=invoice.due_date,  # type: ignore[arg-type]
         open_amount=open_amount,
         level=reached_level(reminders)[0],

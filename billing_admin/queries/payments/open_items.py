@@ -54,7 +54,7 @@ def open_item_columns(items: Any, as_of: date) -> dict[str, ColumnElement[Any]]:
         "customer": Customer.reference.expression,
         "customer_name": Customer.name.expression,
         "currency": items.currency,
-        "issue_date": items.issue_date,
+        "issue_date": type_coerce(items.document_date, items.issue_date.type),
         "due_date": items.due_date,
         "days_overdue": case((overdue > 0, overdue), else_=0),
         "bucket": bucket,

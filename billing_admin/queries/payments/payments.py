@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
 from billing_admin.queries.amounts import amount_conditions
@@ -30,7 +31,7 @@ def is_open() -> ColumnElement[bool]:
     It has the words of the index of open invoices, so that the database uses the index.
     """
     has_balance = Invoice.total != Invoice.paid + Invoice.credited
-    return and_(Invoice.status == "issued", Invoice.kind == "invoice", has_balance)
+    return and_(Invoice.status == "issued", Invoice.kind != "credit_note", has_balance)
 
 
 def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequence[UUID] = ()) -> Sequence[Record]:
@@ -69,6 +70,14 @@ def is_in_state(state: str) -> ColumnElement[bool]:
     return Payment.status == state
 
 
+def is_money() -> ColumnElement[bool]:
+    """Return the condition that money was received.
+
+    Write-offs and opening credits are not money.
+    """
+    return Payment.method.not_in((WRITE_OFF, OPENING_CREDIT))
+
+
 def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[bool]]:
     """Return the filter as SQL conditions.
 
@@ -81,7 +90,7 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
         (f.customer, lambda: Payment.customer_id == customer(session, f.customer).id),
         (f.currency, lambda: Payment.currency == f.currency),
         (f.status, lambda: is_in_state(f.status)),
-        (f.method, lambda: Payment.method != WRITE_OFF if f.method == RECEIVED else Payment.method == f.method),
+        (f.method, lambda: is_money() if f.method == RECEIVED else Payment.method == f.method),
         (f.from_, lambda: Payment.received_on >= f.from_),
         (f.to, lambda: Payment.received_on <= f.to),
         (f.reference, lambda: Payment.reference == f.reference),

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.days import check_day_range
+from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.domain.receivables import (
     ZERO_POSITION,
@@ -112,13 +113,16 @@ def is_within(day: ColumnElement[Any], first: date | None, last: date | None) ->
 def invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None, only_open: bool = False) -> Subquery:
     """Select each invoice with its invoiced, credited and allocated amounts.
 
+    `document_date` is the date on the document, which an opening invoice has from the earlier system.
+
     The amounts are those of now or of a day. `only_open` may leave out invoices without an open amount.
     """
     columns = (
         *(Invoice.id, Invoice.customer_id, Invoice.currency, Invoice.number),
         *(Invoice.customer_reference, Invoice.customer_name, Invoice.issue_date, Invoice.due_date, Invoice.total),
+        func.coalesce(Invoice.original_date, Invoice.issue_date).label("document_date"),
     )
-    conditions = [Invoice.kind == "invoice", *_customer_conditions(Invoice.customer_id, customer_ids)]
+    conditions = [Invoice.kind != "credit_note", *_customer_conditions(Invoice.customer_id, customer_ids)]
     if as_of is None:
         stored = (Invoice.total.label("invoiced"), Invoice.credited, Invoice.paid.label("allocated"))
         counts = is_open() if only_open else Invoice.status == "issued"
@@ -271,12 +275,12 @@ def _statement_entries(session: Session, customer_id: UUID, through: date) -> di
     return dict(sorted(by_currency.items()))
 
 
-def _documents(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
+def _documents(kind: Any, sign: Any, *conditions: ColumnElement[bool], void: bool = False) -> Rows:
     query: Rows = select(
         Invoice.customer_id,
         Invoice.currency,
-        (void_day() if kind == "void" else Invoice.issue_date).label("on"),
-        literal(kind).label("kind"),
+        (void_day() if void else Invoice.issue_date).label("on"),
+        kind.label("kind"),
         Invoice.id,
         Invoice.number,
         literal("").label("method"),
@@ -285,12 +289,12 @@ def _documents(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     return query.where(*conditions)
 
 
-def _payments(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
+def _payments(kind: Any, sign: int, *conditions: ColumnElement[bool], reversed: bool = False) -> Rows:
     query: Rows = select(
         Payment.customer_id,
         Payment.currency,
-        (reversal_day() if kind == "reversal" else Payment.received_on).label("on"),
-        literal(kind).label("kind"),
+        (reversal_day() if reversed else Payment.received_on).label("on"),
+        kind.label("kind"),
         Payment.id,
         Payment.reference.label("number"),
         Payment.method,
@@ -313,15 +317,14 @@ def _refunds(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     return query.where(*conditions)
 
 
-_IS_VOID = (Invoice.status == "void", Invoice.voided_on.is_not(None))  # the second condition has an index
+_METHOD_KINDS = case((Payment.method.in_((WRITE_OFF, OPENING_CREDIT)), Payment.method), else_="payment")
+_DEBIT = case((Invoice.kind == "credit_note", -1), else_=1)
+# The second condition of a void and of a reversal has an index.
 _ENTRIES = (
-    _documents("invoice", 1, Invoice.kind == "invoice", Invoice.status != "draft"),
-    _documents("void", -1, Invoice.kind == "invoice", *_IS_VOID),
-    _documents("credit_note", -1, Invoice.kind == "credit_note", Invoice.status != "draft"),
-    _documents("void", 1, Invoice.kind == "credit_note", *_IS_VOID),
-    _payments("payment", -1, Payment.method != WRITE_OFF),
-    _payments("write_off", -1, Payment.method == WRITE_OFF),
-    _payments("reversal", 1, Payment.status == "reversed", Payment.reversed_on.is_not(None)),
+    _documents(Invoice.kind, _DEBIT, Invoice.status != "draft"),
+    _documents(literal("void"), -_DEBIT, Invoice.status == "void", Invoice.voided_on.is_not(None), void=True),
+    _payments(_METHOD_KINDS, -1),
+    _payments(literal("reversal"), 1, Payment.status == "reversed", Payment.reversed_on.is_not(None), reversed=True),
     _refunds("refund", 1),
     _refunds("refund_reversal", -1, Refund.status == "reversed", Refund.reversed_on.is_not(None)),
 )

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.payments import WRITE_OFF
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.receivable_trends import MonthFigures, month_figures, trend_months
 from billing_admin.models import Customer, Invoice, Payment
 from billing_admin.queries.payments.open_items import OpenItemFilter, open_item_rows
+from billing_admin.queries.payments.payments import is_money
 from billing_admin.queries.payments.receivables import balances_by_currency, entry_sums_by_day
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -47,11 +48,12 @@ def _by_currency(rows: Iterable[Any]) -> DayAmounts:
 def _billed(first: date, last: date) -> Rows:
     """Sum the invoices of each day less its credit notes.
 
-    Void documents count as zero, as in the list of invoices.
+    Void documents count as zero, as in the list of invoices. An earlier system billed the opening invoices.
     """
-    amount = case((Invoice.kind == "invoice", Invoice.total), else_=-Invoice.total)
+    amount = case((Invoice.kind == "credit_note", -Invoice.total), else_=Invoice.total)
+    is_billed = (Invoice.status == "issued", Invoice.kind != OPENING_INVOICE)
     query: Rows = select(Invoice.currency, Invoice.issue_date, func.sum(amount))
-    return query.where(Invoice.issue_date.between(first, last), Invoice.status == "issued").group_by(
+    return query.where(Invoice.issue_date.between(first, last), *is_billed).group_by(
         Invoice.issue_date, Invoice.currency
     )
 
@@ -59,12 +61,12 @@ def _billed(first: date, last: date) -> Rows:
 def _collected(first: date, last: date) -> Rows:
     """Sum the money received on each day.
 
-    Reversed payments and write-offs do not count.
+    Reversed payments, write-offs and opening credits do not count.
     """
     query: Rows = select(Payment.currency, Payment.received_on, func.sum(Payment.amount))
-    return query.where(
-        Payment.received_on.between(first, last), Payment.status == "recorded", Payment.method != WRITE_OFF
-    ).group_by(Payment.received_on, Payment.currency)
+    return query.where(Payment.received_on.between(first, last), Payment.status == "recorded", is_money()).group_by(
+        Payment.received_on, Payment.currency
+    )
 
 
 @dataclass(frozen=True, slots=True)

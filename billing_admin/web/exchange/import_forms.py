@@ -131,6 +131,8 @@ _FORMS: Mapping[str, type[MappingForm]] = {
     "services": _UpdatableForm,
     "charges": _ChargesForm,
     "payments": _PaymentsForm,
+    "contacts": _UpdatableForm,
+    "opening-balances": MappingForm,
 }
 
 

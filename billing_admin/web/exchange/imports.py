@@ -78,7 +78,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-@pages.get("/example/<any('customers', 'services', 'charges', 'payments'):kind>.csv")
+@pages.get(f"/example/<any({', '.join(map(repr, IMPORT_KINDS))}):kind>.csv")
 def example(kind: str) -> ResponseReturnValue:
     """Send an example CSV file of the kind."""
     fields = [field for field in IMPORT_KINDS[kind].fields.values() if field.example]
@@ -114,6 +114,7 @@ def show(id: UUID) -> ResponseReturnValue:
         else [],
         earlier_import=queries.earlier_import(session, file_import),
         may_write=has_permission(IMPORT_KINDS[file_import.kind].permission),
+        list_url=_list_url(file_import.kind),
     )
 
 
@@ -154,7 +155,15 @@ def new(kind: str) -> ResponseReturnValue:
             form.file.errors = [error.message]
         else:
             return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, upload)), 303)
-    return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind)
+    return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind, list_url=_list_url(kind))
+
+
+def _list_url(kind: str) -> str:
+    """Return the URL of the list of a kind.
+
+    Contacts are on the pages of customers.
+    """
+    return url_for({"contacts": "customers", "opening-balances": "opening_balances"}.get(kind, kind) + ".index")
 
 
 def _check_readable(kind: str, upload: FileStorage) -> None:

@@ -43,6 +43,7 @@ LABELS = {
     "cheque": "Cheques",
     "other": "Other payments",
     "write_off": "Write-offs",
+    "opening_balance": "Opening balances",
 }
 
 

@@ -13,13 +13,14 @@ from billing_admin.domain.formatting import format_day, format_exact, format_mon
 from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.message_texts import TEXT_KEYS
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
 from billing_admin.domain.reminders import LEVELS
 from billing_admin.domain.tax import RateChange, percent_on
 from billing_admin.models import Invoice
 
-PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
+PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off", OPENING_CREDIT: "Opening credit"}
 INTERVAL_NOUNS = {
     "weekly": "week",
     "monthly": "month",

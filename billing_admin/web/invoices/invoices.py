@@ -21,6 +21,7 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.domain.messages import DOCUMENT, WITHDRAWN, again_problem
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.formats.addresses import country_name
@@ -70,7 +71,7 @@ WRITE = "billing:write"
 PDF = "application/pdf"
 TABS = ("", *queries.STATES)
 SENT_LABELS = {"1": "Sent", "0": "Not sent"}
-KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes"}
+KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes", OPENING_INVOICE: "Opening invoices"}
 
 pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
 
@@ -170,6 +171,8 @@ def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
 def show(id: UUID) -> ResponseReturnValue:
     """Show one document."""
     invoice = _load_invoice(id)
+    if invoice.kind == OPENING_INVOICE:
+        return _opening_page(invoice)
     messages = messages_of_document(db.session(), id)
     return render_template(
         "invoices/show.html",
@@ -190,6 +193,26 @@ def show(id: UUID) -> ResponseReturnValue:
         unprintable=_unprintable_characters(invoice),
         shortcomings=shortcomings_of_drafts([id]),
         **_printed_details(invoice),
+    )
+
+
+def _opening_page(invoice: Invoice) -> ResponseReturnValue:
+    """Show an invoice of an earlier system, which has no lines."""
+    messages = messages_of_document(db.session(), invoice.id)
+    return render_template(
+        "invoices/opening.html",
+        invoice=invoice,
+        state=invoice_state(invoice, today()),
+        balance=balance(invoice),
+        acts=_document_acts(invoice, messages),
+        payments=allocations_of_invoice(db.session(), invoice.id),
+        reminders=reminders_of_invoice(db.session(), invoice),
+        reminder_pause=current_pause(db.session(), invoice.customer_id, invoice.id),
+        reminder_names=REMINDER_NAMES,
+        today=today(),
+        may_remind=has_permission("messages:write"),
+        messages=messages,
+        timeline=load_timeline(invoice, messages),
     )
 
 
@@ -271,7 +294,7 @@ def _acts_on_draft(invoice: Invoice) -> list[Act]:
 
 
 def _acts_of_sending(invoice: Invoice, messages: Sequence[Message]) -> list[Act]:
-    if invoice.status != "issued" or not has_permission("messages:write"):
+    if invoice.status != "issued" or invoice.kind == OPENING_INVOICE or not has_permission("messages:write"):
         return []
     first = next((row for row in messages if row.purpose == DOCUMENT and row.state not in WITHDRAWN), None)
     if first is None:
@@ -320,7 +343,7 @@ def _e_invoice_url(invoice: Invoice) -> str | None:
 
     Without a format, it is that of the page of all formats.
     """
-    if invoice.status != "issued":
+    if invoice.status != "issued" or invoice.kind == OPENING_INVOICE:
         return None
     format = details_from_json(invoice.details).e_invoice
     if format == NO_E_INVOICE:
@@ -331,11 +354,11 @@ def _e_invoice_url(invoice: Invoice) -> str | None:
 def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
     """Return the acts that the person's role and the state of the document allow."""
     may_write = has_permission(WRITE)
-    correctable = may_write and invoice.status == "issued" and invoice.kind == "invoice"
+    correctable = may_write and invoice.status == "issued" and invoice.kind != "credit_note"
     return {
         "may_change": may_write and invoice.status == "draft",
         "may_void": correctable and not (invoice.paid or invoice.credited),
-        "may_credit": correctable and invoice.credited != invoice.total,
+        "may_credit": correctable and invoice.kind == "invoice" and invoice.credited != invoice.total,
     }
 
 

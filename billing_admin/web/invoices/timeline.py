@@ -14,6 +14,7 @@ from flask import url_for
 from billing_admin.db.engine import db
 from billing_admin.domain.audit import readable_details
 from billing_admin.domain.messages import REMINDER
+from billing_admin.domain.opening_balances import without_void_suffix
 from billing_admin.models import Invoice, Message
 from billing_admin.queries.audit import AuditFilter, shown_events
 from billing_admin.web.frame.labels import REMINDER_NAMES
@@ -83,6 +84,13 @@ class _Event:
         """Return the reason that the person gave."""
         return str(self.details.get("reason") or "")
 
+    def number(self) -> str:
+        """Return the number that events of payments name.
+
+        A void opening invoice has another one now.
+        """
+        return without_void_suffix(self.invoice.number or "")
+
     def is_own(self) -> bool:
         """Return whether the event is one of the document itself."""
         return self.event.object_id in {None, self.invoice.id}
@@ -122,7 +130,7 @@ def _url(event: _Event) -> str:
 def _paid(verb: str) -> Callable[[_Event], TimelineEntry | None]:
     def entry(event: _Event) -> TimelineEntry | None:
         allocated = event.details.get("allocated")
-        amount = allocated.get(event.invoice.number) if isinstance(allocated, dict) else None
+        amount = allocated.get(event.number()) if isinstance(allocated, dict) else None
         if amount is None:
             return None
         note = event.reason() or str(event.details.get("reference") or "")
@@ -132,7 +140,7 @@ def _paid(verb: str) -> Callable[[_Event], TimelineEntry | None]:
 
 
 def _withdrawn(event: _Event) -> TimelineEntry | None:
-    if event.details.get("invoice") != event.invoice.number:
+    if event.details.get("invoice") != event.number():
         return None
     label = f"Withdrew the allocation of {event.details['amount']}"
     return event.entry(label, event.reason(), event.object_url("payments.show"))
@@ -178,6 +186,7 @@ def _pause(label: str) -> Callable[[_Event], TimelineEntry]:
 
 _ENTRIES: Mapping[str, Callable[[_Event], TimelineEntry | None]] = {
     "invoice.issued": _issued,
+    "opening_balance.recorded": lambda event: event.entry("Recorded as an opening balance"),
     "invoice.changed": _changed,
     "invoice.charges_moved": _changed,
     "invoice.voided": _voided,

@@ -17,6 +17,7 @@ from billing_admin.domain.credit_notes import Creditable, credit_effect
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
@@ -129,8 +130,8 @@ def void(id: UUID) -> ResponseReturnValue:
     invoice = _load_invoice(id)
     if invoice.status != "issued" and not form.errors:
         return _redirect_uncorrectable(invoice)
-    corrected = invoice.paid or invoice.credited or invoice.kind != "invoice"
-    if invoice.status == "issued" and not corrected and was_sent(db.session(), id):
+    corrected = invoice.paid or invoice.credited or invoice.kind == "credit_note"
+    if invoice.status == "issued" and invoice.kind == "invoice" and not corrected and was_sent(db.session(), id):
         return _credit_in_full_page(CreditInFullForm(formdata=None, reason=form.reason.data), invoice)
     return render_form(
         "corrections/void.html",
@@ -248,6 +249,8 @@ def _redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
     """
     if invoice.status == "draft":
         message = "This invoice is a draft. Edit or discard it instead."
+    elif invoice.kind == OPENING_INVOICE:
+        message = "Invoices of an earlier system cannot be credited here. Record a credit, or write the amount off."
     elif invoice.kind == "credit_note":
         message = f"{invoice.number} is a credit note and cannot be corrected here."
     else:
