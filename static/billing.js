@@ -115,8 +115,11 @@
     show();
   });
 
-  /* YYYY-MM-DD for a day that is typed in numbers, year first or in the organisation's order; "" for other text. */
+  /* YYYY-MM-DD for a day that is typed as it is shown (22 Nov 2026) or in numbers, year first or in the organisation's order; "" for other text. */
+  const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
   const parseDay = (typed) => {
+    const [, namedDay, name, namedYear] = /^(\d{1,2}) ([a-z]{3}) (\d{4})$/.exec(typed.trim().toLowerCase()) || [];
+    if (MONTHS.includes(name)) return `${namedYear}-${String(MONTHS.indexOf(name) + 1).padStart(2, "0")}-${namedDay.padStart(2, "0")}`;
     const [, first, , second, third] = /^(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})$/.exec(typed.trim()) || [];
     const order = first && first.length === 4 ? "year_first" : document.body.dataset.dateOrder;
     const [year, month, day] = { year_first: [first, second, third], day_first: [third, second, first], month_first: [third, first, second] }[order] || [];
@@ -479,6 +482,7 @@
     });
     const watcher = new ResizeObserver(show);
     regions.forEach((region) => { watcher.observe(region); watcher.observe(region.firstElementChild); });
+    document.addEventListener("list-replaced", () => { watcher.disconnect(); setUpRegions(); }, { once: true });
   };
 
   /* Reload a live region every second until it is no longer marked as live. */

@@ -2,15 +2,17 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlakeyset import Marker, select_page, serialize_bookmark, unserialize_bookmark
 from sqlakeyset.columns import parse_ob_clause
-from sqlalchemy import Row, Select, select
+from sqlakeyset.paging import compare_tuples
+from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import Label
 
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
@@ -18,8 +20,10 @@ from billing_admin.domain.errors import Invalid
 # No valid cursor is longer: names hold up to 200 characters, and one character can fold to eighteen.
 MAX_CURSOR_LENGTH = 10_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+BAD_CURSOR = "This cursor is not valid. Leave it out to start from the first page."
 T = TypeVar("T")
 
+Query: TypeAlias = Select[Any]
 # A row with named columns, as a query for columns returns it.
 Record: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -52,6 +56,109 @@ def page(session: Session, query: Select[Any], limit: int, after: str | None = N
     )
 
 
+class Sort:
+    """A column by which a list can be sorted.
+
+    `key` are SQL expressions or names of the query's columns, of which only the last one may be NULL. `is_indexed` says
+    that an index has the order, so that lists of any length can have it. `id` is the unique column.
+    """
+
+    def __init__(self, *key: Any, is_indexed: bool = False, id: Any = "id") -> None:
+        self.key, self.is_indexed, self.id = key, is_indexed, id
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list by one of its columns, in one direction.
+
+    Rows are ordered by the key of `sort`, then by its id. Where the last part of the key is NULL, the row comes after all
+    others in either direction: the databases place NULLs differently. `descending` reverses everything else.
+    """
+
+    sort: Sort
+    descending: bool = False
+
+    def columns(self, query: Select[Any]) -> list[Any]:
+        """Return the expressions of the key and the id in a query."""
+        parts = (*self.sort.key, self.sort.id)
+        columns = [query.selected_columns[part] if isinstance(part, str) else part for part in parts]
+        return [column.element if isinstance(column, Label) else column for column in columns]
+
+    def apply(self, query: Select[Any]) -> Select[Any]:
+        """Return the query in this order."""
+        *first, value, id = self.columns(query)
+        directed = [column.desc() if self.descending else column.asc() for column in (*first, value, id)]
+        return query.order_by(None).order_by(value.is_(None), *directed)
+
+
+def has_at_most(session: Session, query: Select[Any], limit: int) -> bool:
+    """Return whether a query has no more rows than a limit."""
+    rows: Select[Any] = query.with_only_columns(literal_column("1").label("one"), maintain_column_froms=True)
+    count = select(func.count()).select_from(rows.order_by(None).limit(limit + 1).subquery())
+    return (session.scalar(count) or 0) <= limit
+
+
+def ordered_page(session: Session, query: Select[Any], order: Order, limit: int, after: str | None = None) -> Page[Any]:
+    """Return up to `limit` rows after a cursor, in another order than the query's own.
+
+    The rows with a value and those without are read by a query each, so that an index of the key has both in their order.
+
+    Raises:
+        Invalid: The cursor is no position in this order.
+    """
+    columns = order.columns(query)
+    marker = _parse_position(columns, after) if after else Marker(None, backwards=False)
+    rows: list[Any] = []
+    for part in _parts(query, order, columns, marker):
+        rows += session.execute(part.limit(limit + 1 - len(rows))).all()
+        if len(rows) > limit:
+            break
+    has_more, rows = len(rows) > limit, rows[:limit]
+    if marker.backwards:
+        rows.reverse()
+    positions = [tuple(row)[-len(columns) :] for row in (rows[0], rows[-1])] if rows else []
+    has_next, has_previous = (bool(rows), has_more) if marker.backwards else (has_more, marker.place is not None)
+    return Page(
+        [row[0] for row in rows] if len(query.column_descriptions) == 1 else rows,
+        serialize_bookmark(Marker(positions[1], backwards=False)) if has_next and rows else None,
+        serialize_bookmark(Marker(positions[0], backwards=True)) if has_previous and rows else None,
+    )
+
+
+def _parts(query: Select[Any], order: Order, columns: Sequence[Any], marker: Marker) -> Iterator[Select[Any]]:
+    """Yield the queries for the rows from a position on.
+
+    Rows with a value come first, unless the marker goes backwards.
+    """
+    *_, value, id = columns
+    query = query.add_columns(*(column.label(f"order_{number}") for number, column in enumerate(columns)))
+    descending = order.descending is not marker.backwards
+    starts_blank = marker.place is not None and marker.place[-2] is None
+    for is_blank in (True, False) if marker.backwards else (False, True):
+        if marker.place is not None and is_blank is not starts_blank and starts_blank is not marker.backwards:
+            continue  # the position lies beyond these rows
+        key = [*columns[:-2], id] if is_blank else columns
+        part = query.where(value.is_(None) if is_blank else value.is_not(None))
+        if marker.place is not None and is_blank is starts_blank:
+            place = [*marker.place[:-2], marker.place[-1]] if is_blank else list(marker.place)
+            part = part.where(compare_tuples(key, place) if descending else compare_tuples(place, key))
+        yield part.order_by(None).order_by(*(column.desc() if descending else column.asc() for column in key))
+
+
+def _parse_position(columns: Sequence[Any], cursor: str) -> Marker:
+    """Read a cursor of `ordered_page`, which may have None as the value."""
+    marker = _unserialize(cursor)
+    place = tuple(marker.place or ()) if marker else ()
+    value_place = len(columns) - 2
+    fits = len(place) == len(columns) and all(
+        (value is None and index == value_place) or _fits(value, kind)
+        for index, (value, kind) in enumerate(zip(place, _types(columns), strict=True))
+    )
+    if marker is None or not fits:
+        raise Invalid("bad_cursor", BAD_CURSOR, "after")
+    return marker._replace(place=place)
+
+
 def _parse_cursor(session: Session, query: Select[Any], cursor: str) -> Marker:
     """Read a cursor of an earlier page of the same query.
 
@@ -62,7 +169,7 @@ def _parse_cursor(session: Session, query: Select[Any], cursor: str) -> Marker:
     columns = [column.element for column in parse_ob_clause(query)]
     place = _complete(session, columns, marker.place or ()) if marker else ()
     if marker is None or len(place) != len(columns) or not all(map(_fits, place, _types(columns))):
-        raise Invalid("bad_cursor", "This cursor is not valid. Leave it out to start from the first page.", "after")
+        raise Invalid("bad_cursor", BAD_CURSOR, "after")
     return marker._replace(place=place)
 
 

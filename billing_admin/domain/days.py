@@ -7,7 +7,7 @@ payment terms are at most 365 days and periods at most ten years.
 Filters that only compare days accept every date: scripts write `to=9999-12-31` for "no end".
 """
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from billing_admin.domain.errors import Invalid
@@ -74,3 +74,25 @@ def check_calendar_day(day: date, *field: str | int) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day between {FIRST_DAY.year} and {LAST_DAY.year}.", *field)
     return day
+
+
+def month_of(day: date, months: int = 0, length: int = 1) -> tuple[date, date]:
+    """Return the first and the last day of some months.
+
+    They begin `months` after the month of the day, and are `length` in number.
+    """
+    first = day.year * 12 + day.month - 1 + months
+    after = first + length
+    return date(first // 12, first % 12 + 1, 1), date(after // 12, after % 12 + 1, 1) - timedelta(days=1)
+
+
+def day_ranges(today: date) -> dict[str, tuple[date, date]]:
+    """Return the ranges of days that lists are often filtered by, by name."""
+    into_quarter = (today.month - 1) % 3
+    return {
+        "This month": month_of(today),
+        "Last month": month_of(today, -1),
+        "This quarter": month_of(today, -into_quarter, 3),
+        "Last quarter": month_of(today, -into_quarter - 3, 3),
+        "Year to date": (date(today.year, 1, 1), today),
+    }

@@ -47,6 +47,18 @@ def format_exact(amount: Decimal, currency: str) -> str:
     return f"{format_grouped(Decimal(format_padded(amount, MINOR_DIGITS[currency])))} {currency}"
 
 
+def format_rounded(amount: Decimal, currency: str) -> str:
+    """Format an exact amount with the currency's decimals, as in `1,234.57 EUR`.
+
+    An amount that would round to zero is shown by its limit: `< 0.01 EUR`, or `> −0.01 EUR` if it is negative.
+    """
+    if rounded := Money.rounded(amount, currency).minor:
+        return format_money(rounded, currency)
+    if not amount:
+        return format_money(0, currency)
+    return f"< {format_money(1, currency)}" if amount > 0 else f"> {format_money(-1, currency)}"
+
+
 def format_number(amount: Decimal) -> str:
     """Format an exact number without trailing zeros, as in `1,500.5`."""
     return format_grouped(Decimal(plain_decimal(amount)))

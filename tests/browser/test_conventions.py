@@ -199,7 +199,7 @@ def test_back_leads_to_the_same_rows(seeded: Seeded, visit: Visit, width: int, j
     visitor.page.get_by_label("Currency").select_option("EUR")
     visitor.press("Filter")
     visitor.check()
-    visitor.follow("Older")
+    visitor.follow("Next page")
     visitor.check()
     url, rows = visitor.page.url, visitor.page.locator("tbody tr").all_inner_texts()
     assert "currency=EUR" in url

@@ -11,6 +11,8 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from billing_admin.db.engine import db
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder
 
 # Elements without content, which have no end tag.
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
@@ -98,6 +100,11 @@ def field(page: Page, name: str) -> str:
     values = fields(page, name)
     assert values, name
     return values[0]
+
+
+def day_field(page: Page, name: str) -> str:
+    """Return the day in the first input of a name, as an ISO date."""
+    return parse_day(field(page, name), DateOrder.YEAR_FIRST).isoformat()
 
 
 def fields(page: Page, name: str) -> list[str]:

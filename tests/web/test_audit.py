@@ -128,7 +128,7 @@ def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.Monke
         transaction(audit.record, SYSTEM, NOW + timedelta(days=9000 + number), f"customer.tried_{number}", "customer")
     first = viewer.get("/audit?type=customer")
     assert "Customer tried 2" in words(first)
-    second = viewer.get(link(first, "Older"))
+    second = viewer.get(link(first, "Next page"))
     assert "Customer tried 0" in words(second)
     assert "Customer tried 1" not in words(second)
 

@@ -39,7 +39,7 @@ from tests.making import (
 )
 from tests.people import csrf_token, person, send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, links, parse, statements, textarea, words
+from tests.web.pages import day_field, field, has_link, link, links, parse, statements, textarea, words
 
 PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
 
@@ -98,7 +98,7 @@ def test_proposes_the_month_that_is_being_closed(app: Flask, today: str, expecte
     assert default_cut_off(date.fromisoformat(today)).isoformat() == expected
     with time_machine.travel(datetime.fromisoformat(f"{today}T12:00:00+00:00"), tick=False):
         page = signed_in(app).get("/billing-runs/new")
-    assert (field(page, "through"), field(page, "issue_date")) == (expected, today)
+    assert (day_field(page, "through"), day_field(page, "issue_date")) == (expected, today)
 
 
 def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> None:
@@ -114,7 +114,7 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     page = browser.get(response.location)
     assert "Customers “acme”, “foo”, USD. Created as drafts." in words(page)
     again = browser.get(link(page, "Go back"))
-    assert (field(again, "through"), textarea(again, "customers")) == ("2026-03-31", "acme\nfoo")
+    assert (day_field(again, "through"), textarea(again, "customers")) == ("2026-03-31", "acme\nfoo")
     assert '<option selected value="USD">' in again.text
 
 
@@ -501,8 +501,8 @@ def test_a_date_before_the_last_invoice_leads_back_to_its_field(browser: FlaskCl
     for response in (browser.get(PREVIEW), confirm(browser, shown)):
         assert response.status_code == 422
         assert "Use 2026-04-09 or later" in words(response)
-        assert field(response, "issue_date") == "2026-04-01"
-        assert field(response, "through") == "2026-03-31"
+        assert day_field(response, "issue_date") == "2026-04-01"
+        assert day_field(response, "through") == "2026-03-31"
 
 
 def test_an_id_used_for_another_run_gets_a_new_one(browser: FlaskClient, session: Session) -> None:

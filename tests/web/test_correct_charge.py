@@ -49,7 +49,7 @@ def correct(browser: FlaskClient, charge_id: UUID, **changes: str) -> TestRespon
 def test_the_form_holds_what_the_charge_says(browser: FlaskClient) -> None:
     post(make_spec("acme", "12.5", description="Two days", id=A))
     page = browser.get(link(browser.get(f"/charges/{A}"), "Correct"))
-    assert [field(page, name) for name in NAMES[1:]] == ["acme", "Two days", "1", "", "12.50", "2026-03-15"]
+    assert [field(page, name) for name in NAMES[1:]] == ["acme", "Two days", "1", "", "12.50", "15 Mar 2026"]
 
 
 def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, session: Session) -> None:
@@ -68,7 +68,7 @@ def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, s
 def test_the_period_is_in_the_form_and_changes_with_it(browser: FlaskClient, session: Session) -> None:
     post(replace(make_spec("acme", "12.5", id=A), period_from=date(2026, 3, 1), period_to=date(2026, 3, 31)))
     page = browser.get(f"/charges/{A}/correct")
-    assert [field(page, name) for name in ("period_from", "period_to")] == ["2026-03-01", "2026-03-31"]
+    assert [field(page, name) for name in ("period_from", "period_to")] == ["1 Mar 2026", "31 Mar 2026"]
     response = correct(browser, A, period_from="2026-03-01", period_to="2026-03-30")
     assert "Period 1 – 30 Mar 2026" in words(browser.get(response.location))
 

@@ -82,7 +82,7 @@ def test_list_shows_balance_unbilled_and_oldest_overdue(
     make_invoice(customer, "100")
     post(make_spec(customer, "0.0000008"), make_spec(customer, "7", currency="EUR"))
     text = words(admin.get("/customers").text)
-    assert "ACME Inc ACME 0.00 EUR 100.00 USD 7.00 EUR 0.0000008 USD – none – none" in text
+    assert "ACME Inc ACME 0.00 EUR 100.00 USD 7.00 EUR < 0.01 USD, exactly 0.0000008 USD – none – none" in text
     clock.shift(timedelta(days=31))
     assert "2 May 2026" in words(signed_in(admin.application, email="later@example.com").get("/customers").text)
 
@@ -262,7 +262,7 @@ def test_tabs_are_addresses(admin: FlaskClient, session: Session) -> None:
     assert "INV-2026-00001" in admin.get(f"/customers/{customer.id}/charges").text
     text = words(admin.get(f"/customers/{customer.id}/invoices").text)
     assert "INV-2026-00001 2 Apr 2026 2 May 2026 Unpaid 100.00 USD 100.00 USD" in text
-    assert "1 invoice in USD 100.00 USD 100.00 USD" in text
+    assert "1 invoice in USD Net 100.00 USD Tax 0.00 USD 100.00 USD 100.00 USD" in text
     pay(make_payment_spec(customer, "120", reference="Bank 7"))
     pay(make_payment_spec(make_customer(), "7", reference="Another's"))
     text = words(admin.get(f"/customers/{customer.id}/payments").text)

@@ -116,7 +116,7 @@ def test_shows_what_is_stored(app: Flask) -> None:
     with app.test_request_context():
         form = Order(quantity=Decimal("1234.50"), day=date(2026, 11, 22), name="Ada")
         assert 'value="1234.5"' in form.quantity()
-        assert 'value="2026-11-22"' in form.day()
+        assert 'value="22 Nov 2026"' in form.day()
         assert form.id.data is not None
         assert str(form.id.data) in form.id()
         assert form.id.data != Order().id.data

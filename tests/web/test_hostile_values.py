@@ -36,7 +36,7 @@ from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
 from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, run_reminders
-from billing_admin.web.frame import list_params
+from billing_admin.web.frame import list_params, tables
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
 from tests.hostile import Watch, has_turn, in_query, rows, share, shares, values
@@ -295,7 +295,8 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
             return super().__contains__(key)
 
     monkeypatch.setattr(Request, "parameter_storage_class", Recording)
-    monkeypatch.setattr(list_params.load_page, "__defaults__", (1,))
+    for load in (list_params.load_page, tables.load_table):
+        monkeypatch.setattr(load, "__defaults__", (1,))
     return Filled(app, session, read)
 
 
@@ -402,7 +403,7 @@ def forms(page: TestResponse) -> Iterator[tuple[str, dict[str, Field]]]:
         attributes = form.attributes
         fields: dict[str, Field] = {}
         for field in inputs(form):
-            kind = "day" if field.get("type") == "date" else "number" if "inputmode" in field else "text"
+            kind = "day" if "data-day" in field else "number" if "inputmode" in field else "text"
             fields.setdefault(field["name"], Field(kind, field.get("value", "")))
         if attributes.get("method", "").lower() == "post":
             yield urljoin(page.request.full_path, attributes.get("action", "")), fields

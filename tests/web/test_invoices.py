@@ -14,7 +14,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Customer, Invoice
 from billing_admin.operations.master_data import customers
-from billing_admin.web.frame import list_params
+from billing_admin.web.frame import tables
 from tests.making import (
     NOW,
     all_invoices,
@@ -77,16 +77,16 @@ def test_tabs_filters_and_totals(app: Flask, session: Session) -> None:
     assert "Draft Foo Ltd – none – none Draft 40.00 EUR 0.00 EUR" in page
     assert f"{overdue.number} ACME Inc 2 Apr 2026 2 Apr 2026 Overdue 10.00 USD 10.00 USD" in page
     assert f"{paid.number} ACME Inc 2 Apr 2026 2 Apr 2026 Paid 20.00 USD 0.00 USD" in page
-    assert "1 invoice in EUR: net 40.00 EUR, tax 0.00 EUR 40.00 EUR 0.00 EUR" in page
-    assert "2 invoices in USD: net 30.00 USD, tax 0.00 USD 30.00 USD 10.00 USD" in page
+    assert "1 invoice in EUR Net 40.00 EUR Tax 0.00 EUR 40.00 EUR 0.00 EUR" in page
+    assert "2 invoices in USD Net 30.00 USD Tax 0.00 USD 30.00 USD 10.00 USD" in page
     for query, (tabs, total) in {
-        "status=overdue": ("All 3", "1 invoice in USD: net 10.00 USD, tax 0.00 USD 10.00 USD 10.00 USD"),
+        "status=overdue": ("All 3", "1 invoice in USD Net 10.00 USD Tax 0.00 USD 10.00 USD 10.00 USD"),
         "customer=acme": ("All 2", "2 invoices in USD"),
         "customer=foo%20l": ("All 1", "1 invoice in EUR"),
         "q=INV-2026-00001": ("All 1", "10.00 USD"),
         "currency=EUR": ("All 1 Draft 1 Open 0", "1 invoice in EUR"),
         "issued_from=2026-04-02&issued_to=2026-04-02": ("All 2", "2 invoices in USD"),
-        f"run={paid.run_id}": ("All 1", "1 invoice in USD: net 20.00 USD"),
+        f"run={paid.run_id}": ("All 1", "1 invoice in USD Net 20.00 USD"),
     }.items():
         page = words(browser.get(f"/invoices?{query}"))
         assert tabs in page, query
@@ -104,7 +104,7 @@ def test_chips_keep_the_rest_and_what_is_unknown_is_named(browser: FlaskClient) 
 
 
 def test_pages_keep_the_filter(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
+    monkeypatch.setattr(tables.load_table, "__defaults__", (2,))
     acme = make_customer(reference="acme")
     for _ in range(5):
         make_invoice(acme)
@@ -113,7 +113,7 @@ def test_pages_keep_the_filter(browser: FlaskClient, monkeypatch: pytest.MonkeyP
         page = browser.get(url)
         assert "5 invoices in USD" in words(page)
         seen += [word for word in words(page).split() if word.startswith("INV-")]
-        url = link(page, "Older") if has_link(page, "Older") else ""
+        url = link(page, "Next page") if has_link(page, "Next page") else ""
         assert not url or "currency=USD" in url
     assert seen == [f"INV-2026-0000{number}" for number in (5, 4, 3, 2, 1)]
 

@@ -19,7 +19,7 @@ from tests.databases import without_triggers
 from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_spec, post, void
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, words
+from tests.web.pages import day_field, field, has_link, link, words
 
 NEXT_YEAR = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
 
@@ -110,7 +110,7 @@ def test_locks_and_warns_of_what_is_unfinished(browser: FlaskClient, session: Se
     make_invoice(issue=False)
     post(make_spec(make_customer(), "1"), make_spec(make_customer(), "2", incurred_on=date(2026, 4, 1)))
     at = link(browser.get("/settings"), "Change: Period lock")
-    assert field(browser.get(at), "through") == "2026-03-31"
+    assert field(browser.get(at), "through") == "31 Mar 2026"
     warned = send(browser, at, through="2026-03-31", reason="")
     assert warned.status_code == 200
     assert "1 draft and 1 unbilled charge can only be billed with a later date once the books are locked." in words(
@@ -128,10 +128,10 @@ def test_locks_and_warns_of_what_is_unfinished(browser: FlaskClient, session: Se
 def test_the_suggested_day_of_the_period_lock_is_accepted(app: Flask, session: Session, day: str) -> None:
     with time_machine.travel(f"{day}T12:00Z", tick=False):
         admin, at = signed_in(app), "/settings/period-lock"
-        suggested = field(admin.get(at), "through")
+        suggested = day_field(admin.get(at), "through")
         assert send(admin, at, through=suggested, reason="").status_code == 303
         assert locked(session) == date.fromisoformat(suggested) <= date.fromisoformat(day)
-        assert field(admin.get(at), "through") == suggested
+        assert day_field(admin.get(at), "through") == suggested
 
 
 def test_unlocking_needs_a_reason(browser: FlaskClient, session: Session) -> None:

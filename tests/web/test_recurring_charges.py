@@ -20,7 +20,7 @@ from billing_admin.operations.master_data import services
 from tests.making import NOW, make_customer, make_service
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, statements, words
+from tests.web.pages import day_field, field, has_link, link, statements, words
 
 AT = "/recurring-charges"
 
@@ -149,7 +149,7 @@ def test_it_pauses_and_goes_on(browser: FlaskClient, session: Session) -> None:
 def test_it_ends(browser: FlaskClient, session: Session) -> None:
     at = add(browser).location
     send(browser, f"{at}/post")
-    assert field(browser.get(f"{at}/end"), "ends_on") == "2026-04-30"
+    assert day_field(browser.get(f"{at}/end"), "ends_on") == "2026-04-30"
     early = send(browser, f"{at}/end", ends_on="2026-02-01", reason="Gave notice")
     assert (early.status_code, "the first day of this recurring charge, or a later day" in words(early)) == (422, True)
     page = browser.get(send(browser, f"{at}/end", ends_on="2026-04-01", reason="Gave notice").location)
@@ -163,7 +163,7 @@ def test_it_ends(browser: FlaskClient, session: Session) -> None:
 def test_the_end_that_is_offered_is_one_that_can_be(browser: FlaskClient) -> None:
     for starts_on, offered in (("2026-03-20", "2026-04-02"), ("2026-05-01", "2026-05-01")):
         at = add(browser, starts_on=starts_on).location
-        assert field(browser.get(f"{at}/end"), "ends_on") == offered
+        assert day_field(browser.get(f"{at}/end"), "ends_on") == offered
         assert send(browser, f"{at}/end", ends_on=offered, reason="").status_code == 303
 
 

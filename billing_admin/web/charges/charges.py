@@ -14,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.formatting import format_day, format_typed
+from billing_admin.domain.formatting import format_day, format_typed, format_whole
 from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
@@ -39,6 +39,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -49,12 +50,13 @@ from billing_admin.web.frame.list_params import (
     flag_param,
     has_permission,
     id_param,
-    load_page,
     selected_ids,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import CHARGES
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import Total, load_table
 
 WRITE = "charges:write"
 FIELD_NAMES = {"incurred_on": "day", "period_of_days": "period_to"}  # field of ChargeSpec → field of the form
@@ -127,8 +129,8 @@ def index() -> ResponseReturnValue:
     sums: Sequence[queries.ChargeSum] = ()
     try:
         filters = resolve_customer(filters)
-        page = load_page(queries.charges(session, filters))
         large, sums = _load_sums(filters)
+        page = load_table(queries.charges(session, filters), CHARGES, is_short=_is_short(large, sums))
     except NotFound as error:
         unknown = error.message
     return render_template(
@@ -138,13 +140,13 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown=unknown,
         page=page,
-        large=large,
-        sums=sums,
+        totals=_totals(large, sums),
         currencies=[(code, code) for code in customers.account_currencies(session)],
         services=[(service.code, service.code) for service in services.service_choices(session)],
         export_url=filtered_url("exports.charge_files"),
         may_write=has_permission(WRITE),
         may_bill=has_permission("billing:write"),
+        count=0 if large else sum(row.charges for row in sums),
         select_sums=[(row.currency, row.amount) for row in sums],
         act_urls={act: filtered_url("charges.select", act=act) for act in CHARGE_ACTS},
         too_many=too_many_to_select() if large or sum(row.charges for row in sums) > MAX_SELECTED else None,
@@ -163,6 +165,19 @@ def _selected_charge_ids(session: Session, filters: queries.ChargeFilter) -> Col
     if request.form.get("all") == "1":
         return queries.charge_ids(session, filters, MAX_SELECTED + 1)
     return existing_charge_ids(session, selected_ids())
+
+
+def _is_short(is_large: bool, sums: Sequence[queries.ChargeSum]) -> bool:
+    return not is_large and sum(charge_sum.charges for charge_sum in sums) <= queries.LARGE_RESULT
+
+
+def _totals(is_large: bool, sums: Sequence[queries.ChargeSum]) -> list[Total]:
+    if is_large:
+        return [Total(f"More than {format_whole(queries.LARGE_RESULT)} charges. Add filters to see the exact sum.", {})]
+    return [
+        Total(f"{pluralise(row.charges, 'charge')} in {row.currency}", {"amount": row.amount}, row.currency)
+        for row in sums
+    ]
 
 
 def _load_sums(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:

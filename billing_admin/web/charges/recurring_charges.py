@@ -53,7 +53,9 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import RECURRING_CHARGES
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
 
 WRITE = "charges:write"
 PERIODS_SHOWN = 3
@@ -153,7 +155,7 @@ def index() -> ResponseReturnValue:
     )
     try:
         filters = resolve_customer(filters)
-        page = load_page(queries.recurring_charges(session, filters))
+        page = load_table(queries.recurring_charges(session, filters), RECURRING_CHARGES)
     except NotFound as error:
         unknown = error.message
     return render_template(

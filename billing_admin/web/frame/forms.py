@@ -15,19 +15,18 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
-from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
+from wtforms.widgets import HiddenInput, PasswordInput, TextArea, TextInput
 
 from billing_admin.domain.amount_input import AmountInput, parse_amount
 from billing_admin.domain.day_input import parse_day
-from billing_admin.domain.days import DateOrder, check_calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Stale
-from billing_admin.domain.formatting import format_typed
+from billing_admin.domain.formatting import format_day, format_typed
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
 from billing_admin.web.frame.signed_in import current_organisation
 
-_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
 
 
@@ -260,23 +259,22 @@ class WholeNumberField(ParsedField):
         return int(exact_decimal(typed))  # refuses −0
 
 
-class DayInput(DateInput):
-    """An input for a day.
+class DayInput(TextInput):
+    """A text input for a day.
 
-    A date input of the browser shows days in an order of its own and keeps no other text. It is used while the
-    organisation writes the year first, and for what it can show.
+    A date input of the browser shows days in an order of its own and keeps no other text.
     """
 
     def __call__(self, field: Any, **kwargs: Any) -> Any:
         """Return the HTML of the input."""
-        order, typed = current_organisation().date_order, field._value()
-        if order is DateOrder.YEAR_FIRST and (not typed or _ISO_DAY.fullmatch(typed)):
-            return super().__call__(field, type="date", **kwargs)
-        return super().__call__(field, type="text", autocomplete="off", placeholder=order.placeholder, **kwargs)
+        return super().__call__(field, autocomplete="off", data_day=True, **kwargs)
 
 
 class DayField(ParsedField):
-    """A day, typed in the organisation's date order or as YYYY-MM-DD."""
+    """A day.
+
+    It is typed as pages show it (22 Nov 2026), in the organisation's date order or as YYYY-MM-DD.
+    """
 
     widget = DayInput()
 
@@ -288,8 +286,8 @@ class DayField(ParsedField):
         return check_calendar_day(parse_day(typed, current_organisation().date_order))
 
     def format(self, value: Any) -> str:
-        """Return the day in the organisation's date order."""
-        return current_organisation().date_order.type(value)
+        """Return the day as pages show it."""
+        return format_day(value)
 
 
 class NewIdField(Field):

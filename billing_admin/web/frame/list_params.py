@@ -19,16 +19,18 @@ from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.amount_input import parse_amount
 from billing_admin.domain.day_input import parse_day
-from billing_admin.domain.days import check_calendar_day, check_day_range
+from billing_admin.domain.days import check_calendar_day, check_day_range, day_ranges
 from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import check_length, strip_controls
-from billing_admin.web.frame.signed_in import actor, current_organisation
+from billing_admin.web.frame.signed_in import actor, current_organisation, today
 
 ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
+COLUMNS_PARAM = "columns"
+DISPLAY_PARAMS = ("sort", COLUMNS_PARAM, "view")
 BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
 _NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last", "back"}
 
@@ -162,6 +164,22 @@ def amount_param(name: str) -> Decimal | None:
         raise Invalid(error.code, error.message, name) from error
 
 
+def columns_param(keys: Collection[str]) -> list[str]:
+    """Return the keys of the columns that the parameter `columns` chooses.
+
+    None means the default ones. They are separated by commas, or the parameter is repeated, as check boxes send it.
+
+    Raises:
+        Invalid: the list has no such column.
+    """
+    g.setdefault("read_parameters", set()).add(COLUMNS_PARAM)
+    chosen = [key for value in request.args.getlist(COLUMNS_PARAM) for key in strip_controls(value).split(",") if key]
+    for key in chosen:
+        if key not in keys:
+            raise Invalid("not_a_choice", f"This list has no column “{key[:80]}”.", COLUMNS_PARAM, options=list(keys))
+    return chosen
+
+
 def selected_ids() -> list[UUID]:
     """Return the ids of the rows that were selected in the submitted form."""
     return [id for id in map(parse_uuid, request.form.getlist("id")) if id is not None]
@@ -172,11 +190,40 @@ def filtered_url(endpoint: str, **values: Any) -> str:
 
     `values` replace some of the filters.
     """
-    filters = {
-        name: value for name, value in request.args.items() if not name.startswith("_") and name not in _NOT_FILTERS
-    }
-    params = filters | values
+    params = other_params() | values
     return url_for(endpoint, **{name: value for name, value in params.items() if value not in {"", None}})
+
+
+def display_params() -> dict[str, str]:
+    """Return the parameters of the URL that choose how a list is shown."""
+    values = {name: ",".join(request.args.getlist(name)) for name in DISPLAY_PARAMS}
+    return {name: value for name, value in values.items() if value}
+
+
+def other_params(*names: str) -> dict[str, str]:
+    """Return the parameters of the URL that a link to the list keeps, except some."""
+    return {
+        name: ",".join(values) if name == COLUMNS_PARAM else values[0]
+        for name, values in request.args.lists()
+        if name not in {*names, *_NOT_FILTERS} and not name.startswith("_") and values[0]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DayPreset:
+    """A range of days that a link sets in a filter."""
+
+    label: str
+    url: str
+    is_active: bool
+
+
+def day_presets(first_name: str, last_name: str, first: date | None, last: date | None) -> list[DayPreset]:
+    """Return the links that set both days of a filter to a usual range."""
+    return [
+        DayPreset(label, current_url(**{first_name: days[0], last_name: days[1]}), days == (first, last))
+        for label, days in day_ranges(today()).items()
+    ]
 
 
 def current_url(**changes: Any) -> str:

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from billing_admin.domain.days import DateOrder
 from billing_admin.domain.formatting import (
     format_day,
     format_exact,
@@ -17,6 +16,7 @@ from billing_admin.domain.formatting import (
     format_number,
     format_padded,
     format_percent,
+    format_rounded,
     format_share,
     format_tax,
     format_whole,
@@ -36,6 +36,8 @@ from billing_admin.web.frame.labels import (
     tax_in_base,
     tax_rate as tax_rate_on,
 )
+from billing_admin.web.frame.list_params import day_presets, display_params, other_params
+from billing_admin.web.frame.lists import plain_list
 from billing_admin.web.frame.readiness import correction_link
 from billing_admin.web.frame.selection_texts import selection_texts
 from billing_admin.web.frame.signed_in import current_organisation, today
@@ -67,20 +69,19 @@ def init_filters(app: Flask) -> None:
         "pluralise": pluralise,
         "quoted": quoted,
         "reason_for_no_tax": tax_note,
+        "rounded": format_rounded,
         "signed_percent": signed_percent,
         "share_of_period": format_share,
         "tax_in_base": tax_in_base,
         "tax_rate": tax_rate,
         "tax_words": format_tax,
-        "typed_day": typed_day,
         "unrounded": unrounded,
         "whole": format_whole,
     }
     for name, template_filter in filters.items():
         app.add_template_filter(template_filter, name)
-    app.add_template_global(writes_year_first)
-    app.add_template_global(selection_texts)
-    app.add_template_global(other_digits)
+    for template_global in (display_params, day_presets, other_params, plain_list, selection_texts, other_digits):
+        app.add_template_global(template_global)
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
@@ -137,16 +138,6 @@ def tax_rate(rate: RateLike) -> str:
     The percentage is left out if the name contains it.
     """
     return tax_rate_on(rate, today())
-
-
-def writes_year_first() -> bool:
-    """Return whether date inputs of the browser fit the organisation's date order."""
-    return current_organisation().date_order is DateOrder.YEAR_FIRST
-
-
-def typed_day(iso_day: str) -> str:
-    """Return an ISO day as the organisation types days."""
-    return current_organisation().date_order.type(date.fromisoformat(iso_day))
 
 
 def moment(value: datetime) -> str:

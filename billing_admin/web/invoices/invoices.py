@@ -61,8 +61,10 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import INVOICES, invoice_totals
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import moment
 from billing_admin.web.invoices.timeline import load_timeline
 from billing_admin.web.messages.sending_plans import SENT_ALREADY, mail_on, plan_of_drafts, wants_to_send
@@ -140,8 +142,8 @@ def index() -> ResponseReturnValue:
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(queries.invoices(session, filters)),
-        sums=[] if unknown_customer else queries.invoice_sums(session, filters),
+        page=None if unknown_customer else load_table(queries.invoices(session, filters), INVOICES),
+        totals=[] if unknown_customer else invoice_totals(queries.invoice_sums(session, filters)),
         kinds=list(KIND_LABELS.items()),
         sent=list(SENT_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],

@@ -76,12 +76,21 @@ from billing_admin.web.frame.list_params import (
     currency_param,
     filtered_url,
     has_permission,
-    load_page,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import (
+    CHARGES,
+    CUSTOMERS,
+    INVOICES,
+    PAYMENTS,
+    RECURRING_CHARGES,
+    invoice_totals,
+    payment_totals,
+)
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 
 WRITE = "customers:write"
@@ -240,7 +249,7 @@ def index() -> ResponseReturnValue:
     """List customers by name, with balance and unbilled charges of each."""
     session = db.session()
     filters = read_filters()
-    page = load_page(customers.customers_by_name(filters))
+    page = load_table(customers.customers_by_name(filters), CUSTOMERS)
     return render_template(
         "customers/list.html",
         page=page,
@@ -370,7 +379,7 @@ def _document_settings(customer: Customer, settings: Organisation) -> dict[str, 
 def charge_list(id: UUID) -> ResponseReturnValue:
     """List all charges of a customer, newest first."""
     session, customer = db.session(), _load_customer(id)
-    page = load_page(charges.charges(session, ChargeFilter(customer=str(id))))
+    page = load_table(charges.charges(session, ChargeFilter(customer=str(id))), CHARGES.without("customer"))
     return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_permissions())
 
 
@@ -379,7 +388,7 @@ def recurring_list(id: UUID) -> ResponseReturnValue:
     """List all recurring charges of a customer, newest first."""
     session, customer = db.session(), _load_customer(id)
     filters = recurring_charges.RecurringFilter(today(), customer=str(id))
-    page = load_page(recurring_charges.recurring_charges(session, filters))
+    page = load_table(recurring_charges.recurring_charges(session, filters), RECURRING_CHARGES.without("customer"))
     return render_template(
         "customers/recurring.html",
         customer=customer,
@@ -398,8 +407,8 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         "customers/invoices.html",
         customer=customer,
         tab="invoices",
-        page=load_page(invoices.invoices(session, filters)),
-        sums=invoices.invoice_sums(session, filters),
+        page=load_table(invoices.invoices(session, filters), INVOICES.without("customer")),
+        totals=invoice_totals(invoices.invoice_sums(session, filters)),
         today=filters.today,
         **_permissions(),
     )
@@ -413,8 +422,8 @@ def payment_list(id: UUID) -> ResponseReturnValue:
         "customers/payments.html",
         customer=customer,
         tab="payments",
-        page=load_page(payments.payments(session, filters)),
-        sums=payments.payment_sums(session, filters),
+        page=load_table(payments.payments(session, filters), PAYMENTS.without("customer")),
+        totals=payment_totals(payments.payment_sums(session, filters)),
         **_permissions(),
     )
 

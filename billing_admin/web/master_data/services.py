@@ -48,11 +48,12 @@ from billing_admin.web.frame.list_params import (
     day_param,
     filtered_url,
     has_permission,
-    load_page,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import SERVICES
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
+from billing_admin.web.frame.tables import load_table
 
 WRITE = "catalogue:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
@@ -252,7 +253,7 @@ def filter_chips(filters: ServiceFilter) -> list[Any]:
 def index() -> ResponseReturnValue:
     """List the services by code."""
     session, filters = db.session(), read_filters()
-    page = load_page(services.services_by_code(filters))
+    page = load_table(services.services_by_code(filters), SERVICES)
     return render_template(
         "services/list.html",
         page=page,

@@ -35,11 +35,12 @@ from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
     has_permission,
-    load_page,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import PAYMENTS, payment_totals
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.payments.allocation_forms import (
     AllocateForm,
     PaymentAccount,
@@ -113,8 +114,8 @@ def index() -> ResponseReturnValue:
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(queries.payments(session, filters)),
-        sums=[] if unknown_customer else queries.payment_sums(session, filters),
+        page=None if unknown_customer else load_table(queries.payments(session, filters), PAYMENTS),
+        totals=[] if unknown_customer else payment_totals(queries.payment_sums(session, filters)),
         methods=METHOD_LABELS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.payment_files"),

@@ -1,0 +1,157 @@
+"""The tables of all lists: their columns, in order, and the totals below them.
+
+`queries.list_sorts` has the columns by which each can be sorted.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from billing_admin.queries import list_sorts
+from billing_admin.queries.invoices.invoices import InvoiceSum
+from billing_admin.queries.payments.payments import PaymentSum
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.tables import Column, ListTable, Table, Total, plain_table
+
+CHARGES = Table(
+    "Charges",
+    "charges/cells.html",
+    (
+        Column("day", "Day", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("description", "Description", is_wide=True),
+        Column("service", "Service", is_shown=False),
+        Column("period", "Period", is_shown=False),
+        Column("quantity", "Quantity", is_numeric=True),
+        Column("unit_price", "Unit price", is_numeric=True),
+        Column("amount", "Amount", "amount", is_numeric=True),
+        Column("status", "Status", "detail"),
+        Column("invoice", "Invoice", is_shown=False),
+        Column("purchase_order", "Purchase order", is_shown=False),
+        Column("created_at", "Recorded", is_descending_first=True, is_shown=False),
+        Column("created_by", "Recorded by", is_shown=False),
+    ),
+    order="Newest first",
+    sorts=list_sorts.CHARGES,
+)
+
+INVOICES = Table(
+    "Invoices",
+    "invoices/cells.html",
+    (
+        Column("number", "Number", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_wide=True),
+        Column("kind", "Kind", is_shown=False),
+        Column("issued", "Issued", is_descending_first=True),
+        Column("due", "Due", "detail"),
+        Column("period", "Period", is_descending_first=True, is_shown=False),
+        Column("purchase_order", "Purchase order", is_cut=True, is_shown=False),
+        Column("status", "Status", "detail"),
+        Column("net", "Net", is_numeric=True, is_shown=False),
+        Column("tax", "Tax", is_numeric=True, is_shown=False),
+        Column("total", "Total", "amount", is_numeric=True),
+        Column("balance", "Balance", is_numeric=True),
+        Column("created_at", "Created", is_descending_first=True, is_shown=False),
+    ),
+    order="Newest first",
+    sorts=list_sorts.INVOICES,
+)
+PAYMENTS = Table(
+    "Payments",
+    "payments/cells.html",
+    (
+        Column("received", "Received", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("method", "Method"),
+        Column("reference", "Reference", is_wide=True),
+        Column("amount", "Amount", "amount", is_numeric=True),
+        Column("unallocated", "Unallocated", is_numeric=True),
+        Column("status", "Status", "detail"),
+        Column("created_at", "Recorded", is_descending_first=True, is_shown=False),
+        Column("created_by", "Recorded by", is_shown=False),
+    ),
+    order="Newest first",
+    sorts=list_sorts.PAYMENTS,
+)
+CUSTOMERS = Table(
+    "Customers",
+    "customers/cells.html",
+    (
+        Column("name", "Customer", "title", is_wide=True),
+        Column("reference", "Reference", "detail"),
+        Column("email", "E-mail address", is_cut=True, is_shown=False),
+        Column("country", "Country", is_shown=False),
+        Column("currency", "Currency", is_shown=False),
+        Column("balance", "Balance", "amount", is_numeric=True),
+        Column("unbilled", "Unbilled", is_numeric=True),
+        Column("overdue", "Overdue since", "detail"),
+        Column("created_at", "Added", is_descending_first=True, is_shown=False),
+    ),
+    order="By name",
+    sorts=list_sorts.CUSTOMERS,
+)
+SERVICES = Table(
+    "Services",
+    "services/cells.html",
+    (
+        Column("code", "Code", "title"),
+        Column("name", "Name", "detail", is_wide=True),
+        Column("unit", "Unit"),
+        Column("unit_price", "Unit price", "amount", is_numeric=True),
+        Column("tax_rate", "Tax rate"),
+        Column("revenue_account", "Revenue account", is_shown=False),
+        Column("uses", "Used by", is_numeric=True),
+        Column("created_at", "Added", is_descending_first=True, is_shown=False),
+    ),
+    order="By code",
+    sorts=list_sorts.SERVICES,
+)
+RECURRING_CHARGES = Table(
+    "Recurring charges",
+    "recurring_charges/cells.html",
+    (
+        Column("description", "Description", "title", is_wide=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("how_often", "How often"),
+        Column("quantity", "Quantity", is_numeric=True),
+        Column("unit_price", "Unit price", is_numeric=True),
+        Column("next_day", "Next day", "detail"),
+        Column("next_amount", "Next amount", "amount", is_numeric=True),
+        Column("starts_on", "First day", is_descending_first=True, is_shown=False),
+        Column("ends_on", "Last day", is_descending_first=True),
+        Column("status", "Status", "detail"),
+    ),
+    order="Newest first",
+    sorts=list_sorts.RECURRING_CHARGES,
+)
+
+
+def invoice_totals(sums: Iterable[InvoiceSum]) -> list[Total]:
+    """Return the totals below a list of invoices."""
+    return [
+        Total(
+            f"{pluralise(row.invoices, row.kind.replace('_', ' '))} in {row.currency}",
+            {"net": row.net, "tax": row.tax, "total": row.total, "balance": row.balance},
+            row.currency,
+        )
+        for row in sums
+    ]
+
+
+def payment_totals(sums: Iterable[PaymentSum]) -> list[Total]:
+    """Return the totals below a list of payments, without reversed payments."""
+    return [
+        Total(
+            f"{pluralise(row.payments, 'payment')} in {row.currency}, without reversed payments",
+            {"amount": row.amount, "unallocated": row.unallocated},
+            row.currency,
+        )
+        for row in sums
+    ]
+
+
+LISTS = {name: table for name, table in globals().items() if isinstance(table, Table)}
+
+
+def plain_list(name: str, rows: Sequence[Any], *hidden: str) -> ListTable:
+    """Return some rows in the table of a list, without some of its columns."""
+    return plain_table(LISTS[name].without(*hidden), rows)
