@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Update, case, delete, select, update
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import UpdateMany, ValuesByColumn, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
+from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import (
     BilledItem,
@@ -121,7 +121,7 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     return len(items)
 
 
-def _claim_items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
+def _claim_items(session: Session, run: BillingRun, wait: bool) -> Sequence[NamedRow]:
     """Lock the next waiting items of a run; the lock is the claim."""
     waiting = (
         select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position)
@@ -129,10 +129,10 @@ def _claim_items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]
         .order_by(BillingRunItem.position)
         .limit(CHUNK)
     )
-    return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
+    return named_rows(session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)))
 
 
-def _lock_accounts(session: Session, items: Sequence[Any]) -> dict[AccountKey, WaitingAccount]:
+def _lock_accounts(session: Session, items: Sequence[NamedRow]) -> dict[AccountKey, WaitingAccount]:
     rows = lock_and_read_accounts(session, {(item.customer_id, item.currency) for item in items})
     accounts = {}
     for item in items:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import UpdateMany
 from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import is_any_of_named
-from billing_admin.db.paging import Record
+from billing_admin.db.rows import NamedRow
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.days import check_calendar_day
@@ -198,7 +198,7 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issued_at"] = now
 
 
-def copied_fields(organisation: Organisation, customer: Record) -> Row:
+def copied_fields(organisation: Organisation, customer: NamedRow) -> Row:
     """Return the columns that a document copies from the seller and the customer.
 
     The countries are named in the language of the document.

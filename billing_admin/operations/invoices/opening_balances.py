@@ -202,7 +202,7 @@ def _invoice_row(
 ) -> Row:
     terms = customer_row.payment_terms_days
     days = organisation.payment_terms_days if terms is None else terms
-    copied: Any = copied_fields(organisation, customer_row)  # type: ignore[arg-type]  # a model has the columns of a record
+    copied = copied_fields(organisation, customer_row)
     return {
         "id": id,
         "kind": OPENING_INVOICE,

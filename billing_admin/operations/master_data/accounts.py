@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany
 from billing_admin.db.lookup import is_any_of_named
+from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.money import EXACT, ZERO, refuse_unit_of_account
 from billing_admin.models import Account
 from billing_admin.models.base import exact_add
@@ -67,12 +68,12 @@ def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
         lock_and_read_accounts(session, keys)
 
 
-def lock_and_read_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Any]:
+def lock_and_read_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, NamedRow]:
     """Lock accounts, with all others of their customers.
 
     Returns pending totals by key.
     """
-    rows = session.connection().execute(_LOCK_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}})
+    rows = named_rows(session.connection().execute(_LOCK_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}}))
     requested = set(keys)
     return {key: row for row in rows if (key := (row.customer_id, row.currency)) in requested}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from billing_admin.db.paging import Record
+from billing_admin.db.rows import NamedRow
 from billing_admin.domain.document_details import BankAccount, CustomLine, Delivery, DocumentDetails, PartyDetails
 from billing_admin.domain.parties import address_of, paper_of
 from billing_admin.models import Organisation
@@ -68,7 +68,7 @@ def _seller(organisation: Organisation) -> PartyDetails:
     )
 
 
-def make_details(sources: DetailSources, customer: Record, currency: str) -> DocumentDetails:
+def make_details(sources: DetailSources, customer: NamedRow, currency: str) -> DocumentDetails:
     """Return the details of a customer's document in a currency.
 
     The document has the default account of its currency, if there is one.
@@ -91,7 +91,7 @@ def make_details(sources: DetailSources, customer: Record, currency: str) -> Doc
     )
 
 
-def _buyer(customer: Record) -> PartyDetails:
+def _buyer(customer: NamedRow) -> PartyDetails:
     return PartyDetails(
         address=address_of(customer),
         registration_id=customer.registration_id,
@@ -101,7 +101,7 @@ def _buyer(customer: Record) -> PartyDetails:
     )
 
 
-def _delivery(customer: Record) -> Delivery | None:
+def _delivery(customer: NamedRow) -> Delivery | None:
     delivery = Delivery(customer.delivery_name, address_of(customer, "delivery_"))
     return delivery if delivery != _NO_DELIVERY else None
 

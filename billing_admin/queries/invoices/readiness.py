@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin.db.lookup import is_any_of
-from billing_admin.db.paging import Record
+from billing_admin.db.rows import NamedRow
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_details import BaseCurrencyRate, DocumentDetails, details_from_json
 from billing_admin.domain.invoices import TaxRate
@@ -57,7 +57,7 @@ def load_fact_sources(session: Session, organisation: Organisation, issue_date: 
     )
 
 
-def make_facts(sources: FactSources, customer: Record, currency: str) -> IssueFacts:
+def make_facts(sources: FactSources, customer: NamedRow, currency: str) -> IssueFacts:
     """Return the facts of a customer's document in a currency.
 
     The document adds its tax rates and purchase order.
@@ -86,7 +86,7 @@ class PartyData:
     """
 
     organisation: Organisation
-    customers: Mapping[UUID, Record]
+    customers: Mapping[UUID, NamedRow]
     facts: Mapping[AccountKey, IssueFacts]
     base_rates: Mapping[str, BaseCurrencyRate]
 
@@ -163,11 +163,11 @@ def customer_shortcomings(session: Session, customer_id: UUID) -> tuple[Shortcom
     return _usual_shortcomings(load_fact_sources(session, organisation(session)), customer)
 
 
-def _usual_shortcomings(sources: FactSources, customer: Record) -> tuple[Shortcoming, ...]:
+def _usual_shortcomings(sources: FactSources, customer: NamedRow) -> tuple[Shortcoming, ...]:
     untaxed = UNTAXED_RATES.get(customer.tax_treatment)
     rates = () if untaxed is None else (untaxed,)
     facts = make_facts(sources, customer, customer.currency)
-    return find_shortcomings(replace(facts, rates=rates, purchase_order=customer.purchase_order))
+    return find_shortcomings(facts._replace(rates=rates, purchase_order=customer.purchase_order))
 
 
 def organisation_shortcomings(session: Session) -> Mapping[Shortcoming, int | None]:

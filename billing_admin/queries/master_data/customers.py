@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import contains_text, is_any_of, is_any_of_named, parse_uuid
-from billing_admin.db.paging import Record
+from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer, CustomerContact, CustomerText
@@ -163,9 +163,9 @@ def customer_by_search(session: Session, text: str) -> Customer:
         raise
 
 
-def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
+def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, NamedRow]:
     """Return the rows of customers by id."""
-    rows = session.connection().execute(_CUSTOMERS_BY_ID, {"ids": ids})
+    rows = named_rows(session.connection().execute(_CUSTOMERS_BY_ID, {"ids": ids}))
     return {row.id: row for row in rows}
 
 
