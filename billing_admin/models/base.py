@@ -48,6 +48,14 @@ _parse_uuid = lru_cache(maxsize=4096)(UUID)
 uuid_text = lru_cache(maxsize=4096)(UUID.__str__)
 
 
+def _read_uuid(text: str | None) -> UUID | None:
+    return None if text is None else _parse_uuid(text)
+
+
+def _read_decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 class UuidKey(TypeDecorator[UUID]):
     """A UUID: native on PostgreSQL, its text with dashes on SQLite.
 
@@ -71,13 +79,12 @@ class UuidKey(TypeDecorator[UUID]):
         """Return the value as the driver takes it."""
         return value if value is None or dialect.name == "postgresql" else uuid_text(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        """Return the stored value as Python's type."""
-        return value if value is None or isinstance(value, UUID) else _parse_uuid(value)
-
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """Return None on PostgreSQL, whose driver returns the type itself."""
-        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+        """Return the reader of a stored text.
+
+        It is None on PostgreSQL, whose driver returns the type itself.
+        """
+        return None if dialect.name == "postgresql" else _read_uuid
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -103,13 +110,12 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """Return the value as the driver takes it."""
         return value if value is None or dialect.name == "postgresql" else plain_decimal(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """Return the stored value as Python's type."""
-        return value if value is None or isinstance(value, Decimal) else Decimal(value)
-
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """Return None on PostgreSQL, whose driver returns the type itself."""
-        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+        """Return the reader of a stored text.
+
+        It is None on PostgreSQL, whose driver returns the type itself.
+        """
+        return None if dialect.name == "postgresql" else _read_decimal
 
 
 class UtcDateTime(TypeDecorator[datetime]):
