@@ -6,7 +6,7 @@ that format stop the issue as well: an issued document can never be completed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple, Self
 
@@ -83,8 +83,7 @@ class Shortcoming:
         return self.severity == STOP
 
 
-@dataclass(frozen=True, slots=True)
-class IssueFacts:
+class IssueFacts(NamedTuple):
     """The facts to be frozen on a document.
 
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
@@ -117,8 +116,7 @@ class IssueFacts:
 
         `taxes` are its rates with their bases and taxes, in minor units.
         """
-        return replace(
-            self,
+        return self._replace(
             rates={rate for rate, _, _ in taxes},
             purchase_order=purchase_order,
             is_tax_recomputable=is_tax_recomputable(taxes, self.currency),

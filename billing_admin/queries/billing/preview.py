@@ -29,7 +29,7 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate
 from billing_admin.domain.money import exact_sum as sum_exactly, plain_decimal
 from billing_admin.domain.tax import UNTAXED_RATES, untaxed_terms
-from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
+from billing_admin.models import Account, Charge, Customer, Organisation, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.charges import TO_REVIEW, ChargeSum, charges_by_id
@@ -238,8 +238,8 @@ def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocume
 
 def load_billing_data(session: Session, scope: BillingScope) -> tuple[BillingData, PartyData]:
     """Load the rows that decide what is billed, and the parties of the documents."""
-    groups = _charge_groups(session, scope)
     settings = organisation(session)
+    groups = _charge_groups(session, scope, settings)
     parties = load_party_data(session, settings, groups, scope.issue_date)
     data = BillingData(
         groups=groups,
@@ -278,8 +278,10 @@ class _GroupSums(NamedTuple):
     last_description: str
 
 
-def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, list[ChargeGroup]]:
-    services = _service_terms(session)
+def _charge_groups(
+    session: Session, scope: BillingScope, settings: Organisation
+) -> dict[AccountKey, list[ChargeGroup]]:
+    services = _service_terms(session, settings)
     separate = [id for id, service in services.items() if id is not None and service.line_per_charge]
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
     rows = session.connection().execute(_group_sums(session, scope, separate)).all()  # faster than row by row
@@ -325,12 +327,12 @@ class _ServiceTerms(NamedTuple):
     unit_code: str = ""
 
 
-def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
+def _service_terms(session: Session, settings: Organisation) -> dict[UUID | None, _ServiceTerms]:
     """Return the terms of every service by id.
 
     The terms of charges without a service are stored under None.
     """
-    default = organisation(session).default_tax_rate
+    default = settings.default_tax_rate
     without_service = _ServiceTerms(
         None, "", "", TaxRate(default.category, default.percent), default.note, default.vatex
     )
