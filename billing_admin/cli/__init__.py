@@ -1,7 +1,7 @@
 """The commands of `flask --app wsgi …`.
 
-Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor` or `readiness` found a problem; 2 wrong
-usage; 4 not found; 5 rejected; 6 the database is unavailable or has another version, or the port is taken.
+Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor`, `readiness` or `month-end` found a
+problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has another version, or the port is taken.
 """
 
 from flask import Flask
@@ -15,6 +15,7 @@ from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.mail import import_bounces, mail_test
 from billing_admin.cli.messages import mark_sent, outbox, send
+from billing_admin.cli.month_end import month_end
 from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
@@ -43,6 +44,7 @@ COMMANDS = (
     mark_sent,
     outbox,
     post_recurring,
+    month_end,
     readiness,
     render,
     seal_audit,

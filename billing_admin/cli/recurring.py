@@ -16,6 +16,7 @@ from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
+from billing_admin.operations.charges.unbilled_days import record_unbilled_day
 from billing_admin.operations.messages.reminder_runs import send_daily_reminders
 from billing_admin.operations.messages.statements import send_all_monthly_statements
 from billing_admin.operations.webhooks.deliveries import delete_all_expired
@@ -55,13 +56,14 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 def daily(ctx: click.Context) -> None:
     """Run the daily work.
 
-    It posts recurring charges, sends monthly statements and daily reminders, deletes old deliveries and files, and
-    seals the audit log.
+    It records what is unbilled, posts recurring charges, sends monthly statements and daily reminders, deletes old
+    deliveries and files, and seals the audit log.
 
     \b
     Example, in a crontab:
       15 0 * * *  cd /srv/billing-admin && .venv/bin/flask --app wsgi daily
     """
+    transaction(record_unbilled_day, clock.now())
     last = today(db.session(), clock.now())
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _print_outcome(last, outcome, wants_json=False)

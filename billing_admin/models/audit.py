@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DDL, ForeignKey, Index, event, text
+from sqlalchemy import DDL, ColumnElement, ForeignKey, Index, event, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.base import Base
@@ -12,6 +12,8 @@ from billing_admin.models.base import Base
 # Events about several charges whose status changed at once; `details` lists the ids of the charges.
 IS_BULK_CHANGE = text("object_type = 'charge' AND object_id IS NULL AND action <> 'charge.posted'")
 
+# Events about files that leave the product, which are few.
+IS_EXPORT = text("action = 'export.downloaded'")
 IS_DISCARD = text("action = 'invoice.discarded'")
 
 
@@ -26,6 +28,7 @@ class AuditEvent(Base):
         Index(None, "at", "id"),
         Index(None, "object_id"),
         Index("ix_audit_events_bulk", "at", "id", postgresql_where=IS_BULK_CHANGE, sqlite_where=IS_BULK_CHANGE),
+        Index("ix_audit_events_exports", "at", "id", postgresql_where=IS_EXPORT, sqlite_where=IS_EXPORT),
         Index("ix_audit_events_discarded", "object_id", postgresql_where=IS_DISCARD, sqlite_where=IS_DISCARD),
     )
 
@@ -39,6 +42,11 @@ class AuditEvent(Base):
     object_type: Mapped[str]
     object_id: Mapped[UUID | None]
     details: Mapped[dict[str, Any]]
+
+
+def is_export() -> ColumnElement[bool]:
+    """Return the condition of the index of exports, in its words."""
+    return AuditEvent.action == literal_column("'export.downloaded'")
 
 
 class AuditSeal(Base):

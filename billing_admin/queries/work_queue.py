@@ -64,9 +64,9 @@ def due_work(session: Session, through: date) -> Work:
     return _work(WorkSum(currency, len(rows), exact_sum(rows)) for currency, rows in sorted(amounts.items()))
 
 
-def duplicate_work(session: Session) -> Work:
-    """Return the likely duplicates that nobody has reviewed."""
-    sums = charges.charge_sums(session, ChargeFilter(likely_duplicates=True))
+def charge_work(session: Session, filters: ChargeFilter) -> Work:
+    """Return the charges of a filter."""
+    sums = charges.charge_sums(session, filters)
     return _work(WorkSum(row.currency, row.charges, row.amount) for row in sums)
 
 

@@ -65,6 +65,8 @@ def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bo
     candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: Charge.customer_id == customer(session, f.customer).id),
         (f.service, lambda: Charge.service_id == service(session, f.service).id),
+        # The first condition makes the databases use the index of unbilled charges.
+        (f.status in {"pending", "held"}, is_unbilled),
         (f.status, lambda: Charge.status == f.status),
         (f.currency, lambda: Charge.currency == f.currency),
         (f.from_, lambda: Charge.incurred_on >= f.from_),

@@ -19,6 +19,7 @@ MENU = (
     ("Billing", "Invoices", "file-invoice", "invoices.index"),
     ("Billing", "Charges", "list-details", "charges.index"),
     ("Billing", "Recurring charges", "refresh", "recurring_charges.index"),
+    ("Billing", "Month end", "calendar", "month_end.show"),
     ("Money", "Payments", "credit-card", "payments.index"),
     ("Money", "Ageing", "clock", "receivables.ageing"),
     ("Money", "Reminders", "send", "reminders.index"),

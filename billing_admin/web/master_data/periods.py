@@ -14,6 +14,7 @@ from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.forms import DayField, Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import actor, now, today
 
 pages = page_blueprint("periods", __name__, "/settings/period-lock", write="settings:write")
@@ -52,6 +53,7 @@ def edit() -> ResponseReturnValue:
                     f"The books are locked through {format_day(through)}." if through else "The books are unlocked."
                 )
                 flash(message, "success" if changed else "info")
-                return redirect(url_for("settings.index"), 303)
+                month = text_param("month")  # the month end leads here, and is shown again
+                return redirect(url_for("month_end.show", month=month) if month else url_for("settings.index"), 303)
         form.warned.data = through.isoformat() if through else ""
     return render_form("settings/period_lock.html", form, locked=locked, unbilled=unbilled)

@@ -18,6 +18,7 @@ from billing_admin.models import UnbilledDay
 from billing_admin.queries import work_queue
 from billing_admin.queries.billing import runs
 from billing_admin.queries.charges import recurring_charges, unbilled
+from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.charges.unbilled import UnbilledTotal
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -122,7 +123,7 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
         ),
         QueueItem(
             "Likely duplicates",
-            work_queue.duplicate_work(session),
+            work_queue.charge_work(session, ChargeFilter(likely_duplicates=True)),
             url_for("duplicates.index"),
             noun="charge",
             note="to keep or cancel",
