@@ -224,6 +224,14 @@ def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
     return Invalid("not_positive", f"Enter an amount above zero and at most {maximum}.", field)
 
 
+def net_of_quantity(line_net: int, line_quantity: Decimal, quantity: Decimal) -> int:
+    """Return the net of a part of a line's quantity, rounded half away from zero."""
+    if not line_quantity:
+        return 0
+    net = ROUNDING.divide(EXACT.multiply(Decimal(line_net), quantity), line_quantity)
+    return int(ROUNDING.quantize(net, Decimal(1)))
+
+
 def _net_of(gross: int, percent: Decimal) -> int:
     """Return the net of an amount that includes tax, rounded half away from zero."""
     net = ROUNDING.divide(Decimal(gross * 100), EXACT.add(Decimal(100), percent))

@@ -68,13 +68,18 @@ class Refundable(Protocol):
 RefundPart = tuple[UUID, int]
 
 
+def oldest_first(payments: Iterable[Refundable]) -> list[Refundable]:
+    """Return payments in the order in which their credit is used."""
+    return sorted(payments, key=lambda payment: (payment.since, payment.id))
+
+
 def plan_refund(payments: Iterable[Refundable], amount: int, day: date, currency: str) -> list[RefundPart]:
     """Return the parts of payments that a refund pays back, the oldest credit first.
 
     Raises:
         Invalid: The customer's credit is below the amount, now or on that day.
     """
-    by_day = sorted(payments, key=lambda payment: (payment.since, payment.id))
+    by_day = oldest_first(payments)
     credit = sum(payment.unallocated for payment in by_day)
     if not credit:
         raise Invalid("above_credit", f"This customer has no credit in {currency} to refund.", "amount")

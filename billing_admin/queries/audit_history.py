@@ -95,6 +95,10 @@ def _of_invoice(id: UUID, number: str | None) -> Iterator[Ids]:
     parts = select(RefundPart.refund_id).where(RefundPart.payment_id.in_(payments))
     yield _events(_Event.object_id.in_(parts))
     if number is not None:
+        of_customer = select(Invoice.customer_id).where(Invoice.id == id).scalar_subquery()
+        later = select(Invoice.id).where(Invoice.customer_id == of_customer)
+        corrects = _Event.details["corrects"].as_string() == number
+        yield _events(_Event.object_id.in_(later), _Event.action == "invoice.billed_again", corrects)
         names_invoice = or_(
             _Event.details["allocated"][number].as_string().is_not(None),
             _Event.details["invoice"].as_string() == number,

@@ -26,7 +26,7 @@ from billing_admin.web.frame.context import init_context
 from billing_admin.web.frame.guard import init_guard
 from billing_admin.web.frame.signed_in import init_number_format, init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
-from billing_admin.web.invoices import drafts, e_invoices, invoices, numbers, void_and_credit
+from billing_admin.web.invoices import bill_again, drafts, e_invoices, invoices, numbers, void_and_credit
 from billing_admin.web.master_data import (
     bank_accounts,
     contacts,
@@ -76,6 +76,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     drafts,
     e_invoices,
     void_and_credit,
+    bill_again,
     payments,
     refunds,
     receivables,

@@ -509,6 +509,15 @@ class Invoice:
 
 
 @dataclass(frozen=True)
+class BilledAgain:
+    """The credit note, and the new invoice or draft."""
+
+    credit_note: Invoice
+    invoice: Invoice
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
 class Document:
     """The document that pending charges would make.
 

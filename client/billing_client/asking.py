@@ -654,6 +654,33 @@ class Credit(TypedDict, total=False):
     issue_date: Day
 
 
+class _LineNeeds(TypedDict):
+    line: Key
+
+
+class CorrectedLine(_LineNeeds, total=False):
+    """A line by its ID, and its corrected values; omitted ones stay.
+
+    A line without a unit price has an `amount` instead.
+    """
+
+    quantity: Number
+    unit_price: Number
+    amount: Number
+
+
+class BillAgain(TypedDict, total=False):
+    """Options of billing again.
+
+    `issue` issues the new invoice, `apply_credit` pays it from the customer's credit. The ID is that of the credit note.
+    """
+
+    id: Key
+    issue: bool
+    apply_credit: bool
+    issue_date: Day
+
+
 class AllocationTo(TypedDict):
     """An amount for one invoice, named by ID or number."""
 

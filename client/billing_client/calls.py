@@ -109,6 +109,7 @@ INVOICE_CHARGES: Final = Call("POST", "/invoices/{number}/charges", Repeat.STATE
 INVOICE_ISSUE: Final = Call("POST", "/invoices/{number}/issue", Repeat.STATE)
 INVOICE_VOID: Final = Call("POST", "/invoices/{number}/void", Repeat.STATE)
 INVOICE_CREDIT: Final = Call("POST", "/invoices/{number}/credit", Repeat.NAMED)
+INVOICE_BILL_AGAIN: Final = Call("POST", "/invoices/{number}/bill-again", Repeat.NAMED)
 INVOICE_WRITE_OFF: Final = Call("POST", "/invoices/{number}/write-off", Repeat.NAMED)
 INVOICE_SEND: Final = Call("POST", "/invoices/{number}/send", Repeat.NAMED)
 INVOICE_MARK_SENT: Final = Call("POST", "/invoices/{number}/mark-sent", Repeat.NAMED)

@@ -343,6 +343,11 @@ def test_an_invoice_is_voided_credited_and_written_off(billing: Client) -> None:
     remainder = billing.invoices.get(right.id).balance
     assert billing.invoices.write_off(right.id, remainder, "Not worth it").method == "write_off"
     assert billing.invoices.get(right.id).balance == 0
+    again = billing.invoices.bill_again(
+        right.id, "Slower still", [{"line": right.lines[0].id, "amount": "5"}], issue=True, apply_credit=True
+    )
+    assert (again.credit_note.corrects, again.invoice.status) == (right.number, "issued")
+    assert again.invoice.net == 5
 
 
 def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ NO_ACT = {
     "invoices.renditions.stored_pdf": "stores the file of a download, which is an act of its own",
     "invoices.renditions.store": "stores the file of a download, which is an act of its own",
     "invoices.e_invoices.issued_e_invoice": "stores the file of a download, which is an act of its own",
+    "invoices.drafts.create_draft": "is a part of crediting and billing again",
     "invoices.drafts.create_replacement": "is a part of voiding an invoice",
     "webhooks.deliveries.delete_expired": "deletes old deliveries",
     "webhooks.deliveries.record_attempt": "stores an attempt, which is a log of its own",

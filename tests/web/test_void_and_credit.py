@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -184,8 +185,8 @@ def test_credits_an_amount_after_a_confirmation(browser: FlaskClient, invoice: I
     at = link(browser.get(f"/invoices/{invoice.id}"), "Credit")
     form = browser.get(at)
     assert "Left to credit 172.50 USD" in words(form)
-    assert field(form, "amount") == "172.50"
-    assert [field(form, f"lines-{place}-amount") for place in (0, 1)] == ["100.00", "50.00"]
+    assert field(form, "amount") == ""
+    assert [field(form, f"lines-{place}-amount") for place in (0, 1)] == ["", ""]
     page = send(
         browser,
         at,
@@ -270,6 +271,74 @@ def test_says_how_to_mend_a_credit(
     assert page.status_code == 422
     assert sentence in words(page)
     assert len(all_invoices()) == 1
+
+
+def entered(browser: FlaskClient, invoice: Invoice, **values: str) -> dict[str, str]:
+    """The fields of the credit form, with all lines."""
+    lines = {f"lines-{place}-line": str(line.id) for place, line in enumerate(invoice.lines)}
+    id = field(browser.get(f"/invoices/{invoice.id}/credit"), "id")
+    return {"id": id, "way": "lines", "reason": "Why", "issue_date": "2026-04-02"} | lines | values
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ({"lines-0-tick": "y"}, "119.00 USD"),
+        ({"lines-0-quantity": "0.5"}, "59.50 USD"),
+        ({"lines-0-quantity": "0.3333", "lines-1-tick": "y"}, "93.16 USD"),
+        ({"lines-0-tick": "y", "lines-0-amount": "1"}, "1.19 USD"),
+        ({"way": "all"}, "172.50 USD"),
+        ({"way": "amount", "amount": "1", "lines-0-tick": "y"}, "1.00 USD"),
+    ],
+)
+def test_lines_are_credited_by_tick_quantity_or_amount(
+    browser: FlaskClient, session: Session, values: dict[str, str], total: str
+) -> None:
+    customer = make_customer(reference="acme", name="ACME Inc")
+    for code, percent, amount in (("VAT19", "19", "100"), ("VAT7", "7", "50")):
+        service = make_service(
+            code=f"at-{code}", tax_rate=make_tax_rate(code, percent).code, prices={"USD": Decimal(amount)}
+        )
+        post(make_spec(customer, service=service, quantity="1"))
+    bill()
+    invoice = all_invoices()[0]
+    at, form = f"/invoices/{invoice.id}/credit", entered(browser, invoice, **values)
+    shown = words(send(browser, at, **form, then="totals"))
+    assert f"equals Credit note {total}" in shown
+    page = send(browser, at, **form)
+    assert f"Credit {total} of INV-2026-00001?" in words(page)
+    assert len(all_invoices()) == 1
+    done = send(browser, at, **form, shown=field(page, "shown"))
+    assert f"Total credited {total}" in words(browser.get(done.location))
+
+
+def test_nothing_is_credited_by_default(browser: FlaskClient, invoice: Invoice) -> None:
+    refused = send(browser, f"/invoices/{invoice.id}/credit", **entered(browser, invoice))
+    assert refused.status_code == 422
+    totals = send(browser, f"/invoices/{invoice.id}/credit", **entered(browser, invoice), then="totals")
+    assert "equals Credit note – none" in words(totals)
+
+
+def test_the_maximum_of_a_line_is_named_at_the_line(browser: FlaskClient, invoice: Invoice) -> None:
+    at = f"/invoices/{invoice.id}/credit"
+    form = entered(browser, invoice, **{"lines-1-amount": "50.01"})
+    for refused in (send(browser, at, **form), send(browser, at, **form, then="totals")):
+        assert "Enter at most 50.00 USD net for line 2." in words(refused)
+        assert 'aria-invalid="true"' in refused.text
+        assert field(refused, "lines-1-amount") == "50.01"
+    both = send(browser, at, **entered(browser, invoice, **{"lines-0-amount": "1", "lines-0-quantity": "1"}))
+    assert "Enter a quantity or a net amount, not both." in words(both)
+
+
+def test_totals_need_no_reason_and_keep_the_input(browser: FlaskClient, invoice: Invoice) -> None:
+    pay(make_payment_spec("acme", "150"))
+    form = entered(browser, invoice, **{"lines-0-tick": "y"}) | {"reason": ""}
+    page = send(browser, f"/invoices/{invoice.id}/credit", **form, then="totals")
+    assert page.status_code == 200
+    text = words(page)
+    assert "Net to credit 100.00 USD + plus Tax 19.00 USD = equals Credit note 119.00 USD" in text
+    assert "Reduces the balance by 22.50 USD New balance 0.00 USD Becomes the customer's credit 96.50 USD" in text
+    assert "There is a problem" not in text
 
 
 def test_what_was_credited_meanwhile_is_shown_again(browser: FlaskClient, invoice: Invoice) -> None:

@@ -3,14 +3,17 @@
 from datetime import datetime
 from typing import Literal
 
-from billing_admin.api.frame.fields import OMITTED, Body, Day, Key, Number, ReasonText
-from billing_admin.api.frame.routing import REPLAYED, Reply, route
-from billing_admin.api.routes.invoices import InvoiceOut, invoice_reply
+from billing_admin.api.frame.fields import OMITTED, Body, Day, Key, Number, ReasonText, ResponseModel
+from billing_admin.api.frame.routing import REPLAYED, Reply, created_reply, route
+from billing_admin.api.routes.invoices import InvoiceOut, invoice_out, invoice_reply
 from billing_admin.clock import now
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.operations.invoices import credit_notes, voids
+from billing_admin.operations.invoices import credit_notes, rebilling, voids
+from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
 from billing_admin.queries.invoices.credit_notes import CreditSpec
+from billing_admin.queries.invoices.invoices import invoice
+from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.object_ids import invoice_id
 
 
@@ -52,6 +55,45 @@ class CreditIn(Body):
         return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
 
 
+class CorrectedLineIn(Body):
+    """A line by its ID, and its corrected values; omitted ones stay.
+
+    A line without a unit price has an `amount` instead.
+    """
+
+    line: Key
+    quantity: Number = OMITTED
+    unit_price: Number = OMITTED
+    amount: Number = OMITTED
+
+
+class BillAgainIn(Body):
+    """The reason, and the lines that are credited and billed again.
+
+    `issue` issues the new invoice, and `apply_credit` pays it from the customer's credit. The ID is that of the credit
+    note.
+    """
+
+    id: Key = OMITTED
+    reason: ReasonText
+    lines: list[CorrectedLineIn]
+    issue: bool = False
+    apply_credit: bool = False
+    issue_date: Day = OMITTED
+
+    def spec(self) -> RebillSpec:
+        """Return the request as a spec."""
+        lines = [CorrectedLine(line.line, line.quantity, line.unit_price, line.amount) for line in self.lines]
+        return RebillSpec(self.reason, lines, self.issue, self.apply_credit, self.issue_date, self.id)
+
+
+class BilledAgainOut(ResponseModel):
+    """The credit note, and the new invoice or draft."""
+
+    credit_note: InvoiceOut
+    invoice: InvoiceOut
+
+
 @route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, response=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
     """Void an invoice without payments or credit notes.
@@ -85,3 +127,28 @@ def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: dat
     note_id, is_new = credit_notes.credit_invoice(session, invoice_id(session, name), spec, actor, at)
     reply = invoice_reply(session, str(note_id), at)
     return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})
+
+
+@route(
+    "POST",
+    "/invoices/{number}/bill-again",
+    scope="billing:write",
+    body=BillAgainIn,
+    response=BilledAgainOut,
+    statuses=(201, 200),
+)
+def bill_again(actor: Actor, number: str, body: BillAgainIn) -> Reply:
+    """Credit lines of an invoice and bill them again, in one act.
+
+    This needs the scope `charges:write` as well, and `payments:write` with `apply_credit`.
+    """
+    return created_reply(*transaction(_bill_again, number, body.spec(), actor, now()))
+
+
+def _bill_again(
+    session: Session, name: str, spec: RebillSpec, actor: Actor, at: datetime
+) -> tuple[BilledAgainOut, bool]:
+    rebilled = rebilling.bill_again(session, invoice_id(session, name), spec, actor, at)
+    day = today(session, at)
+    note, new_invoice = (invoice_out(invoice(session, str(id)), day) for id in (rebilled.credit_note, rebilled.invoice))
+    return BilledAgainOut(credit_note=note, invoice=new_invoice), rebilled.created

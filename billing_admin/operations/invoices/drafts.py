@@ -173,21 +173,31 @@ def detach_charges(session: Session, invoice_id: UUID, status: str, reason: str 
 def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: datetime) -> UUID:
     """Create a draft of pending charges that replaces a void invoice.
 
-    It takes over the note and the order number. Returns its id. The caller has locked the account. Raises Conflict
-    when the charges no longer make an invoice.
+    See `create_draft`.
     """
-    scope = _scope_of_charges(void, ids)
+    return create_draft(session, void, ids, now, replaces_id=void["id"])
+
+
+def create_draft(
+    session: Session, source: Row, ids: Collection[UUID], now: datetime, *, replaces_id: UUID | None = None
+) -> UUID:
+    """Create a draft of pending charges.
+
+    It takes over the note and the order number of an earlier invoice. Returns its id. The caller has locked the
+    account. Raises Conflict when the charges make no invoice.
+    """
+    scope = _scope_of_charges(source, ids)
     prepared = _prepare_document(session, scope)
-    customer = load_customers(session, {void["customer_id"]})[void["customer_id"]]
+    customer = load_customers(session, {source["customer_id"]})[source["customer_id"]]
     draft = build_draft(None, prepared, copied_fields(organisation(session), customer), now)
-    purchase_order = void["purchase_order"] or draft.invoice["purchase_order"]
-    draft.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=purchase_order)
+    purchase_order = source["purchase_order"] or draft.invoice["purchase_order"]
+    draft.invoice.update(replaces_id=replaces_id, note=source["note"], purchase_order=purchase_order)
     store_documents(session, [draft])
     amounts = session.scalars(select(Charge.amount).where(is_any_of(Charge.id, ids))).all()
     claim_charges(session, scope, [prepared], [draft], duplicate_window_start(now))
     update_totals(
         session,
-        (StatusChange(void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts),
+        (StatusChange(source["customer_id"], source["currency"], "pending", "billed", amount) for amount in amounts),
     )
     id: UUID = draft.invoice["id"]
     return id

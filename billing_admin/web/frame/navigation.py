@@ -42,6 +42,7 @@ PARENT_BLUEPRINT = {
     "set_up": "dashboard",
     "drafts": "invoices",
     "corrections": "invoices",
+    "rebilling": "invoices",
     "sending": "invoices",
     "e_invoices": "invoices",
     "charge_corrections": "charges",

@@ -322,6 +322,11 @@ def _acts_of_correcting(invoice: Invoice) -> list[Act]:
     acts = _permitted_acts(invoice)
     return [
         *([("Credit", url_for("corrections.credit", id=invoice.id), "receipt")] if acts["may_credit"] else []),
+        *(
+            [("Credit and bill again", url_for("rebilling.bill_again", id=invoice.id), "refresh")]
+            if acts["may_credit"]
+            else []
+        ),
         *([("Void", url_for("corrections.void", id=invoice.id), "ban")] if acts["may_void"] else []),
     ]
 

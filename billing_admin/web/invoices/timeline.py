@@ -123,6 +123,13 @@ def _voided(event: _Event) -> TimelineEntry:
     return event.entry(f"{number} was voided; its charges are billed again here", event.reason(), _url(event))
 
 
+def _billed_again(event: _Event) -> TimelineEntry:
+    corrected, note = (str(event.details.get(name, "")) for name in ("corrects", "credit_note"))
+    if event.is_own():
+        return event.entry(f"Bills lines of {corrected} again, which {note} credits", event.reason())
+    return event.entry("Lines billed again on a new invoice", event.reason(), _url(event))
+
+
 def _url(event: _Event) -> str:
     return event.object_url("invoices.show")
 
@@ -191,6 +198,7 @@ _ENTRIES: Mapping[str, Callable[[_Event], TimelineEntry | None]] = {
     "invoice.charges_moved": _changed,
     "invoice.voided": _voided,
     "credit_note.issued": _credit_note_issued,
+    "invoice.billed_again": _billed_again,
     "payment.recorded": _paid("Paid"),
     "payment.allocated": _paid("Paid from credit"),
     "payment.written_off": _paid("Written off"),

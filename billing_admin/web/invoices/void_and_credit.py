@@ -7,16 +7,15 @@ from uuid import UUID
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import FieldList, FormField, HiddenField, RadioField
+from wtforms import HiddenField, RadioField
 
 from billing_admin.db.engine import db
-from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.credit_notes import Creditable, credit_effect
-from billing_admin.domain.errors import Conflict
+from billing_admin.domain.credit_notes import Credit, Creditable, credit_effect, net_of_quantity
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.lifecycle import balance
-from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.money import ZERO, Money
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
@@ -30,6 +29,7 @@ from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdFiel
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.invoices.credit_lines import CreditLineForm, expect_line_currency, show_line_errors, with_lines
 from billing_admin.web.invoices.invoices import WRITE
 
 pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
@@ -39,8 +39,11 @@ CHARGE_OUTCOMES = {
     "billed_again": "Billed again — A draft with the same charges is made for you to review and issue.",
     "cancelled": "Cancelled — They will never be billed.",
 }
-UNKNOWN_LINE_ID = UUID(int=0)  # no line has this id: a line sent without a valid id is refused as unknown
-CREDIT_MODES = {"amount": "An amount with its tax", "lines": "Net amounts of lines"}
+CREDIT_MODES = {
+    "lines": "Lines — Tick the lines, or enter a quantity or a net amount. The tax is calculated from these.",
+    "amount": "An amount with its tax — It is spread over the tax rates and lines in proportion.",
+    "all": "Everything that is left — The whole invoice, less earlier credit notes.",
+}
 
 
 class VoidForm(Form):
@@ -62,26 +65,6 @@ class CreditInFullForm(Form):
     )
 
 
-class CreditLineForm(Form):
-    """The net amount to credit of one line."""
-
-    class Meta(Form.Meta):
-        """CSRF is off: the form around it has the token."""
-
-        csrf = False
-
-    line = HiddenField()
-    amount = AmountField("Net to credit")
-
-
-def _line_fields(max_lines: int = 1) -> Any:
-    """Return the list of lines.
-
-    A request that sends more than `max_lines` gets no further fields.
-    """
-    return FieldList(FormField(CreditLineForm), max_entries=max_lines)
-
-
 class CreditForm(Form):
     """Amount and reason of a credit note.
 
@@ -92,28 +75,53 @@ class CreditForm(Form):
     reason = TextField(
         "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
     )
-    way = RadioField("Credit", choices=CREDIT_MODES, default="amount")
+    way = RadioField("Credit", choices=CREDIT_MODES, default="lines")
     amount = AmountField("Amount with tax")
-    lines = _line_fields()
     issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
 
-    def expect_currency(self, currency: str) -> None:
-        """Read and show all amounts, including those of the lines, in this currency."""
-        for form in (self, *(entry.form for entry in self.lines)):
-            form.amount.currency, form.amount.digits = currency, MINOR_DIGITS[currency]
-            form.amount.flags.optional = False  # the selected mode decides which amounts are required
-
-    def spec(self) -> CreditSpec:
-        """Return the values entered for the selected mode."""
-        if self.way.data == "amount":
-            return CreditSpec(self.reason.data, self.amount.data, (), self.issue_date.data, self.id.data)
-        lines = [
-            (parse_uuid(entry.line.data) or UNKNOWN_LINE_ID, entry.amount.data)
-            for entry in self.lines
-            if entry.amount.data
+    def chosen_entries(self) -> list[Any]:
+        """Return the rows that are ticked, or in which something is entered."""
+        fields = ((entry, entry.form) for entry in self["lines"])
+        return [
+            entry
+            for entry, row in fields
+            if row.tick.data or row.quantity.data is not None or row.amount.data is not None
         ]
-        return CreditSpec(self.reason.data, None, lines, self.issue_date.data, self.id.data)
+
+    def spec(self, invoice: Invoice, creditable: Creditable) -> CreditSpec:
+        """Return the values entered for the selected mode.
+
+        Raises:
+            Invalid: A quantity and an amount are entered for one line.
+        """
+        values = (self.issue_date.data, self.id.data)
+        if self.way.data == "all":
+            return CreditSpec(self.reason.data, Money(creditable.left, invoice.currency).decimal, (), *values)
+        if self.way.data == "amount":
+            return CreditSpec(self.reason.data, self.amount.data, (), *values)
+        nets = [
+            _net_to_credit(entry.form, place, invoice, creditable) for place, entry in enumerate(self.chosen_entries())
+        ]
+        return CreditSpec(self.reason.data, None, nets, *values)
+
+
+def _net_to_credit(row: CreditLineForm, place: int, invoice: Invoice, creditable: Creditable) -> tuple[UUID, Decimal]:
+    """Return a line and the net amount to credit of it.
+
+    The amount is as entered, that of a quantity, or all that can be credited.
+    """
+    id, quantity, amount = row.line_id(), row.quantity.data, row.amount.data
+    if quantity is not None and amount is not None:
+        message = "Enter a quantity or a net amount, not both."
+        raise Invalid("quantity_and_amount", message, "lines", place, "quantity")
+    line = next((line for line in invoice.lines if line.id == id), None)
+    if amount is not None or line is None:
+        return id, amount or ZERO
+    if quantity is not None:
+        return id, Money(net_of_quantity(line.net, line.quantity, quantity), invoice.currency).decimal
+    remainder = next(candidate.left for candidate in creditable.lines if candidate.id == id)
+    return id, Money(remainder, invoice.currency).decimal
 
 
 @pages.route("/<uuid:id>/void", methods=["GET", "POST"])
@@ -129,7 +137,7 @@ def void(id: UUID) -> ResponseReturnValue:
             return redirect(url_for("invoices.show", id=draft or id), 303)
     invoice = _load_invoice(id)
     if invoice.status != "issued" and not form.errors:
-        return _redirect_uncorrectable(invoice)
+        return redirect_uncorrectable(invoice)
     corrected = invoice.paid or invoice.credited or invoice.kind == "credit_note"
     if invoice.status == "issued" and invoice.kind == "invoice" and not corrected and was_sent(db.session(), id):
         return _credit_in_full_page(CreditInFullForm(formdata=None, reason=form.reason.data), invoice)
@@ -153,7 +161,7 @@ def credit_in_full(id: UUID) -> ResponseReturnValue:
             return redirect(url_for("invoices.show", id=note_id), 303)
     invoice = _load_invoice(id)
     if invoice.status != "issued" or invoice.kind != "invoice":
-        return _redirect_uncorrectable(invoice)
+        return redirect_uncorrectable(invoice)
     return _credit_in_full_page(form, invoice)
 
 
@@ -168,7 +176,7 @@ def _credit_in_full_page(form: CreditInFullForm, invoice: Invoice) -> ResponseRe
 
 
 @pages.route("/<uuid:id>/credit", methods=["GET", "POST"])
-@body_limit(BodyLimit(4 * MIB, fields=25_000))  # two fields for each line of the invoice
+@body_limit(BodyLimit(4 * MIB, fields=45_000))  # four fields for each line of the invoice
 def credit(id: UUID) -> ResponseReturnValue:
     """Ask for amount and reason, show the effect, then issue the credit note.
 
@@ -176,44 +184,66 @@ def credit(id: UUID) -> ResponseReturnValue:
     """
     invoice = _load_invoice(id)
     if invoice.status != "issued" or invoice.kind != "invoice":
-        return _redirect_uncorrectable(invoice)
+        return redirect_uncorrectable(invoice)
     creditable = credit_note_queries.creditable(db.session(), id)
     form = _build_credit_form(creditable)
-    if form.validate_on_submit() and "change" not in request.form:
-        with errors_on(form, {"line": "", "amount": "" if form.way.data == "lines" else "amount", "lines": ""}):
+    totals = None
+    if request.form.get("then") == "totals":
+        totals = _recalculate(form, invoice, creditable)
+    elif form.validate_on_submit() and "change" not in request.form:
+        try:
+            spec = form.spec(invoice, creditable)
             if form.shown.data:
-                note_id = transaction(_credit_as_shown, id, form.spec(), form.shown.data, actor(), now())
+                note_id = transaction(_credit_as_shown, id, spec, form.shown.data, actor(), now())
                 flash(f"{_load_invoice(note_id).number} was issued and credits {creditable.number}.", "success")
                 return redirect(url_for("invoices.show", id=note_id), 303)
-            return _confirmation_page(form, invoice, creditable)
+            return _confirmation_page(form, spec, invoice, creditable)
+        except (Conflict, Invalid) as error:
+            show_line_errors(form, error, form.chosen_entries())
     form.shown.data = ""
     return render_form(
-        "corrections/credit.html", form, invoice=invoice, creditable=creditable, balance=balance(invoice)
+        "corrections/credit.html",
+        form,
+        invoice=invoice,
+        creditable=creditable,
+        balance=balance(invoice),
+        totals=totals,
+        after=credit_effect(balance(invoice), totals.total) if totals else None,
     )
 
 
-def _build_credit_form(creditable: Creditable) -> CreditForm:
-    """Return the form, filled with all that can still be credited.
-
-    The credit is an amount, and amounts by line.
-    """
-
-    def major(minor: int) -> Decimal:
-        return Money(minor, creditable.currency).decimal
-
-    lines = [{"line": str(line.id), "amount": major(line.left)} for line in creditable.lines]
-    bounded_form = type("BoundedForm", (CreditForm,), {"lines": _line_fields(max(len(lines), 1))})
-    form: CreditForm = bounded_form(amount=major(creditable.left), issue_date=today(), lines=lines)
-    form.expect_currency(creditable.currency)
+def _build_credit_form(creditable: Creditable) -> Any:
+    """Return the form with a row for each line; it credits nothing yet."""
+    rows = [{"line": str(line.id)} for line in creditable.lines]
+    form = with_lines(CreditForm, CreditLineForm, rows, issue_date=today())
+    expect_line_currency(form, creditable.currency)
     return form
 
 
-def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditable) -> ResponseReturnValue:
+def _recalculate(form: Any, invoice: Invoice, creditable: Creditable) -> Credit | None:
+    """Return the credit that the form describes, or None.
+
+    If it cannot be computed, the errors are at their fields. Reason and date may still be blank.
+    """
+    form.validate()
+    form.reason.errors = form.issue_date.errors = ()
+    if form.errors or (form.way.data == "lines" and not form.chosen_entries()):
+        return None
+    try:
+        return credit_note_queries.compute_credit(creditable, form.spec(invoice, creditable))
+    except (Conflict, Invalid) as error:
+        show_line_errors(form, error, form.chosen_entries())
+        return None
+
+
+def _confirmation_page(
+    form: CreditForm, spec: CreditSpec, invoice: Invoice, creditable: Creditable
+) -> ResponseReturnValue:
     assert invoice.issue_date is not None  # noqa: S101 - it is issued
     credit_notes.resolve_credit_note_date(
         db.session(), creditable.number, invoice.issue_date, form.issue_date.data, now()
     )
-    credit = credit_note_queries.compute_credit(creditable, form.spec())
+    credit = credit_note_queries.compute_credit(creditable, spec)
     sent_fields = [
         (name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}
     ]
@@ -242,7 +272,7 @@ def _credit_as_shown(session: Session, id: UUID, spec: CreditSpec, shown: str, a
     return note_id
 
 
-def _redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
+def redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
     """Redirect to the document, with the reason why it cannot be corrected.
 
     The message says why it cannot be voided or credited.

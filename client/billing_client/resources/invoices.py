@@ -7,8 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from billing_client import calls
-from billing_client.answers import Download, Explanation, FileTotals, Invoice, Message, OpenItem, Payment, Readiness
-from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, NewMessage, Number, OpenItemFilter
+from billing_client.answers import (
+    BilledAgain,
+    Download,
+    Explanation,
+    FileTotals,
+    Invoice,
+    Message,
+    OpenItem,
+    Payment,
+    Readiness,
+)
+from billing_client.asking import (
+    BillAgain,
+    CorrectedLine,
+    Credit,
+    Day,
+    DraftChanges,
+    InvoiceFilter,
+    Key,
+    NewMessage,
+    Number,
+    OpenItemFilter,
+)
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
 
@@ -65,6 +86,13 @@ class Invoices(Resource):
     def credit(self, invoice: Key, reason: str, **credit: Unpack[Credit]) -> Invoice:
         """Issue a credit note for an invoice, and return the credit note."""
         return self.ask(Invoice, calls.INVOICE_CREDIT, invoice, body={"reason": reason, **credit})
+
+    def bill_again(
+        self, invoice: Key, reason: str, lines: Sequence[CorrectedLine], **billing: Unpack[BillAgain]
+    ) -> BilledAgain:
+        """Credit lines of an invoice and bill them again, in one act."""
+        body = {"reason": reason, "lines": tuple(lines), **billing}
+        return self.ask(BilledAgain, calls.INVOICE_BILL_AGAIN, invoice, body=body)
 
     def write_off(self, invoice: Key, amount: Number, reason: str, id: Key | None = None) -> Payment:
         """Write off the open balance of an invoice; `amount` must equal it."""
