@@ -31,13 +31,19 @@
     const toggle = dialog.querySelector("[data-shortcuts-switch]");
     toggle.checked = shortcutsOn();
     toggle.addEventListener("change", () => { saveSetting("shortcuts", toggle.checked ? "on" : "off"); showHints(); });
-    all("[data-help]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => dialog.showModal()); });
+    all("[data-help]").forEach((link) => link.addEventListener("click", (event) => { event.preventDefault(); dialog.showModal(); }));
+    let goPressed = -Infinity; /* when G was pressed: the next key chooses a page of the menu */
     showHints();
     document.addEventListener("keydown", (event) => {
-      const typing = event.target.closest("input, textarea, select, [contenteditable]");
+      const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
       if (typing || dialog.open || event.ctrlKey || event.metaKey || event.altKey || !shortcutsOn()) return;
       if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
       if (event.key === "?") { event.preventDefault(); dialog.showModal(); }
+      if (event.key !== "g" && event.timeStamp - goPressed < 1500) {
+        const page = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+        if (page) { event.preventDefault(); location.assign(page.href); }
+      }
+      goPressed = event.key === "g" ? event.timeStamp : -Infinity;
     });
   };
 
@@ -90,29 +96,6 @@
     });
     document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
     menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
-  });
-
-  /* Select all rows, a range with Shift, and show the number of selected rows. */
-  const setUpSelection = () => all("table[data-selectable]").forEach((table) => {
-    const boxes = all("tbody td.select input[type=checkbox]", table);
-    const selectAll = table.querySelector("[data-select-all]");
-    const counts = all("[data-selected-count]", table.closest("form") || document);
-    let lastIndex = null;
-    const show = () => {
-      const selected = boxes.filter((box) => box.checked).length;
-      selectAll.checked = boxes.length > 0 && selected === boxes.length;
-      selectAll.indeterminate = selected > 0 && selected < boxes.length;
-      counts.forEach((count) => { count.textContent = `${selected} of ${boxes.length} ${count.dataset.noun || ""} selected`; });
-    };
-    selectAll.hidden = false;
-    selectAll.addEventListener("change", () => { boxes.forEach((box) => { box.checked = selectAll.checked; }); show(); });
-    boxes.forEach((box, index) => box.addEventListener("click", (event) => {
-      if (event.shiftKey && lastIndex !== null) boxes.slice(Math.min(lastIndex, index), Math.max(lastIndex, index) + 1).forEach((rangeBox) => { rangeBox.checked = box.checked; });
-      lastIndex = index;
-      show();
-    }));
-    addEventListener("pageshow", show);
-    show();
   });
 
   /* YYYY-MM-DD for a day that is typed as it is shown (22 Nov 2026) or in numbers, year first or in the organisation's order; "" for other text. */
@@ -509,7 +492,10 @@
     if (summary && document.activeElement !== summary) summary.focus();
   });
 
+  /* For the files that enhance some pages. */
+  window.billing = Object.freeze({ all, formatExact, shortcutsOn });
+
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpMenus, setUpSelection, setUpCustomerSearch, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpMenus, setUpCustomerSearch, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

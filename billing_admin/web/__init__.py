@@ -50,7 +50,7 @@ from billing_admin.web.messages import (
     texts as message_texts,
 )
 from billing_admin.web.payments import opening_balances, payments, receivables, refunds
-from billing_admin.web.system import api_docs, audit, dashboard, jobs, month_end, search, set_up
+from billing_admin.web.system import api_docs, audit, dashboard, jobs, keyboard, month_end, search, set_up
 from billing_admin.web.webhooks import webhooks
 
 # Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
@@ -58,6 +58,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
     set_up_link,
     dashboard,
+    keyboard,
     month_end,
     set_up,
     search,

@@ -259,7 +259,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("tax-rate-change", f"/settings/tax-rates/{rate}/change"),
         Shot("tax-rate-changed", f"/settings/tax-rates/{rate}/change", _change_tax),
         Shot("error-404", "/invoices/00000000-0000-0000-0000-000000000000"),
-        Shot("help", "/", lambda page: page.get_by_role("button", name="Keyboard shortcuts").click()),
+        Shot("help", "/", lambda page: page.get_by_role("link", name="Keyboard shortcuts").click()),
     ]
 
 

@@ -8,6 +8,7 @@ from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
 from billing_admin.web.frame.navigation import build_menu
+from billing_admin.web.frame.shortcuts import shortcut_groups
 from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
 
 DEMO_BANNER = "Demo data: nothing here is real. To start with an empty database, run: make run EMPTY=1"
@@ -33,10 +34,12 @@ def _context() -> dict[str, Any]:
     if g.get("failing"):  # an error page reads nothing from the database: it may be the cause of the error
         return context
     person, organisation = current_person(), current_organisation()
+    menu = build_menu(actor()) if person else []
     return context | {
         "organisation": organisation,
         "banner": DEMO_BANNER if organisation.is_demo else None,
         "current_user": person,
-        "navigation": build_menu(actor()) if person else [],
+        "navigation": menu,
+        "shortcuts": shortcut_groups(menu),
         "as_at": now(),
     }

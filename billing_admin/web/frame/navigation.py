@@ -37,6 +37,21 @@ MENU = (
     ("Set-up", "API", "code", "api_docs.index"),
     ("Set-up", "Settings", "settings", "settings.index"),
 )
+# Endpoint → the key that leads to it after G.
+GO_KEYS = {
+    "dashboard.home": "d",
+    "customers.index": "c",
+    "unbilled.index": "u",
+    "billing_runs.index": "b",
+    "invoices.index": "i",
+    "charges.index": "h",
+    "recurring_charges.index": "r",
+    "payments.index": "p",
+    "receivables.ageing": "a",
+    "reminders.index": "m",
+    OUTBOX: "o",
+    "services.index": "s",
+}
 # Blueprint → blueprint of the menu item under which its pages are.
 PARENT_BLUEPRINT = {
     "set_up": "dashboard",
@@ -84,6 +99,7 @@ class MenuItem:
     url: str
     active: bool
     count: int = 0
+    key: str = ""
 
 
 def build_menu(reader: Actor) -> list[MenuItem]:
@@ -102,7 +118,8 @@ def _menu_item(endpoint: str, group: str, label: str, icon: str, active: bool) -
     That of the outbox leads to the messages that need attention, if there are any.
     """
     count = count_messages(db.session(), MessageFilter(state=ATTENTION)) if endpoint == OUTBOX else 0
-    return MenuItem(endpoint, group, label, icon, url_for(endpoint, state=ATTENTION if count else None), active, count)
+    url = url_for(endpoint, state=ATTENTION if count else None)
+    return MenuItem(endpoint, group, label, icon, url, active, count, GO_KEYS.get(endpoint, ""))
 
 
 def _blueprint_of(endpoint: str) -> str:
