@@ -200,11 +200,10 @@ def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> No
     sign = -1 if line.net < 0 else 1
     if 0 < net * sign <= line.left * sign:
         return
-    message = (
-        f"Remove line {line.position}: it is already credited in full."
-        if not line.left
-        else f"Enter at most {format_money(line.left, currency)} net for line {line.position}."
-    )
+    maximum = f"at most {format_money(line.left, currency)} net for line {line.position}."
+    message = f"Enter an amount above zero and {maximum}" if net == 0 else f"Enter {maximum}"
+    if not line.left:
+        message = f"Remove line {line.position}: it is already credited in full."
     raise Invalid("above_line", message, "lines", index, "amount")
 
 

@@ -164,6 +164,7 @@ class OrganisationFields(PartyFields, total=False):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    applies_credit: bool
     requires_complete_details: bool
     attach_pdf: bool
     default_tax_rate: str
@@ -435,6 +436,7 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "reverse_charge_note": _name,
     "export_note": _name,
     "hold_likely_duplicates": _unchecked,
+    "applies_credit": _unchecked,
     "requires_complete_details": _unchecked,
     "attach_pdf": _unchecked,
     "default_tax_rate": _unchecked,

@@ -144,6 +144,7 @@ class Organisation(Base):
     export_note: Mapped[str]
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
+    applies_credit: Mapped[bool]
     requires_complete_details: Mapped[bool]
     attach_pdf: Mapped[bool]
     number_format: Mapped[str]

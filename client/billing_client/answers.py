@@ -335,6 +335,7 @@ class Organisation:
     number_format: str
     date_order: str
     locked_through: Optional[date]
+    applies_credit: bool = False
     etag: Optional[str] = None
 
 

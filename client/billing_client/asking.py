@@ -379,6 +379,7 @@ class OrganisationChanges(_PartyFields, total=False):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    applies_credit: bool
     requires_complete_details: bool
     attach_pdf: bool
     default_tax_rate: str

@@ -116,7 +116,7 @@ def test_a_line_out_of_bounds_is_named() -> None:
     for asked, sentence in (
         ({line(1): 1}, "Remove line 1: it is already credited in full."),
         ({line(2): 501}, "Enter at most 5.00 EUR net for line 2."),
-        ({line(2): 0}, "Enter at most 5.00 EUR net for line 2."),
+        ({line(2): 0}, "Enter an amount above zero and at most 5.00 EUR net for line 2."),
         ({line(9): 1}, "Choose a line of INV-1."),
     ):
         with pytest.raises(Invalid) as refused:

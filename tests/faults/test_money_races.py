@@ -14,7 +14,7 @@ from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.faults import worker
-from tests.making import make_customer, make_invoice, make_payment_spec, pay
+from tests.making import change_settings, make_customer, make_invoice, make_payment_spec, pay
 
 pytestmark = pytest.mark.fault
 
@@ -95,4 +95,21 @@ def test_credit_is_refunded_or_allocated_or_its_payment_reversed(session: Sessio
     won = {answer for answer in answers if answer in {"refunded", "allocated", "reversed"}}
     assert won in ({"refunded"}, {"allocated"}, {"reversed"}, {"allocated", "reversed"})
     assert set(answers) - won <= {"above_credit", "above_payment", "payment_reversed", "payment_refunded"}
+    assert_sound(session)
+
+
+def test_credit_pays_an_invoice_at_its_issue_or_is_spent_otherwise(session: Session, url: str) -> None:
+    change_settings(applies_credit=True)
+    customer = make_customer()
+    opened = make_invoice(customer, "100")
+    id = pay(make_payment_spec(customer, "100", ()))
+    drafts = [make_invoice(customer, "100", issue=False) for _ in range(2)]
+    spec = RefundSpec(customer.reference, exact_decimal("100"), "cash")
+    parts = (AllocationSpec(str(opened.id), exact_decimal("100")),)
+    tasks = [(worker.issue_draft, drafts[0].id), (worker.issue_draft, drafts[1].id)]
+    answers = worker.race(url, *tasks, (worker.refund, spec), (worker.allocate, id, parts))
+    assert answers[:2] == ["issued"] * 2
+    assert set(answers[2:]) <= {"refunded", "above_credit", "allocated", "above_payment"}
+    session.rollback()
+    assert session.scalars(select(Payment.allocated)).all() == [10000]
     assert_sound(session)

@@ -211,6 +211,15 @@ def allocate(payment_id: UUID, parts: AllocationRequest) -> str:
     return "allocated"
 
 
+def issue_draft(id: UUID) -> str:
+    """Issue a draft; returns `issued`, or the code of the refusal."""
+    try:
+        transaction(invoices.issue, id, None, SYSTEM, NOW)
+    except DomainError as refusal:
+        return refusal.code
+    return "issued"
+
+
 def refund(spec: RefundSpec) -> str:
     """Record a refund; returns `refunded`, or the code of the refusal."""
     try:

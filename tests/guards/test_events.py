@@ -10,6 +10,7 @@ import pytest
 OPERATIONS = Path(__file__).resolve().parents[2] / "billing_admin" / "operations"
 # What changes something and is no act of its own: parts of acts, which their callers record, and what only keeps the books.
 NO_ACT = {
+    "payments.credit.apply_credit_to_issued": "is a part of issuing, and of billing runs",
     "payments.allocations.store_allocations": "is a part of recording and of allocating a payment",
     "audit.seal_events": "seals events, and is no act",
     "master_data.accounts.update_totals": "is a part of every act that changes the status of charges",

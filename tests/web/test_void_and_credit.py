@@ -368,8 +368,8 @@ def test_lists_count_void_as_zero_and_credit_notes_apart(browser: FlaskClient, i
     credit(invoice, "72.50")
     void(make_invoice(make_customer(reference="other"), "9"))
     text = words(browser.get("/invoices"))
-    assert "2 invoices in USD: net 150.00 USD, tax 22.50 USD 172.50 USD 100.00 USD" in text
-    assert "1 credit note in USD: net 63.05 USD, tax 9.45 USD 72.50 USD 0.00 USD" in text
+    assert "2 invoices in USD Net 150.00 USD Tax 22.50 USD 172.50 USD 100.00 USD" in text
+    assert "1 credit note in USD Net 63.05 USD Tax 9.45 USD 72.50 USD 0.00 USD" in text
     notes = browser.get("/invoices?kind=credit_note")
     assert "All 1" in words(notes)
     assert fields(notes, "issued_from") == [""]

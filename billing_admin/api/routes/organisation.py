@@ -101,6 +101,7 @@ class OrganisationChanges(Body):
     reverse_charge_note: Name = OMITTED
     export_note: Name = OMITTED
     hold_likely_duplicates: bool = OMITTED
+    applies_credit: bool = OMITTED
     requires_complete_details: bool = OMITTED
     attach_pdf: bool = OMITTED
     default_tax_rate: Name = OMITTED
@@ -149,6 +150,7 @@ class OrganisationOut(ResponseModel):
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
+    applies_credit: bool
     requires_complete_details: bool
     attach_pdf: bool
     default_tax_rate: str

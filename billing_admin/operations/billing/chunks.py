@@ -41,6 +41,7 @@ from billing_admin.operations.invoices.invoice_rows import (
 from billing_admin.operations.invoices.invoices import copied_fields, issue_details, number_documents
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.master_data.periods import lock_organisation
+from billing_admin.operations.payments.credit import apply_credit_to_issued
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data, unbilled_sums
 from billing_admin.queries.billing.runs import excluded_accounts
@@ -185,6 +186,8 @@ def _store(
         record(session, actor, now, "billing_run.billed", "billing_run", run.id, details)
         if run.issue:
             record(session, actor, now, "invoice.issued", "invoice", None, issue_details(documents))
+            if parties.organisation.applies_credit:
+                apply_credit_to_issued(session, documents, actor, now)
 
 
 def _build_documents(

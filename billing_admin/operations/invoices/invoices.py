@@ -38,6 +38,7 @@ from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, Numbe
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
+from billing_admin.operations.payments.credit import apply_credit_to_issued
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
@@ -55,7 +56,7 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     row = lock_invoice(session, invoice_id)
     if not needs_issue(row["status"], row["number"]):
         return False
-    _issue_drafts(session, [row], issue_date or today(session, now), now)
+    _issue_drafts(session, [row], issue_date or today(session, now), actor, now)
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
@@ -71,19 +72,25 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     if not drafts:
         return 0
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
-    documents = _issue_drafts(session, drafts, issue_date, now)
+    documents = _issue_drafts(session, drafts, issue_date, actor, now)
     record(session, actor, now, "invoice.issued", "invoice", None, issue_details(documents))
     return len(drafts)
 
 
-def _issue_drafts(session: Session, drafts: Sequence[Row], issue_date: date, now: datetime) -> Sequence[DocumentRows]:
+def _issue_drafts(
+    session: Session, drafts: Sequence[Row], issue_date: date, actor: Actor, now: datetime
+) -> Sequence[DocumentRows]:
     documents = load_document_rows(session, drafts)
     organisation = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
     parties = load_party_data(session, organisation, accounts_of(documents), issue_date)
     _refuse_shortcomings(documents, parties)
+    if organisation.applies_credit:
+        lock_accounts(session, sorted(accounts_of(documents)))  # before the series, as credit notes do
     number_documents(session, documents, parties, issue_date, now)
     _update_issued(session, drafts)
     enqueue_invoices_issued(session, documents, now)
+    if organisation.applies_credit:
+        apply_credit_to_issued(session, documents, actor, now)
     return documents
 
 

@@ -42,6 +42,7 @@ FIELDS = [
     "reverse_charge_note",
     "export_note",
     "hold_likely_duplicates",
+    "applies_credit",
     "requires_complete_details",
     "attach_pdf",
     "number_format",

@@ -3,6 +3,7 @@
 Money is in minor units.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,11 +15,13 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.db.paging import Record
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, AuditEvent, Customer, Payment, Refund, RefundPart
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.master_data.customers import customer, matches_customer
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.payments import is_in_state
 
 STATES = ("recorded", "reversed")
@@ -198,3 +201,31 @@ def _latest(day: Any, optional_day: Any) -> ColumnElement[Any]:
 def credit_of(session: Session, customer_id: UUID, currency: str) -> int:
     """Return the credit of an account that can be refunded."""
     return sum(payment.unallocated for payment in refundable_payments(session, customer_id, currency))
+
+
+def credit_by_account(session: Session, keys: Sequence[AccountKey]) -> dict[AccountKey, int]:
+    """Return the credit of accounts, without accounts that have none."""
+    accounts = set(keys)
+    account = (Payment.customer_id, Payment.currency)
+    query = (
+        select(*account, func.sum(Payment.amount - Payment.allocated))
+        .where(is_any_of(Payment.customer_id, list({customer_id for customer_id, _ in accounts})))
+        .where(is_in_state("unallocated"), Payment.method != WRITE_OFF)
+        .group_by(*account)
+    )
+    rows = session.execute(query)
+    return {(id, currency): int(amount) for id, currency, amount in rows if (id, currency) in accounts}
+
+
+def credit_to_apply(session: Session, amounts: Sequence[tuple[AccountKey, int]]) -> dict[AccountKey, int]:
+    """Return the credit that would pay invoices of these amounts, by account.
+
+    It is empty unless the organisation applies credit when invoices are issued.
+    """
+    if not organisation(session).applies_credit:
+        return {}
+    totals: Counter[AccountKey] = Counter()
+    for key, amount in amounts:
+        totals[key] += amount
+    credits = credit_by_account(session, list(totals))
+    return {key: min(credit, totals[key]) for key, credit in credits.items()}

@@ -44,6 +44,7 @@ from billing_admin.queries.messages.messages import messages_of_document
 from billing_admin.queries.messages.reminder_pauses import current_pause
 from billing_admin.queries.messages.reminders import reminders_of_invoice
 from billing_admin.queries.payments.payments import allocations_of_invoice
+from billing_admin.queries.payments.refunds import credit_to_apply
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -436,6 +437,7 @@ def issue(id: UUID) -> ResponseReturnValue:
         number=number,
         terms=_payment_terms(invoice),
         charges=_charge_count_text(invoice),
+        credit=sum(credit_to_apply(db.session(), [((invoice.customer_id, invoice.currency), invoice.total)]).values()),
         unprintable=unprintable_in_drafts([id]),
         shortcomings=shortcomings_of_drafts([id], form.issue_date.data),
         sending=plan_of_drafts([id]),

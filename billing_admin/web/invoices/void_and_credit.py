@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField
 
@@ -201,15 +201,16 @@ def credit(id: UUID) -> ResponseReturnValue:
         except (Conflict, Invalid) as error:
             show_line_errors(form, error, form.chosen_entries())
     form.shown.data = ""
-    return render_form(
+    page = render_template(
         "corrections/credit.html",
-        form,
+        form=form,
         invoice=invoice,
         creditable=creditable,
         balance=balance(invoice),
         totals=totals,
         after=credit_effect(balance(invoice), totals.total) if totals else None,
     )
+    return page, 422 if form.errors and request.form.get("then") != "totals" else 200
 
 
 def _build_credit_form(creditable: Creditable) -> Any:

@@ -136,9 +136,10 @@ class NumbersForm(SectionForm):
 
 
 class ChargesForm(SectionForm):
-    """The treatment of charges."""
+    """The treatment of charges and of credit."""
 
     hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
+    applies_credit = BooleanField("Pay new invoices from the customer's credit")
 
 
 class LogoForm(Form):
@@ -161,7 +162,7 @@ SECTIONS: Mapping[str, Section] = {
     "tax": Section("Tax", TaxForm),
     "documents": Section("Documents", DocumentsForm),
     "numbers": Section("Numbers and formats", NumbersForm),
-    "charges": Section("Charges", ChargesForm),
+    "charges": Section("Charges and credit", ChargesForm),
 }
 
 
