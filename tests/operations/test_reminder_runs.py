@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from billing_admin.domain.reminders import DEFAULT_LEVELS, Pause
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.logo import LogoFile
 from billing_admin.models import AuditEvent, Customer, Invoice, Message, MessageFile, MessageLetter, ReminderRun
+from billing_admin.operations.invoices.voids import void_invoice
 from billing_admin.operations.master_data import customers, reminder_levels
 from billing_admin.operations.master_data.logos import set_logo
 from billing_admin.operations.messages import reminder_runs
@@ -43,6 +44,7 @@ from tests.making import (
     change_settings,
     make_customer,
     make_invoice,
+    make_opening,
     make_payment_spec,
     make_spec,
     pay,
@@ -517,3 +519,18 @@ def test_an_unchanged_reminder_is_sent_with_references(session: Session, acme: C
     assert reminder.state == "sending"
     assert reminder.content is not None
     assert f"References: <{first.id}@seller.example>".encode() in reminder.content
+
+
+def test_a_reminder_lists_an_opening_invoice_without_a_copy(session: Session, acme: Customer) -> None:
+    make_opening(acme, "RE 4711", "50", due_date=date(2026, 3, 20))
+    run(session, after(4))
+    (row,) = messages(session)
+    assert [attachment.get("name") for attachment in row.attachments] == ["INV-2026-00001.pdf", None]
+    assert "RE 4711" in row.text
+    pages = " ".join(read_pages(load_attachment(transaction, session, row.id, 2, GLYPHS, after(4)).content))
+    assert "RE 4711" in pages
+    assert "10 Mar 2026" in pages
+    opening = fresh(session, select(Invoice).where(Invoice.number == "RE 4711"))[0]
+    assert [reminder.level for reminder in reminders_of_invoice(session, opening).sent] == [1]
+    transaction(void_invoice, opening.id, "Entered twice", "pending", SYSTEM, after(5))
+    assert list(find_violations(session)) == []

@@ -80,6 +80,8 @@ def _places(world: World) -> dict[str, Place]:
     rows = {"customer": "acme", "day": "2026-03-15", "rows-0-id": uuid4(), "rows-0-description": "Work"}
     rate = {"code": "new", "name": "New", "category": "S"}
     correction = charge | {"quantity": "1", "reason": "Misread"}
+    opening = {"customer": "acme", "type": "invoice", "number": "4711", "original_date": "2026-03-10"}
+    opening |= {"opened_on": "2026-03-31"}
     pages = {
         "ChargeForm.unit_price": Place("/charges/new", "unit_price", charge),
         "ChargeForm.amount": Place("/charges/new", "amount", charge),
@@ -117,6 +119,11 @@ def _places(world: World) -> dict[str, Place]:
         "PaymentForm.part": Place("/payments/new?customer=acme", part, payment | {"amount": "500"}),
         "AllocateForm.part": Place(
             f"/payments/{world.payment}/allocate", part, {"remainder": Money.rounded(Decimal(50), world.currency).minor}
+        ),
+        "OpeningForm.open_amount": Place("/opening-balances/new", "open_amount", opening),
+        "OpeningForm.original_total": Place("/opening-balances/new", "original_total", opening | {"open_amount": "1"}),
+        "OpeningForm.original_tax": Place(
+            "/opening-balances/new", "original_tax", opening | {"open_amount": "1", "original_total": "9000000"}
         ),
         "WriteOffForm.amount": Place(f"/payments/write-off/{invoice.id}", "amount", {"reason": "Small"}),
         "CreditForm.amount": Place(f"/invoices/{invoice.id}/credit", "amount", credit | {"way": "amount"}),

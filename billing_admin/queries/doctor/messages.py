@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.messages import REMINDER, WITHDRAWN
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models import Invoice, Message, MessageDocument, MessageFile, MessageRecipient, Rendition
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.invoices.invoices import is_sent
@@ -103,6 +104,8 @@ def _missing_results(session: Session) -> Iterator[tuple[str, Finding]]:
 
 
 def _sent_void_documents(session: Session) -> Iterator[tuple[str, Finding]]:
-    query = select(Invoice.id, Invoice.number).where(Invoice.status == "void", is_sent(Invoice.id))
+    # Reminders of an opening invoice send no document, so they do not stop its void.
+    is_own = Invoice.kind != OPENING_INVOICE
+    query = select(Invoice.id, Invoice.number).where(Invoice.status == "void", is_own, is_sent(Invoice.id))
     for document in session.execute(query.order_by(Invoice.id)):
         yield VOID.name, Finding("invoices", str(document.id), f"{document.number} is void, but was sent")

@@ -16,6 +16,7 @@ from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.messages import COUNTS_AS_SENT
+from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models import Charge, Invoice, InvoiceLine, Message, MessageDocument, VoidedCharge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.invoices.search import matches
@@ -96,12 +97,20 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
         (
             f.sent is not None,
-            lambda: and_(Invoice.status == "issued", is_sent(Invoice.id) if f.sent else ~is_sent(Invoice.id)),
+            lambda: and_(Invoice.status == "issued", is_sent(Invoice.id) if f.sent else _is_unsent()),
         ),
         (f.q, lambda: matches(session, f.q)),
         (f.selection, lambda: is_selected(Invoice.id, f.selection)),
     ]
     return [condition() for value, condition in candidates if value]
+
+
+def _is_unsent() -> ColumnElement[bool]:
+    """Return the condition that a document was not sent and may be.
+
+    An opening invoice never is.
+    """
+    return and_(Invoice.kind != OPENING_INVOICE, ~is_sent(Invoice.id))
 
 
 def is_sent(invoice_id: Any) -> ColumnElement[bool]:

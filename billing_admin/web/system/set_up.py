@@ -93,7 +93,11 @@ TEXTS: Mapping[SetUpStep, StepText] = {
     SetUpStep.CUSTOMER: StepText("First customer", "A person or company that you bill.", "customers.index"),
 }
 # The imports that replace typing: label and endpoint.
-IMPORTS = (("Services", "imports.services.new"), ("Customers", "imports.customers.new"))
+IMPORTS = (
+    ("Services", "imports.services.new"),
+    ("Customers", "imports.customers.new"),
+    ("Opening balances", "imports.opening-balances.new"),
+)
 
 
 @dataclass(frozen=True, slots=True)
