@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 INVOICE_STATUSES = ("draft", "issued", "void")
 DOCUMENT_KINDS = ("invoice", "credit_note", OPENING_INVOICE)
+_DRAFT = text("status = 'draft'")
 _OPEN = text("status = 'issued' AND kind <> 'credit_note' AND total <> paid + credited")
 
 
@@ -90,6 +91,7 @@ class Invoice(Base):
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "run_id"),
+        Index("ix_invoices_drafts", "id", postgresql_where=_DRAFT, sqlite_where=_DRAFT),
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
         # Sums by day read this index alone.

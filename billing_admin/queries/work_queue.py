@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import ZERO, Money, exact_sum
+from billing_admin.models import Account, Invoice
 from billing_admin.queries import jobs
 from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
@@ -114,6 +115,27 @@ def failed_jobs(session: Session, now: datetime) -> Work:
     """Return the jobs of the last 30 days that failed and were not started again."""
     failed = jobs.jobs("failed", now.date() - FAILED_JOB_DAYS).order_by(None).subquery()
     return Work(session.scalar(select(func.count()).select_from(failed)) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MenuCounts:
+    """The numbers of the work queue that the menu of every page shows."""
+
+    pending_charges: int
+    drafts: int
+    failed_jobs: int
+    messages: int
+
+
+def menu_counts(session: Session, now: datetime) -> MenuCounts:
+    """Return the numbers of rows that wait for a person, without their sums."""
+    pending, drafts = session.execute(
+        select(
+            select(func.coalesce(func.sum(Account.pending_charges), 0)).scalar_subquery(),
+            select(func.count()).where(Invoice.status == "draft").scalar_subquery(),
+        )
+    ).one()
+    return MenuCounts(int(pending), drafts, failed_jobs(session, now).count, message_work(session).count)
 
 
 def _work(sums: Iterable[WorkSum]) -> Work:

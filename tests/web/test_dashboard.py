@@ -208,3 +208,20 @@ def test_the_dashboard_says_when_posting_of_recurring_charges_is_behind(app: Fla
     assert admin.get(link(page, "Show recurring charges")).status_code == 200
     post_due(app)
     assert "Posting of recurring charges is behind" not in words(admin.get("/"))
+
+
+def test_the_menu_counts_what_waits(app: Flask, session: Session) -> None:
+    """The same numbers as the dashboard's."""
+    fill()
+    admin = signed_in(app)
+    page = admin.get("/").text
+    assert link(page, "Unbilled 3 pending charges") == "/unbilled"
+    assert link(page, "Invoices 1 drafts") == "/invoices"
+    assert has_link(page, "Jobs")
+
+
+def test_the_brand_names_product_and_organisation(app: Flask, session: Session) -> None:
+    change_settings(legal_name="Nimbus")
+    for page in (signed_in(app).get("/").text, app.test_client().get("/sign-in").text):
+        brand = next(parse(page).elements(**{"class": "brand"}))
+        assert brand.text() == "billing-admin Nimbus"

@@ -1,13 +1,16 @@
 """The menu: one table; each person sees the pages that they may read."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import current_app, request, url_for
 
 from billing_admin.db.engine import db
 from billing_admin.domain.access import Actor
-from billing_admin.queries.messages.messages import ATTENTION, MessageFilter, count_messages
+from billing_admin.queries.messages.messages import ATTENTION
+from billing_admin.queries.work_queue import MenuCounts, menu_counts
 from billing_admin.web.frame.guard import permission_for
+from billing_admin.web.frame.signed_in import now
 
 OUTBOX = "messages.index"
 # (group, label, icon, endpoint). The first item is the home page.
@@ -85,11 +88,20 @@ PARENT_BLUEPRINT = {
 }
 
 
+# Endpoint → the number on its item, and the words that a screen reader adds to it.
+COUNTS: Mapping[str, tuple[Callable[[MenuCounts], int], str]] = {
+    "unbilled.index": (lambda waiting: waiting.pending_charges, "pending charges"),
+    "invoices.index": (lambda waiting: waiting.drafts, "drafts"),
+    "jobs.index": (lambda waiting: waiting.failed_jobs, "failed"),
+    OUTBOX: (lambda waiting: waiting.messages, "need attention"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class MenuItem:
     """One item of the menu.
 
-    `count` is the number of rows on its page that need attention.
+    `count` is the number of rows on its page that wait for a person, and `noun` says what they are.
     """
 
     endpoint: str
@@ -99,27 +111,30 @@ class MenuItem:
     url: str
     active: bool
     count: int = 0
+    noun: str = ""
     key: str = ""
 
 
 def build_menu(reader: Actor) -> list[MenuItem]:
     """Return the items that the reader may open, with the current one marked."""
     current = PARENT_BLUEPRINT.get(request.blueprint or "", request.blueprint)
+    waiting = menu_counts(db.session(), now())
     return [
-        _menu_item(endpoint, group, label, icon, _blueprint_of(endpoint) == current)
+        _menu_item(endpoint, group, label, icon, _blueprint_of(endpoint) == current, waiting)
         for group, label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]
 
 
-def _menu_item(endpoint: str, group: str, label: str, icon: str, active: bool) -> MenuItem:
+def _menu_item(endpoint: str, group: str, label: str, icon: str, active: bool, waiting: MenuCounts) -> MenuItem:
     """Return an item of the menu.
 
     That of the outbox leads to the messages that need attention, if there are any.
     """
-    count = count_messages(db.session(), MessageFilter(state=ATTENTION)) if endpoint == OUTBOX else 0
-    url = url_for(endpoint, state=ATTENTION if count else None)
-    return MenuItem(endpoint, group, label, icon, url, active, count, GO_KEYS.get(endpoint, ""))
+    count_of, noun = COUNTS.get(endpoint, (lambda _: 0, ""))
+    count = count_of(waiting)
+    url = url_for(endpoint, state=ATTENTION if count and endpoint == OUTBOX else None)
+    return MenuItem(endpoint, group, label, icon, url, active, count, noun, GO_KEYS.get(endpoint, ""))
 
 
 def _blueprint_of(endpoint: str) -> str:

@@ -322,7 +322,7 @@ def organisation() -> ResponseReturnValue:
         with errors_on(form):
             save(form, _stored_organisation_form, organisation_operations.update, form.fields())
             return _continue(SetUpStep.ORGANISATION)
-    return _show(SetUpStep.ORGANISATION, form)
+    return _show(SetUpStep.ORGANISATION, form, is_new=queries.organisation(db.session()).version == 1)
 
 
 def _stored_organisation_form() -> OrganisationStepForm:
