@@ -27,6 +27,7 @@ from billing_admin.models.payment import Allocation, Payment, Refund, RefundPart
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
+from billing_admin.models.saved_view import DefaultView, SavedView
 from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
@@ -49,6 +50,7 @@ __all__ = [
     "Customer",
     "CustomerContact",
     "CustomerText",
+    "DefaultView",
     "ExchangeRate",
     "FamiliarNetwork",
     "FilePart",
@@ -74,6 +76,7 @@ __all__ = [
     "ReminderRun",
     "ReminderRunItem",
     "Rendition",
+    "SavedView",
     "SelectedRow",
     "Selection",
     "SendingRun",

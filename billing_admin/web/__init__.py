@@ -10,7 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, set_up_link, sign_in, tokens, users
+from billing_admin.web.access import account, saved_views, set_up_link, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -62,6 +62,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     month_end,
     set_up,
     search,
+    saved_views,
     customers,
     contacts,
     services,

@@ -57,10 +57,10 @@ def test_every_other_route_states_a_permission_that_exists(app: Flask) -> None:
 
 
 def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
-    """Tokens and people are shown only to those who may make them; a password is everybody's own."""
+    """Tokens and people are shown only to those who may make them; a password and views are everybody's own."""
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
-            own = dict.fromkeys(("tokens", "users", "account"), blueprint.write_permission)
+            own = dict.fromkeys(("tokens", "users", "account", "saved_views"), blueprint.write_permission)
             expected = (own | {"audit": "audit:read"}).get(name, "read")
             assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read"}) == (
                 expected,

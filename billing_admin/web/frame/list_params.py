@@ -24,13 +24,16 @@ from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import check_length, strip_controls
-from billing_admin.web.frame.signed_in import actor, current_organisation, today
+from billing_admin.queries.access.saved_views import default_view
+from billing_admin.web.frame.signed_in import actor, current_organisation, signed_in_person, today
 
 ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
 COLUMNS_PARAM = "columns"
-DISPLAY_PARAMS = ("sort", COLUMNS_PARAM, "view")
+VIEW_PARAM = "view"
+PLAIN_VIEW = "none"
+DISPLAY_PARAMS = ("sort", COLUMNS_PARAM, VIEW_PARAM)
 BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
 _NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last", "back"}
 
@@ -232,8 +235,10 @@ def current_url(**changes: Any) -> str:
 
 
 def unfiltered_url() -> str:
-    """Return the URL of this page without filters."""
-    return url_for(str(request.endpoint), **(request.view_args or {}))
+    """Return the URL of this page without filters and default view."""
+    endpoint = str(request.endpoint)
+    has_default = default_view(db.session(), signed_in_person().id, endpoint) is not None
+    return url_for(endpoint, **(request.view_args or {}), view=PLAIN_VIEW if has_default else None)
 
 
 @dataclass(frozen=True, slots=True)

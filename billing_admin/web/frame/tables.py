@@ -23,6 +23,7 @@ from billing_admin.web.frame.list_params import (
     columns_param,
     current_url,
 )
+from billing_admin.web.frame.list_views import ListViews, load_views, open_default_view
 
 # A longer list can only be sorted by columns with an index.
 MAX_SORTED_ROWS = 10_000
@@ -110,6 +111,7 @@ class ListTable:
     first_url: str
     previous_url: str | None
     next_url: str | None
+    views: ListViews | None = None
 
     @property
     def columns(self) -> list[ShownColumn]:
@@ -150,6 +152,7 @@ def load_table(
     Raises:
         Invalid: The list has no such column, or cannot be sorted by it.
     """
+    open_default_view()
     sort, chosen = read_sort(table), columns_param({column.key for column in table.columns})
     if is_short is None:
         is_short = table.is_short or paging.has_at_most(db.session(), query, MAX_SORTED_ROWS)
@@ -173,6 +176,7 @@ def load_table(
         current_url(),
         current_url(after=page.previous) if page.previous else None,
         current_url(after=page.next) if page.next else None,
+        load_views(),
     )
 
 
