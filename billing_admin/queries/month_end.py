@@ -64,7 +64,8 @@ class JournalExport:
 class MonthEnd:
     """The steps of a month, in their order, and what their rows are.
 
-    `preview` is None if there are too many pending charges to preview them on a page; then the step counts charges of any day.
+    `preview` is None if there are too many unbilled charges to preview them on a page; then the steps of charges count those
+    of any day.
     """
 
     month: Month
@@ -86,14 +87,15 @@ def month_end(session: Session, month: Month, now: datetime) -> MonthEnd:
     settings = organisation(session)
     zone, today = settings.time_zone, day_of(now, settings.time_zone)
     sources = charge_sources(session, zone)
-    pending, run_preview = _unbilled(session, month)
+    pending, held, run_preview = _unbilled(session, month)
     runs = _runs(session, month)
     journal = _journal_export(session, month)
     locked_through = settings.locked_through
     documents = sum(total.invoices for total in run_preview.totals) if run_preview else pending.count
+    last_day = month.last if run_preview else None
     waiting = {
-        "likely_duplicates": work_queue.charge_work(session, ChargeFilter(likely_duplicates=True, to=month.last)),
-        "held": work_queue.charge_work(session, ChargeFilter(status="held", to=month.last)),
+        "likely_duplicates": work_queue.charge_work(session, ChargeFilter(likely_duplicates=True, to=last_day)),
+        "held": held,
         "recurring": work_queue.due_work(session, min(month.last, today)),
         "drafts": work_queue.invoice_work(session, InvoiceFilter(today, status="draft")),
         "unsent": work_queue.invoice_work(session, InvoiceFilter(today, issued_from=month.first, sent=False)),
@@ -180,17 +182,21 @@ def _source(kind: str, name: str, at: datetime | None, time_zone: str, charges: 
     return Source(kind, name, last, at, charges)
 
 
-def _unbilled(session: Session, month: Month) -> tuple[Work, RunPreview | None]:
-    totals = unbilled.unbilled_totals(session)
-    pending, _ = work_queue.unbilled_work(totals)
-    if pending.count > PREVIEWED_CHARGES:
-        return pending, None
-    due, _ = work_queue.unbilled_work(unbilled.unbilled_totals(session, UnbilledFilter(through=month.last)))
+def _unbilled(session: Session, month: Month) -> tuple[Work, Work, RunPreview | None]:
+    """Return pending and held charges up to the last day, and the preview of a run.
+
+    Of many charges, those of any day are returned, which the accounts have stored, and no preview.
+    """
+    pending, held = work_queue.unbilled_work(unbilled.unbilled_totals(session))
+    if pending.count + held.count > PREVIEWED_CHARGES:
+        return pending, held, None
+    totals = unbilled.unbilled_totals(session, UnbilledFilter(through=month.last))
+    pending, held = work_queue.unbilled_work(totals)
     planned = preview(session, BillingScope(month.last))
     left_out: Counter[str] = Counter()
     for row in planned.left_out:
         left_out[row.reason] += row.charges
-    return due, RunPreview(planned.totals, dict(left_out))
+    return pending, held, RunPreview(planned.totals, dict(left_out))
 
 
 def _runs(session: Session, month: Month) -> list[MonthRun]:

@@ -151,9 +151,9 @@ def test_too_many_charges_are_left_to_the_billing_run(
     monkeypatch.setattr(queries, "PREVIEWED_CHARGES", 1)
     post(*(make_spec(make_customer(reference=name), "2") for name in "AB"))
     figures = steps(signed_in(app).get("/month-end").text)["Charges are billed"][1]
-    assert (
-        figures
-        == "2 pending charges, 4.00 USD Preview the billing run Charges of any day. The billing run previews those of the month."
+    assert figures == (
+        "2 pending charges, 4.00 USD Preview the billing run Charges of any day, as there are many."
+        " The billing run previews those of the month."
     )
 
 

@@ -5,7 +5,7 @@ change when later days are booked, and those of today do not depend on documents
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -343,17 +343,17 @@ def entry_sums_by_day(session: Session, first: date, last: date) -> list[tuple[s
     return [(currency, day, int(amount)) for currency, day, amount in session.execute(union_all(*sums))]
 
 
-def balances_by_currency(session: Session, day: date) -> dict[str, int]:
-    """Return the balance of all customers on a day, by currency."""
+def balances_by_currency(session: Session, day: date, open_amounts: Mapping[str, int]) -> dict[str, int]:
+    """Return the balance of all customers on a day, by currency.
+
+    `open_amounts` are those of the open items of the day.
+    """
     balances: dict[str, int] = defaultdict(int)
     if counted_through(session, day) is not None:
         for (_, currency), amount in booked_balances(session, day).items():
             balances[currency] += amount
         return dict(balances)
-    open_amount = func.sum(Invoice.total - Invoice.paid - Invoice.credited)
-    query: Rows = select(Invoice.currency, open_amount).where(is_open()).group_by(Invoice.currency)
-    for currency, amount in session.execute(query):
-        balances[currency] += int(amount)
+    balances.update(open_amounts)
     for currency, (_, amount) in unallocated_sums(session, day).items():
         balances[currency] -= amount
     return dict(balances)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.receivable_trends import MonthFigures, month_figures, trend_months
 from billing_admin.models import Customer, Invoice, Payment
-from billing_admin.queries.payments.open_items import OpenItemFilter, open_item_rows
+from billing_admin.queries.payments.open_items import OpenItemFilter, OpenSum, open_item_rows
 from billing_admin.queries.payments.payments import is_money
 from billing_admin.queries.payments.receivables import balances_by_currency, entry_sums_by_day
 
@@ -23,10 +23,13 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 DayAmounts: TypeAlias = dict[str, list[tuple[date, int]]]  # by currency
 
 
-def month_trends(session: Session, today: date) -> dict[str, list[MonthFigures]]:
-    """Return the figures of the last twelve months, by currency."""
+def month_trends(session: Session, today: date, open_items: Iterable[OpenSum]) -> dict[str, list[MonthFigures]]:
+    """Return the figures of the last twelve months, by currency.
+
+    `open_items` are the sums of today's open items.
+    """
     first = trend_months(today)[0].first
-    balances = balances_by_currency(session, today)
+    balances = balances_by_currency(session, today, {row.currency: sum(row.amounts) for row in open_items})
     entries = _by_currency(entry_sums_by_day(session, first, today))
     billed = _by_currency(session.execute(_billed(first, today)))
     collected = _by_currency(session.execute(_collected(first, today)))

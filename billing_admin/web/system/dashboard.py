@@ -181,7 +181,7 @@ def _trends(
 ) -> Trends | None:
     """Return the trends in a currency; None while there is nothing to show in any."""
     session, day = db.session(), today()
-    by_currency = month_trends(session, day)
+    by_currency = month_trends(session, day, open_by_currency)
     currencies = sorted({*by_currency, *(total.currency for total in unbilled_totals)})
     if not currencies:
         return None

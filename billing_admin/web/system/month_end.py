@@ -47,7 +47,7 @@ def show() -> ResponseReturnValue:
         "month_end/show.html",
         report=report,
         month=month,
-        rows=[_row(step, month) for step in report.steps],
+        rows=[_row(step, month, month.last if report.preview else None) for step in report.steps],
         previous_url=url_for("month_end.show", month=_text(month_before(month))),
         next_url=url_for("month_end.show", month=_text(following)) if following.first <= today() else None,
         lock_form=LockForm(formdata=None, through=month.last),
@@ -61,8 +61,13 @@ def _text(month: Month) -> str:
     return f"{month.first:%Y-%m}"
 
 
-def _row(step: Step, month: Month) -> StepRow:
-    first, last, day = month.first.isoformat(), month.last.isoformat(), _last_due_day(month)
+def _row(step: Step, month: Month, counted_through: date | None) -> StepRow:
+    """Return the texts and the list of a step.
+
+    The steps of charges count those up to `counted_through`, or of any day.
+    """
+    first, day = month.first.isoformat(), _last_due_day(month)
+    last = counted_through.isoformat() if counted_through else None
     texts: dict[StepName, tuple[str, str, str, str, str]] = {
         "sources": (
             "All charges have arrived",
