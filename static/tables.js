@@ -41,8 +41,8 @@
     document.title = page.title;
     history.replaceState(null, "", urlOf(text));
     document.dispatchEvent(new Event("list-replaced"));
-    const summary = newMain.querySelector("[data-list-summary], .empty-state h2") || main.querySelector("[data-list-summary], .empty-state h2");
-    status.textContent = summary ? summary.textContent.trim() : "";
+    const texts = main.querySelectorAll(".list tfoot th, [data-list-summary], .empty-state h2");
+    status.textContent = Array.from(texts, (element) => element.textContent.trim().replace(/\s+/g, " ")).join(". ");
     return true;
   };
   const apply = async () => {

@@ -197,7 +197,10 @@ def test_back_leads_to_the_same_rows(seeded: Seeded, visit: Visit, width: int, j
     visitor.sign_in()
     visitor.go("/invoices?status=open")
     visitor.page.get_by_label("Currency").select_option("EUR")
-    visitor.press("Filter")
+    if javascript:  # the filter applies as it changes
+        visitor.page.wait_for_url("**currency=EUR**")
+    else:
+        visitor.press("Filter")
     visitor.check()
     visitor.follow("Next page")
     visitor.check()
