@@ -21,6 +21,7 @@ from billing_admin.db.errors import LogIfUnavailable, driver_message, explain_un
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.mail_servers import MailServer
+from billing_admin.domain.messages import DEMO_DATA
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.mail import SENDER_FIELDS
 from billing_admin.operations.audit import seal_events
@@ -28,12 +29,8 @@ from billing_admin.operations.messages import deliveries
 from billing_admin.operations.messages.content import Sender, make_content
 from billing_admin.operations.messages.deliveries import ClaimedMessage
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.messages.outbox import lost_ids, next_due_id
+from billing_admin.queries.messages.outbox import current_pause, lost_ids, next_due_id
 
-DEMO_DATA: Final = (
-    "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to a folder, such as"
-    " maildir:mailbox, to see its messages."
-)
 POLL_SECONDS: Final = 1.0
 REST_SECONDS: Final = 30.0  # after an attempt in which the mail server could not be used
 RECORD_ATTEMPTS: Final = 300  # to store a result while the database is unavailable
@@ -98,11 +95,13 @@ def _send_all_due(settings: Settings, send: Transport) -> bool:
 def _due_ids() -> Iterator[UUID]:
     """Yield due messages, one after the other.
 
-    Ends at one that is still due after it was looked at, because somebody else has locked it.
+    Ends while the outbox is paused, and at one that is still due after it was looked at, because somebody else has locked it.
     """
     last = None
     while not shutting_down.is_set():
         db.session.close()  # a new snapshot
+        if current_pause(db.session(), clock.now()) is not None:
+            return
         id = next_due_id(db.session(), clock.now())
         if id is None or id == last:
             return
@@ -166,6 +165,7 @@ def _record(claimed: ClaimedMessage, result: SendResult) -> None:
                 result.recipients,
                 WORKER,
                 clock.now(),
+                is_of_configuration=result.is_of_configuration,
             )
         except SQLAlchemyError as error:
             if attempt == RECORD_ATTEMPTS or shutting_down.is_set() or explain_unavailable(error) is None:

@@ -35,6 +35,8 @@ STORED_CHARACTERS: Final = 500  # of a server's answer
 # sign in, or give a reason of security and policy (RFC 3463, X.7), such as a sender that the user may not use.
 _AUTHENTICATION_CODES: Final = frozenset({530, 534, 535, 538})
 _OF_POLICY = re.compile(r"5\.7\.\d")
+# The code of a refusal for good, in a server's answer or in the sentence that quotes it.
+_PERMANENT = re.compile(r"(?:^|: )5\d\d ")
 # Answers to the sender that are about the message: it is too large.
 _TOO_LARGE = re.compile(r"552 |\d{3} 5\.(?:2\.3|3\.4)\b")
 _END_OF_DATA: Final = b".\r\n"
@@ -106,6 +108,12 @@ class SendResult:
     outcome: SendOutcome
     recipients: tuple[RecipientResult, ...]
     response: str
+
+    @property
+    def is_of_configuration(self) -> bool:
+        """Whether another configuration would avoid the refusal, such as another sender."""
+        is_refusal = self.response in {NO_STARTTLS, NO_SIGN_IN} or _PERMANENT.search(self.response)
+        return self.outcome is SendOutcome.RETRY and bool(is_refusal)
 
 
 class _Ended(Exception):

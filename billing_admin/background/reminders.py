@@ -13,6 +13,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages.reminder_runs import send_daily_reminders
+from billing_admin.queries.messages.outbox import can_send
 
 CHECK_SECONDS = 600.0  # between two checks; a day has one run, whose id derives from the day
 _log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ def send_due(app: Flask) -> None:
             with LogIfUnavailable("reminders_not_sent"):
                 settings: Settings = app.extensions["billing_settings"]
                 now = clock.now()
-                sent = send_daily_reminders(transaction, db.session(), settings.mail_on, WORKER, now)
+                sent = send_daily_reminders(transaction, db.session(), can_send(db.session(), settings), WORKER, now)
                 if sent:
                     _log.info("reminders_sent", reminders=sent)
                     transaction(seal_events, now)

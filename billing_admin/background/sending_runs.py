@@ -12,6 +12,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.models import Job
 from billing_admin.operations.jobs import actor_of
 from billing_admin.operations.messages import sending_runs
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.sending_runs import sending_progress
 
 
@@ -29,6 +30,6 @@ def run_sending_job(job: Job, progress: Progress) -> None:
         return result
 
     progress.report(count, at_once=True)
-    mail_on = current_app.extensions["billing_settings"].mail_on
+    mail_on = can_send(db.session(), current_app.extensions["billing_settings"])
     sending_runs.send_run(transact, job.subject_id, mail_on, actor_of(job), clock.now())
     progress.report(count, at_once=True)

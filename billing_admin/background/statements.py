@@ -15,6 +15,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.operations.audit import seal_events
 from billing_admin.operations.messages.statements import send_all_monthly_statements
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.messages.outbox import can_send
 
 CHECK_SECONDS = 600.0  # between two checks for a new day
 _log = structlog.get_logger(__name__)
@@ -51,7 +52,9 @@ def send_due(app: Flask, done: date | None = None) -> date | None:
                 if day == done:
                     return done
                 settings: Settings = app.extensions["billing_settings"]
-                outcome = send_all_monthly_statements(transaction, db.session(), settings.mail_on, WORKER, now)
+                outcome = send_all_monthly_statements(
+                    transaction, db.session(), can_send(db.session(), settings), WORKER, now
+                )
                 for customer, reason in outcome.refused:
                     _log.warning("monthly_statement_refused", customer=customer, reason=reason)
                 if outcome.sent:

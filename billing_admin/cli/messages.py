@@ -22,6 +22,7 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.messages.documents import unmarked_ids
 from billing_admin.queries.messages.messages import FILTER_STATES, MessageFilter, count_by_state, messages
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.sending_runs import left_out_of_run, sending_progress
 from billing_admin.queries.object_ids import invoice_id
 
@@ -48,7 +49,7 @@ def send(number: str, to: tuple[str, ...], cc: tuple[str, ...]) -> None:
     recipients = [Recipient("", address, kind) for kind, addresses in ((TO, to), (CC, cc)) for address in addresses]
     document = invoice_id(db.session(), number)
     spec = SendSpec(recipients or None)
-    id, _ = transaction(send_document, document, spec, settings.mail_on, SYSTEM, clock.now())
+    id, _ = transaction(send_document, document, spec, can_send(db.session(), settings), SYSTEM, clock.now())
     click.echo(str(id))
     print_message(f"{number} is in the outbox. Show its state: outbox --document {number}")
 

@@ -22,6 +22,7 @@ from billing_admin.operations.messages.statements import send_all_monthly_statem
 from billing_admin.operations.webhooks.deliveries import delete_all_expired
 from billing_admin.queries.charges.recurring_charges import due_charges
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.messages.outbox import can_send
 
 _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amount", "currency")
 
@@ -68,11 +69,13 @@ def daily(ctx: click.Context) -> None:
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _print_outcome(last, outcome, wants_json=False)
     settings: Settings = current_app.extensions["billing_settings"]
-    monthly = send_all_monthly_statements(transaction, db.session(), settings.mail_on, SYSTEM, clock.now())
+    monthly = send_all_monthly_statements(
+        transaction, db.session(), can_send(db.session(), settings), SYSTEM, clock.now()
+    )
     print_message(f"Monthly statements in the outbox: {monthly.sent:,}.")
     for customer, reason in monthly.refused:
         print_message(f"  Not sent: {customer}: {reason}")
-    reminders = send_daily_reminders(transaction, db.session(), settings.mail_on, SYSTEM, clock.now())
+    reminders = send_daily_reminders(transaction, db.session(), can_send(db.session(), settings), SYSTEM, clock.now())
     print_message(f"Reminders in the outbox: {reminders:,}.")
     print_message(f"Old webhook deliveries deleted: {delete_all_expired(transaction, clock.now()):,}.")
     deleted = transaction(files.delete_created_before, clock.now() - files.RETENTION)

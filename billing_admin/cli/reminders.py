@@ -16,6 +16,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import Money
 from billing_admin.domain.reminders import describe_reason
 from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, preview_reminders, run_reminders
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.reminders import run_items
 
 _COLUMNS = ("customer", "currency", "invoice", "level", "open")
@@ -56,7 +57,7 @@ def remind(dry_run: bool, customers: tuple[str, ...], currency: str | None, id: 
         print_message(f"Reminders due: {len(plan.reminders):,}. Nothing was sent.")
         return
     settings: Settings = current_app.extensions["billing_settings"]
-    run_id, _ = run_reminders(transaction, db.session(), spec, settings.mail_on, SYSTEM, clock.now())
+    run_id, _ = run_reminders(transaction, db.session(), spec, can_send(db.session(), settings), SYSTEM, clock.now())
     items = run_items(db.session(), run_id)
     stored = [(row, _row(row.customer_reference, row.currency, row.invoice_number, row.level, row)) for row in items]
     reminded = [cells for row, cells in stored if row.message_id]

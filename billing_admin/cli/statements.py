@@ -13,6 +13,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.messages.statements import StatementSpec, send_statement as enqueue_statement
 from billing_admin.queries.master_data.customers import customer as load_customer
+from billing_admin.queries.messages.outbox import can_send
 
 
 @command("send-statement", writes=True)
@@ -33,5 +34,5 @@ def send_statement(customer: str, currency: str, first: date | None, last: date 
     settings: Settings = current_app.extensions["billing_settings"]
     id = load_customer(db.session(), customer).id
     spec = StatementSpec(currency, first, last)
-    message_id, _ = transaction(enqueue_statement, id, spec, settings.mail_on, SYSTEM, clock.now())
+    message_id, _ = transaction(enqueue_statement, id, spec, can_send(db.session(), settings), SYSTEM, clock.now())
     print_message(f"The statement is in the outbox: message {message_id}.")

@@ -18,6 +18,8 @@ from billing_admin.operations.audit import seal_all_events
 from billing_admin.queries.audit import ChainHead, chain_head, count_unsealed
 from billing_admin.queries.doctor import MAX_ROWS, Result, check_anchors, run_checks
 from billing_admin.queries.invoices.printing import texts_of_issued
+from billing_admin.queries.messages.messages import delayed_messages
+from billing_admin.queries.messages.outbox import current_pause
 
 _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 
@@ -45,8 +47,8 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
 
     Exit code 1 if there is any.
 
-    It reads a snapshot of the data and does not block other work. Documents with characters that the PDF cannot print are
-    also listed; they do not change the exit code.
+    It reads a snapshot of the data and does not block other work. Documents with characters that the PDF cannot print, and
+    messages that have waited for long, are also named; they do not change the exit code.
 
     \b
     Examples:
@@ -58,10 +60,20 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     results = [*run_checks(session, clock.now()), *([check_anchors(session, heads)] if heads else [])]
     broken, unsealed = [result for result in results if result.count], count_unsealed(session)
     unprintable = _unprintable(session)
+    delayed, pause = delayed_messages(session, clock.now()), current_pause(session, clock.now())
     if wants_json:
         checks = [_as_data(result) for result in results]
         documents = [{"document": number, "characters": characters} for number, characters in unprintable.items()]
-        print_json({"ok": not broken, "unsealed_events": unsealed, "unprintable": documents, "checks": checks})
+        print_json(
+            {
+                "ok": not broken,
+                "unsealed_events": unsealed,
+                "unprintable": documents,
+                "messages_waiting": None if delayed is None else {"count": delayed.count, "reason": delayed.reason},
+                "outbox_paused": None if pause is None else pause.reason,
+                "checks": checks,
+            }
+        )
     else:
         for result in results:
             _print_result(result)
@@ -69,6 +81,13 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
         print_message(f"Audit events without a seal: {unsealed:,}. Seal them with: flask --app wsgi seal-audit")
     if unprintable:
         _print_unprintable(unprintable)
+    if pause:
+        print_message(
+            f"The outbox is paused: the mail server refused {pause.refusals} messages in a row. {pause.reason}"
+        )
+    if delayed:
+        latest = f" The latest reason: {delayed.reason}" if delayed.reason else ""
+        print_message(f"Messages that have waited for more than an hour: {delayed.count:,}.{latest}")
     print_message(f"{len(broken)} of {len(results)} checks found problems." if broken else "All checks passed.")
     ctx.exit(1 if broken else 0)
 

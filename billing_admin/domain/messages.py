@@ -50,6 +50,10 @@ RETRY_DELAYS: Final = (
 )
 MAX_ATTEMPTS: Final = len(RETRY_DELAYS) + 1
 
+# Refusals in a row that the configuration causes, after which nothing is sent for a while, and how long.
+REFUSALS_BEFORE_PAUSE: Final = 5
+MAIL_PAUSE: Final = timedelta(minutes=15)
+
 MAX_RECIPIENTS: Final = 50  # of a message
 MAX_SUBJECT_LENGTH: Final = 200  # characters
 MAX_MESSAGE_LENGTH: Final = 20_000  # characters
@@ -298,8 +302,16 @@ def again_problem(state: str) -> str | None:
 _BEING_SENT: Final = "This message is being sent at this moment. Try again in a few minutes."
 
 
-def mail_off() -> Conflict:
-    """Return the error for an installation that has no mail server."""
+DEMO_DATA: Final = (
+    "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to a folder, such as"
+    " maildir:mailbox, to see its messages."
+)
+
+
+def mail_off(*, is_demo: bool) -> Conflict:
+    """Return the error for an installation without a mail server for its data."""
+    if is_demo:
+        return Conflict("mail_off", DEMO_DATA)
     return Conflict(
         "mail_off",
         "E-mail is not set up, so nothing can be sent. Set BILLING_MAIL_URL, or mark the document as sent if you send it"

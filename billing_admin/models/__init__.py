@@ -12,6 +12,7 @@ from billing_admin.models.customer import Account, Customer, CustomerContact, Cu
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
+from billing_admin.models.mail_pause import MailPause
 from billing_admin.models.message import Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
 from billing_admin.models.message_text import StoredMessageText
 from billing_admin.models.organisation import (
@@ -60,6 +61,7 @@ __all__ = [
     "InvoiceTax",
     "Job",
     "Logo",
+    "MailPause",
     "Message",
     "MessageDocument",
     "MessageFile",

@@ -119,12 +119,16 @@ def failed_jobs(session: Session, now: datetime) -> Work:
 
 @dataclass(frozen=True, slots=True)
 class MenuCounts:
-    """The numbers of the work queue that the menu of every page shows."""
+    """The numbers of the work queue that the menu of every page shows.
+
+    `delayed_messages` have waited for more than an hour.
+    """
 
     pending_charges: int
     drafts: int
     failed_jobs: int
     messages: int
+    delayed_messages: int
 
 
 def menu_counts(session: Session, now: datetime) -> MenuCounts:
@@ -135,7 +139,13 @@ def menu_counts(session: Session, now: datetime) -> MenuCounts:
             select(func.count()).where(Invoice.status == "draft").scalar_subquery(),
         )
     ).one()
-    return MenuCounts(int(pending), drafts, failed_jobs(session, now).count, message_work(session).count)
+    return MenuCounts(
+        pending_charges=int(pending),
+        drafts=drafts,
+        failed_jobs=failed_jobs(session, now).count,
+        messages=message_work(session).count,
+        delayed_messages=messages.count_delayed(session, now),
+    )
 
 
 def _work(sums: Iterable[WorkSum]) -> Work:

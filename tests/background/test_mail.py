@@ -1,6 +1,7 @@
 """The worker checks and sends each message once, and records the result."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
@@ -14,22 +15,24 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from billing_admin.background.mail import DEMO_DATA, RECORD_ATTEMPTS, send_due
-from billing_admin.background.mail_transport import RecipientResult, SendOutcome, SendResult
+from billing_admin import clock
+from billing_admin.background.mail import RECORD_ATTEMPTS, send_due
+from billing_admin.background.mail_transport import NO_STARTTLS, RecipientResult, SendOutcome, SendResult
 from billing_admin.background.runner import WORKER
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.messages import RETRY_DELAYS, Recipient
+from billing_admin.domain.messages import DEMO_DATA, REFUSALS_BEFORE_PAUSE, RETRY_DELAYS, Recipient
 from billing_admin.domain.reminders import Pause
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.models import AuditEvent, Customer, Organisation, Rendition
+from billing_admin.models import AuditEvent, Customer, MailPause, Organisation, Rendition
 from billing_admin.operations.master_data import customers
 from billing_admin.operations.messages import deliveries, documents, messages, reminder_pauses
 from billing_admin.operations.messages.content import Sender, make_content
 from billing_admin.operations.messages.documents import SendSpec
+from billing_admin.queries.messages.outbox import current_pause
 from tests.background.hooks import make_endpoint, summary
-from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, payer, remind, retry, stored
+from tests.background.outbox import ANNA, CORA, Server, change_mail, enqueue, payer, remind, retry, sent, stored
 from tests.mailing import MailHandler, mail_server
 from tests.making import NOW, change_settings, credit, make_invoice, make_payment_spec, pay, void
 from tests.messages import make_message
@@ -179,6 +182,64 @@ def test_messages_keep_their_attempts_while_the_server_is_away(app: Flask, sessi
     with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
         assert send_due(app, server)
     assert [stored(id).state for id in (first, second)] == ["sent", "sent"]
+
+
+DENIED = retry("554 5.7.1 Relay access denied")
+
+
+def test_the_outbox_pauses_after_refusals_of_the_configuration(app: Flask, session: Session) -> None:
+    acme = payer()
+    ids = [enqueue(make_invoice(acme)) for _ in range(REFUSALS_BEFORE_PAUSE + 2)]
+    denied = replace(DENIED, recipients=(RecipientResult(ANNA.address, False, 554, "5.7.1 Relay access denied"),))
+    server = Server(*[denied] * (len(ids) + 1))
+    assert send_due(app, server)
+    assert [stored(id).tries for id in ids] == [1] * REFUSALS_BEFORE_PAUSE + [0, 0]
+    assert {stored(id).state for id in ids} == {"waiting"}
+    pause = current_pause(session, NOW)
+    assert pause is not None
+    assert (pause.refusals, pause.reason) == (REFUSALS_BEFORE_PAUSE, "554 5.7.1 Relay access denied")
+    with time_machine.travel(NOW + timedelta(minutes=14), tick=False):
+        send_due(app, server)
+    assert sum(stored(id).tries for id in ids) == REFUSALS_BEFORE_PAUSE
+    with time_machine.travel(NOW + timedelta(minutes=16), tick=False):
+        send_due(app, server)  # one message finds out whether the server takes it now
+        assert sum(stored(id).tries for id in ids) == REFUSALS_BEFORE_PAUSE + 1
+        assert transaction(deliveries.resume_sending, SYSTEM, clock.now()) == len(ids)
+        server.results = []
+        send_due(app, server)
+    assert {stored(id).state for id in ids} == {"sent"}
+    assert current_pause(session, NOW) is None
+    assert session.get_one(MailPause, 1, populate_existing=True).refusals == 0
+    [event] = session.scalars(select(AuditEvent).where(AuditEvent.action == "outbox.resumed"))
+    assert event.details == {"messages": len(ids)}
+
+
+def test_an_accepted_message_ends_the_count_of_refusals(app: Flask, session: Session) -> None:
+    acme = payer()
+    for _ in range(2 * REFUSALS_BEFORE_PAUSE):
+        enqueue(make_invoice(acme))
+    denied = replace(DENIED, recipients=(RecipientResult(ANNA.address, False, 554, "5.7.1 Denied"),))
+    server = Server(
+        *[denied] * (REFUSALS_BEFORE_PAUSE - 1), sent(ANNA.address), *[denied] * (REFUSALS_BEFORE_PAUSE - 1)
+    )
+    send_due(app, server)
+    assert current_pause(session, NOW) is None
+    assert server.results == []
+
+
+@pytest.mark.parametrize(
+    ("response", "counts"),
+    [
+        ("554 5.7.1 Relay access denied", True),
+        ("The mail server did not accept the user and the password: 535 5.7.8 Failed", True),
+        (NO_STARTTLS, True),
+        ("451 4.7.1 Greylisted, try again in 554 seconds", False),
+        ("Could not connect to the mail server mail.example:587: Connection refused.", False),
+    ],
+)
+def test_only_lasting_refusals_of_the_configuration_pause(response: str, counts: bool) -> None:
+    assert retry(response).is_of_configuration is counts
+    assert not SendResult(SendOutcome.REFUSED, (), response).is_of_configuration
 
 
 def test_a_refused_message_has_failed(app: Flask, session: Session) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import stat
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from flask.cli import FlaskGroup
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -30,13 +30,24 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify_file
-from billing_admin.models import ApiToken, BillingRun, Customer, Invoice, User
+from billing_admin.models import ApiToken, BillingRun, Customer, Invoice, MailPause, User
 from billing_admin.operations.access import tokens
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.queries.doctor import CHECKS
-from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_service, make_spec, post
+from tests.making import (
+    MARCH_END,
+    NOW,
+    bill,
+    change_settings,
+    make_customer,
+    make_invoice,
+    make_service,
+    make_spec,
+    post,
+)
+from tests.messages import make_message
 from tests.people import person
 
 Flask_ = Callable[..., Result]
@@ -384,6 +395,21 @@ def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) ->
     assert (result.exit_code, result.stderr) == (0, "All checks passed.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
     assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
+
+
+def test_doctor_names_messages_that_wait_and_a_paused_outbox(flask: Flask_, session: Session) -> None:
+    now = clock.now()
+    make_message(make_invoice(), now=now - timedelta(hours=2), tries=1, attempted_at=now, reason="554 5.7.1 Denied")
+    pause = {"refusals": 5, "reason": "554 5.7.1 Denied", "until": now + timedelta(minutes=10)}
+    transaction(lambda session: session.execute(update(MailPause).values(**pause)))
+    result = flask("doctor")
+    assert result.exit_code == 0
+    assert "The outbox is paused: the mail server refused 5 messages in a row. 554 5.7.1 Denied" in result.stderr
+    waiting = "Messages that have waited for more than an hour: 1. The latest reason: 554 5.7.1 Denied"
+    assert waiting in result.stderr
+    content = json.loads(flask("doctor", "--json").stdout)
+    assert content["messages_waiting"] == {"count": 1, "reason": "554 5.7.1 Denied"}
+    assert content["outbox_paused"] == "554 5.7.1 Denied"
 
 
 def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(flask: Flask_, session: Session) -> None:

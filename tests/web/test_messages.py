@@ -3,21 +3,26 @@
 import csv
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.messages import CC, Recipient
-from billing_admin.models import Invoice
+from billing_admin.models import Invoice, MailPause, Message
 from tests.background.outbox import change_mail
 from tests.making import NOW, make_customer, make_invoice
 from tests.messages import ANNA, make_message
-from tests.people import signed_in
+from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, links, words
+from tests.web.reading import fresh
 
 BEN = Recipient("", "ben@example.com", CC)
 
@@ -143,6 +148,44 @@ def test_menu_counts_failed_and_uncertain_messages_that_were_not_sent_again(app:
     assert "Messages not sent 2 2 messages failed, or may not have been sent" in words(viewer.get("/"))
     make_message(issued, state="sent", again_of=failed.id, again_reason="New address")
     assert has_link(viewer.get("/"), "Outbox 1 need attention")
+
+
+def test_menu_counts_messages_that_wait_for_long(app: Flask, issued: Invoice) -> None:
+    viewer, now = signed_in(app, "viewer"), clock.now()
+    make_message(issued, now=now - timedelta(minutes=61))
+    assert link(viewer.get("/"), "Outbox 1 need attention") == "/messages?state=waiting"
+    make_message(customer=make_customer(reference="B"), state="failed")
+    assert link(viewer.get("/"), "Outbox 2 need attention") == "/messages?state=attention"
+
+
+def test_a_pause_of_the_outbox_is_shown_and_can_be_ended(app: Flask, browser: FlaskClient, issued: Invoice) -> None:
+    now = clock.now()
+    message = make_message(issued, next_attempt_at=now + timedelta(hours=6), reason="554 5.7.1 Denied", tries=4)
+    pause = {"refusals": 5, "reason": "554 5.7.1 Denied", "until": now + timedelta(minutes=10)}
+    transaction(lambda session: session.execute(update(MailPause).values(**pause)))
+    for page in ("/", "/messages"):
+        text = words(browser.get(page))
+        assert "The outbox is paused" in text
+        assert "The mail server refused 5 messages in a row" in text
+        assert "554 5.7.1 Denied" in text
+    assert "Try again now" not in signed_in(app, "viewer").get("/messages").text
+    assert send(browser, "/messages/resume").location == "/messages"
+    text = words(browser.get("/messages"))
+    assert "1 message will be sent shortly, if the mail server accepts them." in text
+    assert "The outbox is paused" not in text
+    due = db.session.get_one(Message, message.id, populate_existing=True).next_attempt_at
+    assert due is not None
+    assert due < now + timedelta(minutes=1)
+
+
+def test_a_failed_message_that_is_sent_again_does_not_stop_the_others(browser: FlaskClient, issued: Invoice) -> None:
+    failed = make_message(issued, state="failed")
+    repeat = make_message(issued, again_of=failed.id, again_reason="New address")
+    other = make_message(customer=make_customer(reference="B"), state="failed")
+    fields: Any = {"id": [str(failed.id), str(other.id)]}
+    assert send(browser, "/messages/selected/cancel", **fields, confirmed="1", reason="Wrong").status_code == 303
+    states = {row.id: row.state for row in fresh(db.session(), select(Message))}
+    assert states == {failed.id: "failed", repeat.id: "waiting", other.id: "cancelled"}
 
 
 def test_refused_recipient_is_named_on_the_document(browser: FlaskClient, issued: Invoice) -> None:

@@ -8,19 +8,20 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import Recipient
-from billing_admin.models import BillingRun, Customer, Invoice, Job, Message, MessageRecipient
+from billing_admin.models import BillingRun, Customer, Invoice, Job, Message, MessageRecipient, Organisation
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data import contacts
 from billing_admin.operations.messages import sending_runs
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
 from billing_admin.web.messages import sending
+from tests.background.outbox import change_mail
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
 from tests.messages import make_message
 from tests.people import send, signed_in
@@ -196,6 +197,23 @@ def test_document_is_marked_as_sent(browser: FlaskClient, session: Session, issu
     document = browser.get(f"/invoices/{issued.id}")
     assert f"{issued.number} was marked as sent." in words(document)
     assert not has_link(document, "Mark as sent")
+
+
+def test_demo_data_is_refused_at_the_click(
+    app: Flask, browser: FlaskClient, session: Session, issued: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = browser.get(f"/invoices/{issued.id}/send")
+    change_mail(app, monkeypatch, mail_url="smtp://127.0.0.1:1?tls=off")
+    transaction(lambda session: session.execute(update(Organisation).values(is_demo=True)))
+    response = send(browser, f"/invoices/{issued.id}/send", **filled(page))
+    way_out = "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to a folder"
+    assert (response.status_code, way_out in words(response)) == (422, True)
+    many = browser.get("/invoices/send")
+    response = send(browser, "/invoices/send", id=hidden(many, "id"), shown=hidden(many, "shown"))
+    assert (response.status_code, way_out in words(response)) == (422, True)
+    assert messages(session) == []
+    change_mail(app, monkeypatch, mail_url="maildir:/nowhere")
+    assert send(browser, f"/invoices/{issued.id}/send", **filled(page)).status_code == 303
 
 
 def test_without_a_mail_server_nothing_is_sent(

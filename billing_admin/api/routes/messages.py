@@ -45,6 +45,7 @@ from billing_admin.models import Message
 from billing_admin.operations.messages import documents, messages as operations
 from billing_admin.operations.messages.documents import SendSpec
 from billing_admin.queries.messages.messages import MessageFilter, message, messages
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.object_ids import invoice_id
 
 MessageSubject = Annotated[str, one_line(MAX_SUBJECT_LENGTH, named=True)]
@@ -324,4 +325,4 @@ def _act(session: Session, operation: Any, id: UUID, *arguments: Any) -> Message
 
 def _mail_on() -> bool:
     settings: Settings = current_app.extensions["billing_settings"]
-    return settings.mail_on
+    return can_send(db.session(), settings)

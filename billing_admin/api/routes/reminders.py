@@ -40,6 +40,7 @@ from billing_admin.operations.messages import reminder_pauses as operations, rem
 from billing_admin.operations.messages.reminder_runs import ReminderPreview, ReminderRunSpec
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.reminder_pauses import pause_of_id, pauses
 from billing_admin.queries.messages.reminders import (
     amounts_of_runs,
@@ -433,7 +434,9 @@ def post_reminder_run(actor: Actor, body: ReminderRunIn) -> Reply:
     if body.dry_run:
         return Reply(_preview_out(reminder_runs.preview_reminders(session, body.spec(), at), body.id))
     settings: Settings = current_app.extensions["billing_settings"]
-    run_id, is_new = reminder_runs.run_reminders(transaction, session, body.spec(), settings.mail_on, actor, at)
+    run_id, is_new = reminder_runs.run_reminders(
+        transaction, session, body.spec(), can_send(session, settings), actor, at
+    )
     return created_reply(_run_out(db.session(), reminder_run(db.session(), run_id)), is_new)
 
 

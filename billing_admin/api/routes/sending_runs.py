@@ -35,6 +35,7 @@ from billing_admin.operations.messages import sending_runs as operations
 from billing_admin.operations.messages.sending_runs import SendingRunSpec
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.sending_runs import left_out_of_run, sending_progress, sending_run, sending_runs
 from billing_admin.queries.object_ids import invoice_id
 
@@ -111,7 +112,7 @@ def post_sending_run(actor: Actor, body: SendingRunIn) -> Reply:
 
     No document is sent twice: those with a message are left out. Post the id of a run again to continue it.
     """
-    at, mail_on = now(), bool(current_app.extensions["billing_settings"].mail_on)
+    at, mail_on = now(), can_send(db.session(), current_app.extensions["billing_settings"])
     run_id, is_new = transaction(_start, body, mail_on, actor, at)
     if not body.background:
         operations.send_run(transaction, run_id, mail_on, actor, at)

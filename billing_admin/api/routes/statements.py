@@ -21,6 +21,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.operations.messages.statements import StatementSpec, send_statement
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.messages.messages import message
+from billing_admin.queries.messages.outbox import can_send
 
 
 class StatementIn(Body):
@@ -65,5 +66,5 @@ def post_statement(actor: Actor, ref: str, body: StatementIn) -> Reply:
 
 def _send(session: Session, ref: str, spec: StatementSpec, actor: Actor, at: datetime) -> tuple[MessageOut, bool]:
     settings: Settings = current_app.extensions["billing_settings"]
-    id, is_new = send_statement(session, customer(session, ref).id, spec, settings.mail_on, actor, at)
+    id, is_new = send_statement(session, customer(session, ref).id, spec, can_send(session, settings), actor, at)
     return message_out(message(session, id)), is_new

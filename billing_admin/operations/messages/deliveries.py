@@ -15,9 +15,19 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.messages import REMINDER, DocumentState, Recipient, RecipientAnswer, drop_reason, retry_delay
+from billing_admin.domain.messages import (
+    MAIL_PAUSE,
+    REFUSALS_BEFORE_PAUSE,
+    REMINDER,
+    DocumentState,
+    Recipient,
+    RecipientAnswer,
+    drop_reason,
+    retry_delay,
+)
 from billing_admin.domain.reminders import reached_level
-from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageRecipient
+from billing_admin.models import Customer, Invoice, MailPause, Message, MessageDocument, MessageRecipient
+from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.messages.messages import finish
 from billing_admin.queries.messages.documents import document_levels
@@ -156,9 +166,12 @@ def record_result(
     answers: Sequence[RecipientAnswer],
     actor: Actor,
     now: datetime,
+    *,
+    is_of_configuration: bool = False,
 ) -> None:
     """Record the result of an attempt: `sent`, `refused`, `retry` or `uncertain`.
 
+    `is_of_configuration` tells a refusal that another configuration would avoid: several in a row pause the outbox.
     `answers` are those of the recipients, in their order. A message that another worker has released meanwhile is uncertain
     until this result, if it was sent or refused, is known.
 
@@ -173,6 +186,7 @@ def record_result(
     row.response = response
     match outcome:
         case "sent":
+            _forget_refusals(session)
             _record_answers(session, row, answers, now)
             _end(session, row, "sent", "", actor, now)
         case "refused":
@@ -182,7 +196,35 @@ def record_result(
             _record_answers(session, row, answers, now)
             _end(session, row, "uncertain", response, actor, now)
         case _:
+            if is_of_configuration:
+                _count_refusal(session, response, now)
             _wait_or_fail(session, row, response, actor, now)
+
+
+def _forget_refusals(session: Session) -> None:
+    refused = update(MailPause).where(MailPause.refusals > 0)
+    session.execute(refused.values(refusals=0, reason="", until=None).execution_options(synchronize_session=False))
+
+
+def _count_refusal(session: Session, reason: str, now: datetime) -> None:
+    """Count a refusal of the configuration; several in a row pause the outbox."""
+    pause = session.get_one(MailPause, 1, populate_existing=True, with_for_update=True)
+    pause.refusals, pause.reason = pause.refusals + 1, reason
+    pause.until = now + MAIL_PAUSE if pause.refusals >= REFUSALS_BEFORE_PAUSE else None
+    session.flush()
+
+
+def resume_sending(session: Session, actor: Actor, now: datetime) -> int:
+    """Let all waiting messages be sent now, and end a pause of the outbox.
+
+    Returns the number of the messages.
+    """
+    _forget_refusals(session)
+    waiting = update(Message).where(Message.finished_at.is_(None), Message.state == "waiting")
+    values = waiting.values(next_attempt_at=now).execution_options(synchronize_session=False)
+    count = session.connection().execute(values).rowcount
+    record(session, actor, now, "outbox.resumed", "organisation", None, {"messages": count})
+    return count
 
 
 def _record_answers(session: Session, row: Message, answers: Sequence[RecipientAnswer], now: datetime) -> None:

@@ -31,6 +31,7 @@ from billing_admin.operations.invoices.invoices import lock_invoice
 from billing_admin.operations.messages.document_messages import document_messages
 from billing_admin.operations.messages.messages import mark_message_sent
 from billing_admin.operations.messages.outbox import NewMessage, check_addresses, enqueue_messages, lock_documents
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.documents import document_languages, document_levels, load_sending_facts
 from billing_admin.queries.messages.outbox import load_message_recipients
 
@@ -101,7 +102,7 @@ def send_documents(
         Conflict: No mail server is set up.
     """
     if not mail_on:
-        raise mail_off()
+        raise mail_off(is_demo=organisation(session).is_demo)
     lock_documents(session, invoice_ids)
     plan = plan_sending(session, invoice_ids)
     messages: dict[UUID, UUID] = {}
@@ -154,7 +155,7 @@ def send_document(
         _check_same(session, stored, invoice_id, {"recipients": recipients, "subject": spec.subject, "text": spec.text})
         return stored.id, False
     if not mail_on:
-        raise mail_off()
+        raise mail_off(is_demo=organisation(session).is_demo)
     message = prepare_message(session, invoice_id, recipients)
     subject = None if spec.subject is None else check_not_blank(spec.subject, "subject", longest=MAX_SUBJECT_LENGTH)
     text = None if spec.text is None else check_text(spec.text, "text", longest=MAX_MESSAGE_LENGTH, lines=True)

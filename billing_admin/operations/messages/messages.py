@@ -39,6 +39,7 @@ from billing_admin.operations.messages.outbox import (
     lock_documents,
 )
 from billing_admin.operations.webhooks.outbox import enqueue_message_finished
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.documents import document_levels, load_sending_facts
 from billing_admin.queries.messages.messages import later_messages
 from billing_admin.queries.messages.outbox import load_files, load_letters, load_message_recipients, message
@@ -160,7 +161,7 @@ def send_again(
         _check_same(session, stored, first_id, checked_reason, checked)
         return stored.id, False
     if not mail_on:
-        raise mail_off()
+        raise mail_off(is_demo=organisation(session).is_demo)
     lock_documents(session, [document_id for document_id, _ in document_levels(session, first_id)])
     first = message(session, first_id, lock=True)
     session.refresh(row)

@@ -144,7 +144,7 @@ def run_reminders(
         if spec.confirmed not in {None, preview.digest}:
             raise Conflict("preview_changed", PLAN_CHANGED, "confirmed")
         if preview.plan.reminders and not mail_on:
-            raise mail_off()
+            raise mail_off(is_demo=organisation(session).is_demo)
         new = [reminder for reminder in preview.plan.reminders if reminder.digest() not in messages]
         batch = ReminderMessages(session, new, now)
         messages |= {reminder.digest(): _message_or_none(batch, reminder) for reminder in new}

@@ -27,6 +27,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.messages.documents import mark_documents_sent, send_documents
 from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.documents import unsent_conditions
 from billing_admin.queries.messages.sending_runs import sending_progress, waiting_documents
 
@@ -69,7 +70,7 @@ def start_run(
         refuse_differences(f"Sending run {stored.id}", differs, "id")
         return stored.id, False
     if spec.act == SEND and not mail_on:
-        raise mail_off()
+        raise mail_off(is_demo=organisation(session).is_demo)
     run = SendingRun(
         id=spec.id or new_id(now), act=spec.act, reason=reason, documents=0, created_at=now, created_by=actor.name
     )

@@ -33,7 +33,7 @@ from billing_admin.formats.message_fields import statement_fields
 from billing_admin.models import Customer, Message
 from billing_admin.operations.invoices.letters import StatementLetter, contents_of_statement, load_statement
 from billing_admin.operations.messages.outbox import NewLetter, NewMessage, check_addresses, enqueue_messages
-from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.master_data.organisation import organisation, today
 from billing_admin.queries.messages.outbox import load_message_recipients
 from billing_admin.queries.messages.recipients import load_recipients
 from billing_admin.queries.messages.statements import first_statements, monthly_customers
@@ -127,7 +127,7 @@ def send_statement(
         _check_same(session, stored, customer_id, spec, recipients)
         return stored.id, False
     if not mail_on:
-        raise mail_off()
+        raise mail_off(is_demo=organisation(session).is_demo)
     if customer.archived_at is not None:
         raise Conflict("customer_archived", archived_problem(customer.name), "customer")
     proposed = propose_statement(session, customer, spec, now)

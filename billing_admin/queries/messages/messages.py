@@ -176,7 +176,7 @@ class DelayedMessages:
 
 def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     """Return the messages that have waited for more than an hour, if any."""
-    delayed = (Message.state == "waiting", Message.created_at < now - WAITING_UNNOTICED)
+    delayed = _delayed(now)
     count, since = session.execute(select(func.count(), func.min(Message.created_at)).where(*delayed)).one()
     if not count:
         return None
@@ -185,10 +185,27 @@ def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     return DelayedMessages(count, since, reason or "")
 
 
+def count_delayed(session: Session, now: datetime) -> int:
+    """Count the messages that have waited for more than an hour."""
+    query = select(func.count()).select_from(Message).where(*_delayed(now))
+    return session.scalar(query) or 0
+
+
+def _delayed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    # Only waiting messages have a next attempt. Without a condition on the state, the small index is used.
+    unfinished = (Message.finished_at.is_(None), Message.next_attempt_at.is_not(None))
+    return (*unfinished, Message.created_at < now - WAITING_UNNOTICED)
+
+
 def waiting_repeats(session: Session, ids: Collection[UUID]) -> set[UUID]:
     """Return which of these first messages have a repeat that waits or is being sent."""
     query = select(Message.again_of).where(is_any_of(Message.again_of, ids), Message.state.in_(UNFINISHED))
     return {id for id in session.scalars(query) if id}
+
+
+def repeated_ids(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these messages a later one repeats that was not withdrawn."""
+    return set(session.scalars(select(Message.id).where(is_any_of(Message.id, ids), _was_sent_again())))
 
 
 def later_messages(session: Session, row: Message) -> list[Message]:

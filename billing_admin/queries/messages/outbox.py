@@ -7,9 +7,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
+from billing_admin.config import Settings
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.mail_servers import MailServer
 from billing_admin.domain.messages import DOCUMENT, Recipient
-from billing_admin.models import Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
+from billing_admin.models import MailPause, Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
+from billing_admin.queries.master_data.organisation import organisation
+
+
+def can_send(session: Session, settings: Settings) -> bool:
+    """Return whether there is a mail server for the data.
+
+    Demo data is stored in a folder only: its addresses are not real.
+    """
+    is_server = isinstance(settings.mail_transport, MailServer)
+    return settings.mail_on and not (is_server and organisation(session).is_demo)
 
 
 def message(session: Session, id: UUID, lock: bool = False) -> Message:
@@ -29,6 +41,12 @@ def next_due_id(session: Session, now: datetime) -> UUID | None:
     # Only waiting messages have a next attempt. With a condition on the state, SQLite would take another index and sort.
     query = select(Message.id).where(Message.finished_at.is_(None), Message.next_attempt_at <= now)
     return session.scalar(query.order_by(Message.next_attempt_at, Message.created_at, Message.id).limit(1))
+
+
+def current_pause(session: Session, now: datetime) -> MailPause | None:
+    """Return the pause of the outbox at a moment, if any."""
+    paused = select(MailPause).where(MailPause.until > now)
+    return session.scalar(paused.execution_options(populate_existing=True))
 
 
 def lost_ids(session: Session, now: datetime) -> list[UUID]:

@@ -62,6 +62,7 @@ PARENT_BLUEPRINT = {
     "corrections": "invoices",
     "rebilling": "invoices",
     "sending": "invoices",
+    "sending_runs": "invoices",
     "e_invoices": "invoices",
     "charge_corrections": "charges",
     "duplicates": "charges",
@@ -93,7 +94,7 @@ COUNTS: Mapping[str, tuple[Callable[[MenuCounts], int], str]] = {
     "unbilled.index": (lambda waiting: waiting.pending_charges, "pending charges"),
     "invoices.index": (lambda waiting: waiting.drafts, "drafts"),
     "jobs.index": (lambda waiting: waiting.failed_jobs, "failed"),
-    OUTBOX: (lambda waiting: waiting.messages, "need attention"),
+    OUTBOX: (lambda waiting: waiting.messages + waiting.delayed_messages, "need attention"),
 }
 
 
@@ -129,12 +130,12 @@ def build_menu(reader: Actor) -> list[MenuItem]:
 def _menu_item(endpoint: str, group: str, label: str, icon: str, active: bool, waiting: MenuCounts) -> MenuItem:
     """Return an item of the menu.
 
-    That of the outbox leads to the messages that need attention, if there are any.
+    That of the outbox leads to the messages that need attention or have waited for long, if there are any.
     """
     count_of, noun = COUNTS.get(endpoint, (lambda _: 0, ""))
-    count = count_of(waiting)
-    url = url_for(endpoint, state=ATTENTION if count and endpoint == OUTBOX else None)
-    return MenuItem(endpoint, group, label, icon, url, active, count, noun, GO_KEYS.get(endpoint, ""))
+    state = ATTENTION if waiting.messages else "waiting" if waiting.delayed_messages else None
+    url = url_for(endpoint, state=state if endpoint == OUTBOX else None)
+    return MenuItem(endpoint, group, label, icon, url, active, count_of(waiting), noun, GO_KEYS.get(endpoint, ""))
 
 
 def _blueprint_of(endpoint: str) -> str:

@@ -40,7 +40,7 @@ from billing_admin.web.invoices.invoices import (
     shortcomings_of_drafts,
     unprintable_in_drafts,
 )
-from billing_admin.web.messages.sending_plans import mail_on, plan_of_drafts, wants_to_send
+from billing_admin.web.messages.sending_plans import may_send, plan_of_drafts, wants_to_send
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
@@ -130,7 +130,7 @@ def issue() -> ResponseReturnValue:
         with errors_on(form):
             wants = wants_to_send()
             shown = (filters, form.shown.data or "", form.issue_date.data)
-            count, sent = transaction(_issue_as_shown, *shown, wants, mail_on(), actor(), now())
+            count, sent = transaction(_issue_as_shown, *shown, wants, may_send(), actor(), now())
             result = f" {pluralise(sent, 'message')} will be sent shortly." if wants else ""
             flash(f"{pluralise(count, 'invoice')} issued.{result}", "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)

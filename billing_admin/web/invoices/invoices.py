@@ -68,7 +68,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import moment
 from billing_admin.web.invoices.timeline import load_timeline
-from billing_admin.web.messages.sending_plans import SENT_ALREADY, mail_on, plan_of_drafts, wants_to_send
+from billing_admin.web.messages.sending_plans import SENT_ALREADY, may_send, plan_of_drafts, wants_to_send
 
 WRITE = "billing:write"
 PDF = "application/pdf"
@@ -417,7 +417,7 @@ def issue(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             if wants_to_send():
-                transaction(_issue_and_send, id, form.issue_date.data, mail_on(), actor(), now())
+                transaction(_issue_and_send, id, form.issue_date.data, may_send(), actor(), now())
                 flash(f"{_load_invoice(id).number} was issued and will be sent shortly.", "success")
                 return redirect(url_for("invoices.show", id=id), 303)
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())

@@ -29,9 +29,11 @@ from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Message
 from billing_admin.operations.messages import messages as operations
 from billing_admin.operations.messages.content import load_attachment
+from billing_admin.operations.messages.deliveries import resume_sending
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.messages import messages as queries
 from billing_admin.queries.messages.messages import ATTENTION, FILTER_STATES, MessageFilter
+from billing_admin.queries.messages.outbox import current_pause
 from billing_admin.queries.messages.recipients import load_recipients
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
@@ -51,7 +53,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.messages.recipients import RecipientsForm
-from billing_admin.web.messages.sending_plans import WRITE, mail_on
+from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send
 
 STATE_LABELS: Final = {"": "All", ATTENTION: "Needs attention", **STATES}
 # The choices of the filter by the outcome for recipients.
@@ -180,6 +182,7 @@ def index() -> ResponseReturnValue:
         undelivered=UNDELIVERED,
         export_url=filtered_url("exports.message_files"),
         delayed=queries.delayed_messages(session, now()),
+        pause=current_pause(session, now()),
         mail_on=mail_on(),
         act_urls={name: filtered_url("messages.change_selected", action=name) for name in ACTS},
         may_write=has_permission(WRITE),
@@ -197,6 +200,14 @@ def _state_tabs(filters: MessageFilter) -> list[dict[str, Any]]:
         }
         for state, label in STATE_LABELS.items()
     ]
+
+
+@pages.post("/resume")
+def resume() -> ResponseReturnValue:
+    """Send all waiting messages now, and end a pause of the outbox."""
+    count = transaction(resume_sending, actor(), now())
+    flash(f"{pluralise(count, 'message')} will be sent shortly, if the mail server accepts them.", "success")
+    return redirect(url_for("messages.index"), 303)
 
 
 @pages.get("/<uuid:id>")
@@ -240,7 +251,7 @@ def again(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         chosen = form.recipients()
         with errors_on(form, form.error_fields()):
-            arguments = (id, form.reason.data, chosen, form.id.data, mail_on(), actor(), now())
+            arguments = (id, form.reason.data, chosen, form.id.data, may_send(), actor(), now())
             new_id, _ = transaction(operations.send_again, *arguments)
             flash("The message will be sent again shortly.", "success")
             return redirect(url_for("messages.show", id=new_id), 303)
@@ -259,7 +270,7 @@ def change(id: UUID, action: str) -> ResponseReturnValue:
         return redirect(back, 303)
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(act.change, id, form.reason.data, mail_on(), actor(), now())
+            transaction(act.change, id, form.reason.data, may_send(), actor(), now())
             flash(f"The message was {act.past_participle}.", "success")
             return redirect(back, 303)
         message = queries.message(db.session(), id)
@@ -274,6 +285,9 @@ def change_selected(action: str) -> ResponseReturnValue:
     ready = [message for message in chosen if act.problem(message.state) is None]
     if action == "again":
         ready = _last_of_each(ready)
+    elif action == "cancel":
+        repeated = queries.repeated_ids(db.session(), [message.id for message in ready])
+        ready = [message for message in ready if message.state == "waiting" or message.id not in repeated]
     ids = [message.id for message in ready]
     if not ids:
         flash(f"None of the selected messages can be {act.past_participle}.", "warning")
@@ -281,7 +295,7 @@ def change_selected(action: str) -> ResponseReturnValue:
     if "confirmed" in request.form:
         if form.validate():
             with errors_on(form):
-                transaction(_change_all, act, ids, form.reason.data, mail_on(), actor(), now())
+                transaction(_change_all, act, ids, form.reason.data, may_send(), actor(), now())
                 flash(f"{pluralise(len(ids), 'message')} {act.past_participle}.", "success")
                 return redirect(back, 303)
     else:

@@ -48,7 +48,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import REMINDER_NAMES, pluralise
 from billing_admin.web.frame.list_params import currency_param, has_permission, load_page, name_params
 from billing_admin.web.frame.signed_in import actor, now
-from billing_admin.web.messages.sending_plans import mail_on
+from billing_admin.web.messages.sending_plans import mail_on, may_send
 
 WRITE = "messages:write"
 MAX_ROWS = 500  # of invoices left out that a page shows
@@ -184,7 +184,7 @@ def confirm() -> ResponseReturnValue:
     without = tuple(sorted(str(id) for id in _left_out_ids(shown)))
     confirmed = replace(spec, id=form.id.data, confirmed=form.digest.data or "", without_invoices=without)
     try:
-        run_id, is_new = operations.run_reminders(transaction, session, confirmed, mail_on(), actor(), now())
+        run_id, is_new = operations.run_reminders(transaction, session, confirmed, may_send(), actor(), now())
     except DomainError as error:
         return _show_refusal(spec, form, error)
     wake_worker()

@@ -43,7 +43,7 @@ from billing_admin.web.frame.list_params import filtered_url
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.invoices.invoices import filter_chips, read_filters
 from billing_admin.web.messages.recipients import MessageForm
-from billing_admin.web.messages.sending_plans import WRITE, mail_on, show_plan
+from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send, show_plan
 
 MAX_ROWS: Final = 200  # of a table of documents to confirm
 MAX_DOCUMENTS: Final = 10_000  # whose recipients the page looks up
@@ -98,7 +98,7 @@ def send(id: UUID) -> ResponseReturnValue:
             if preview:
                 check_recipients(check_addresses(spec.recipients or ()))
             else:
-                transaction(operations.send_document, id, spec, mail_on(), actor(), now())
+                transaction(operations.send_document, id, spec, may_send(), actor(), now())
                 flash(f"{invoice.number} is in the outbox and will be sent shortly.", "success")
                 return redirect(document_url, 303)
         preview = preview and not form.errors
@@ -161,7 +161,7 @@ def send_many() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             run_id = transaction(
-                _start_sending, filters, form.shown.data or "", form.id.data, mail_on(), actor(), now()
+                _start_sending, filters, form.shown.data or "", form.id.data, may_send(), actor(), now()
             )
             return _show_run(run_id, back)
     shown = show_plan(unsent_ids(db.session(), filters))
@@ -190,7 +190,7 @@ def mark_many_sent() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             spec = SendingRunSpec(MARK_SENT, form.reason.data, form.id.data)
-            run_id = transaction(_start_marking, filters, form.shown.data or "", spec, mail_on(), actor(), now())
+            run_id = transaction(_start_marking, filters, form.shown.data or "", spec, may_send(), actor(), now())
             return _show_run(run_id, back)
     ids = unmarked_ids(session, filters)
     if not ids:
@@ -222,7 +222,7 @@ def _show_run(run_id: UUID, back: str) -> ResponseReturnValue:
     if run.documents > CHUNK:
         wake_worker()
         return redirect(url_for("sending_runs.show", id=run_id), 303)
-    send_run(transaction, run_id, mail_on(), actor(), now())
+    send_run(transaction, run_id, may_send(), actor(), now())
     progress = sending_progress(db.session(), run_id)
     if progress.left_out:
         return redirect(url_for("sending_runs.show", id=run_id), 303)

@@ -13,6 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.messages import NOT_SENT_REASONS
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendingPlan
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor
 
@@ -74,6 +75,12 @@ def show_plan(ids: Collection[UUID], *, drafts_allowed: bool = False) -> ShownPl
     """Return which of these documents can be sent; drafts may be about to be issued."""
     plan = operations.plan_sending(db.session(), ids, drafts_allowed=drafts_allowed)
     return ShownPlan(plan, "" if mail_on() else "E-mail is not set up, so nothing can be sent.")
+
+
+def may_send() -> bool:
+    """Return whether there is a mail server for the data; see `can_send`."""
+    settings: Settings = current_app.extensions["billing_settings"]
+    return can_send(db.session(), settings)
 
 
 def mail_on() -> bool:

@@ -12,6 +12,7 @@ from billing_admin.domain.messages import WITHDRAWN
 from billing_admin.operations.messages.statements import StatementSpec, propose_statement, send_statement
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import customer as load_customer
+from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.statements import first_statements
 from billing_admin.web.frame.forms import errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -40,7 +41,7 @@ def send(id: UUID) -> ResponseReturnValue:
             chosen = StatementSpec(
                 currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
             )
-            message_id, _ = transaction(send_statement, id, chosen, settings.mail_on, actor(), now())
+            message_id, _ = transaction(send_statement, id, chosen, can_send(session, settings), actor(), now())
             flash("The statement is in the outbox and will be sent shortly.", "success")
             return redirect(url_for("messages.show", id=message_id), 303)
     earlier = first_statements(session, id, proposed.period).get(currency)

@@ -25,6 +25,7 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages import messages
 from billing_admin.queries.messages.messages import ATTENTION, UNDELIVERED_SHOWN, MessageFilter
+from billing_admin.queries.messages.outbox import current_pause
 from billing_admin.queries.payments.open_items import OpenItemFilter, OpenSum, open_sums
 from billing_admin.queries.payments.trends import Debtor, month_trends, top_debtors
 from billing_admin.queries.webhooks import endpoints
@@ -98,6 +99,7 @@ def home() -> ResponseReturnValue:
         backlog=recurring_charges.posting_backlog(session, day),
         undelivered=messages.count_messages(session, MessageFilter(undelivered=True, from_=day - UNDELIVERED_SHOWN)),
         delayed=messages.delayed_messages(session, now()),
+        pause=current_pause(session, now()),
         mail_on=mail_on(),
         undelivered_from=day - UNDELIVERED_SHOWN,
         failing_webhooks=endpoints.failing_endpoints(session),
