@@ -229,12 +229,32 @@ def test_long_documents_carry_their_sum_from_page_to_page() -> None:
 
 
 @pytest.mark.parametrize("count", range(4, 15, 2))
-def test_sums_payment_and_short_notes_share_a_page(count: int) -> None:
+def test_payment_and_short_notes_share_the_last_page(count: int) -> None:
     pages = read_pages(render(make_document(count)))
-    (last,) = [page for page in pages if "Total " in page]
-    assert last == pages[-1]
-    for text in ("Net ", "Tax 19 %", "Payment Amount", "Scan to pay", "Thank you for your business."):
-        assert text in last
+    (total,) = [page for page in pages if "Total " in page]
+    assert total in pages[-2:]
+    for text in ("Net ", "Tax 19 %"):
+        assert text in total
+    for text in ("Payment Amount", "Payable within", "Scan to pay", "Thank you for your business."):
+        assert text in pages[-1]
+
+
+def test_sums_end_the_page_before_the_payment_box() -> None:
+    first, last = read_pages(render(make_document(10)))
+    assert "Total 119.00 EUR" in first
+    assert "Payment Amount 119.00 EUR" in last
+    (note,) = [page for page in read_pages(render(make_credit_note(16))) if "Total credited" in page]
+    assert "Thank you" not in note
+
+
+def test_short_descriptions_leave_their_room_to_the_figures() -> None:
+    def quantity_lines(description: str) -> int:
+        figures = {"unit": "gigabyte hours", "unit_code": None, "unit_price": Decimal("0.0016")}
+        line = make_line(description=description, quantity=Decimal("123456.78"), net=99_999_999_00, **figures)
+        fragments = read_fragments(render(make_document(lines=[line])))
+        return len({round(part.y) for part in fragments if "123,456.78" in part.text or "gigabyte" in part.text})
+
+    assert quantity_lines("Storage") == 1
 
 
 LONG = "W" * 200
