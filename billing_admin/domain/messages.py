@@ -133,6 +133,15 @@ def was_sent(states: Iterable[str]) -> bool:
     return not COUNTS_AS_SENT.isdisjoint(states)
 
 
+def last_state(states: Sequence[str]) -> str | None:
+    """Return the state of the last of a document's messages, oldest first.
+
+    Withdrawn messages count only if there is no other: they hide neither that the document was sent, nor that it failed.
+    """
+    effective = [state for state in states if state not in WITHDRAWN] or states
+    return effective[-1] if effective else None
+
+
 def retry_delay(tries: int) -> timedelta | None:
     """Return the delay after a number of failed attempts, or None after the last."""
     return RETRY_DELAYS[tries - 1] if tries <= len(RETRY_DELAYS) else None

@@ -14,6 +14,7 @@ from uuid import UUID
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
+from billing_admin.domain.messages import last_state
 from billing_admin.domain.money import Money, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.webhooks import format_moment
 
@@ -66,7 +67,7 @@ def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: da
         "original_date": _day(row["original_date"]),
         **{name: _money_or_none(row[name], row) for name in ("original_total", "original_tax")},
         "sent": related.sent,
-        "message_state": related.message_states[-1] if related.message_states else None,
+        "message_state": last_state(related.message_states),
     }
 
 

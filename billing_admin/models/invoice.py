@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.domain.messages import DOCUMENT, was_sent
+from billing_admin.domain.messages import DOCUMENT, last_state, was_sent
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models.base import Base, exact_checks, period_check, value_check
@@ -184,6 +184,11 @@ class Invoice(Base):
         """
         messages = [part.message for part in self.message_documents if part.purpose == DOCUMENT]
         return [message.state for message in sorted(messages, key=lambda message: (message.created_at, message.id))]
+
+    @property
+    def message_state(self) -> str | None:
+        """The state of the last message that sends the document; see `last_state`."""
+        return last_state(self.message_states)
 
 
 class InvoiceLine(Base):

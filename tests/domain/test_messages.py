@@ -27,6 +27,7 @@ from billing_admin.domain.messages import (
     cancel_problem,
     check_recipients,
     drop_reason,
+    last_state,
     mark_problem,
     recipients_of,
     retry_delay,
@@ -137,3 +138,17 @@ def test_attempts_end_after_about_a_week() -> None:
 def test_each_state_is_in_at_most_one_group() -> None:
     assert COUNTS_AS_SENT | UNFINISHED | WITHDRAWN | {"failed"} == STATES.keys()
     assert not WITHDRAWN & (COUNTS_AS_SENT | UNFINISHED)
+
+
+@pytest.mark.parametrize(
+    ("states", "last"),
+    [
+        ([], None),
+        (["sent"], "sent"),
+        (["failed", "cancelled"], "failed"),
+        (["cancelled", "waiting", "dropped"], "waiting"),
+        (["cancelled", "dropped"], "dropped"),
+    ],
+)
+def test_withdrawn_messages_do_not_hide_the_others(states: list[str], last: str | None) -> None:
+    assert last_state(states) == last

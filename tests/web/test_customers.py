@@ -160,6 +160,19 @@ def test_save_and_add_charge(admin: FlaskClient, session: Session) -> None:
     assert response.location == "/charges/new?customer=A%26B"
 
 
+def test_monthly_statements_that_nobody_gets_are_named_when_saving(admin: FlaskClient, session: Session) -> None:
+    response = add(admin, monthly_statements="1")
+    warning = "No contact gets statements, so none will be sent each month. Choose To for a contact."
+    assert warning in words(admin.get(response.location))
+    (customer,) = stored(session)
+    url = f"/customers/{customer.id}/edit"
+    send(admin, url, **edited(customer, monthly_statements="1"))
+    assert warning in words(admin.get(f"/customers/{customer.id}"))
+    (customer,) = stored(session)
+    send(admin, url, **edited(customer, monthly_statements=""))
+    assert warning not in words(admin.get(f"/customers/{customer.id}"))
+
+
 def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
     sent = fields()
     first, second = (send(admin, "/customers/new", **sent) for _ in range(2))

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import CC, Recipient
 from billing_admin.models import Invoice, MailPause, Message
+from billing_admin.operations.master_data import contacts, customers
 from tests.background.outbox import change_mail
 from tests.making import NOW, make_customer, make_invoice
 from tests.messages import ANNA, make_message
@@ -186,6 +188,27 @@ def test_a_failed_message_that_is_sent_again_does_not_stop_the_others(browser: F
     assert send(browser, "/messages/selected/cancel", **fields, confirmed="1", reason="Wrong").status_code == 303
     states = {row.id: row.state for row in fresh(db.session(), select(Message))}
     assert states == {failed.id: "failed", repeat.id: "waiting", other.id: "cancelled"}
+
+
+def test_monthly_statements_without_a_recipient_are_named(browser: FlaskClient, session: Session) -> None:
+    make_customer(reference="MUTE", name="Mute Ltd", monthly_statements=True)
+    gone = make_customer(reference="GONE", name="Gone Ltd", monthly_statements=True)
+    transaction(customers.archive, gone.id, SYSTEM, NOW)
+    heard = make_customer(reference="HEARD", name="Heard Ltd", monthly_statements=True)
+    contact: Any = {"email": "a@heard.example", "statements": "to"}
+    transaction(contacts.create, heard.id, contact, None, SYSTEM, NOW)
+    page = browser.get("/messages")
+    assert "1 customer should get a statement each month, but no contact gets statements" in words(page)
+    assert has_link(page, "Mute Ltd")
+    assert not has_link(page, "Heard Ltd")
+    assert not has_link(page, "Gone Ltd")
+
+
+def test_a_withdrawn_repeat_does_not_hide_a_failure(browser: FlaskClient, issued: Invoice) -> None:
+    failed = make_message(issued, state="failed", reason="550 No such user")
+    make_message(issued, state="cancelled", again_of=failed.id, again_reason="Again", now=NOW + timedelta(1))
+    assert "The last message failed: 550 No such user" in words(browser.get(f"/invoices/{issued.id}"))
+    assert "Overdue Failed" in words(browser.get("/invoices"))
 
 
 def test_refused_recipient_is_named_on_the_document(browser: FlaskClient, issued: Invoice) -> None:

@@ -105,10 +105,11 @@ class InvoiceOut(ResponseModel):
     """An invoice, a credit note or an opening invoice, with its lines and taxes.
 
     `reason` is that of a void or a credit note. `message_state` is the state of the last message that sends it to the
-    customer. It was `sent` if one was sent, may have been sent or was marked as sent. `tax_in_base` is the tax in the
-    base currency by `base_rate`; both are null if the document is in the base currency or has no tax, and for drafts.
-    An opening invoice has neither lines nor taxes: `original_date`, `original_total` and `original_tax` are those of the
-    document of the earlier system, and `issue_date` is the cut-over day.
+    customer and was not cancelled or dropped, if there is such a message. It was `sent` if one was sent, may have been
+    sent or was marked as sent. `tax_in_base` is the tax in the base currency by `base_rate`; both are null if the
+    document is in the base currency or has no tax, and for drafts. An opening invoice has neither lines nor taxes:
+    `original_date`, `original_total` and `original_tax` are those of the document of the earlier system, and
+    `issue_date` is the cut-over day.
     """
 
     id: UUID
@@ -251,7 +252,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
         purchase_order=row.purchase_order,
         run=row.run_id,
         sent=row.was_sent,
-        message_state=row.message_states[-1] if row.message_states else None,
+        message_state=row.message_state,
         lines=[
             LineOut(
                 id=line.id,

@@ -1,11 +1,13 @@
 """The messages of planned reminders, with their texts, letters and attachments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.message_texts import MessageText, render_text
 from billing_admin.domain.messages import REMINDER, greeted_name
 from billing_admin.domain.opening_balances import OPENING_INVOICE
@@ -13,7 +15,7 @@ from billing_admin.domain.reminders import PlannedReminder
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.letter_contents import OverdueDocument, reminder_contents
 from billing_admin.formats.message_fields import reminder_fields
-from billing_admin.models import Customer
+from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices.letters import contents_of_statement, load_letters, load_statement
 from billing_admin.operations.invoices.renditions import FACTUR_X, pdf_form
 from billing_admin.operations.messages.outbox import Attachment, NewLetter, NewMessage
@@ -65,7 +67,7 @@ class ReminderMessages:
             subject=text.subject,
             text=text.body,
             documents=[(item.invoice.id, item.level) for item in reminder.items],
-            attachments=list(self._attachments(reminder)),
+            attachments=list(_attachments(reminder, self._invoices)),
             letters=letters,
         )
 
@@ -81,14 +83,21 @@ class ReminderMessages:
         statement = load_statement(self._session, customer, reminder.account.currency, first, None, self._now)
         return NewLetter(statement.file_name, contents_of_statement(statement))
 
-    def _attachments(self, reminder: PlannedReminder) -> Iterator[Attachment]:
-        """Yield the PDFs of the documents; opening invoices have none.
 
-        An e-invoice is not attached again: programs would book it twice. So a document whose PDF contains one, as
-        Factur-X, is only listed in the letter.
-        """
-        if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
-            for item in reminder.items:
-                invoice = self._invoices[item.invoice.id]
-                if invoice.kind != OPENING_INVOICE and (form := pdf_form(invoice)) != FACTUR_X:
-                    yield Attachment(item.invoice.id, form, f"{file_stem(item.invoice.number)}.pdf")
+def count_attached(session: Session, reminders: Sequence[PlannedReminder]) -> dict[AccountKey, int]:
+    """Return the numbers of documents that reminders attach, by account."""
+    invoices = invoices_of_reminders(session, reminders)
+    return {reminder.account.key: len(list(_attachments(reminder, invoices))) for reminder in reminders}
+
+
+def _attachments(reminder: PlannedReminder, invoices: Mapping[UUID, Invoice]) -> Iterator[Attachment]:
+    """Yield the PDFs of the documents; opening invoices have none.
+
+    An e-invoice is not attached again: programs would book it twice. So a document whose PDF contains one, as Factur-X,
+    is only listed in the letter.
+    """
+    if reminder.settings.attaches_documents and len(reminder.items) <= MAX_ATTACHED:
+        for item in reminder.items:
+            invoice = invoices[item.invoice.id]
+            if invoice.kind != OPENING_INVOICE and (form := pdf_form(invoice)) != FACTUR_X:
+                yield Attachment(item.invoice.id, form, f"{file_stem(item.invoice.number)}.pdf")

@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.messages import STATEMENT, TO
@@ -30,10 +30,25 @@ def monthly_customers(session: Session) -> list[tuple[UUID, str]]:
 
     They are in use, and have a contact that gets statements.
     """
-    recipient = select(CustomerContact.id).where(
-        CustomerContact.customer_id == Customer.id, CustomerContact.statements == TO
-    )
-    query = select(Customer.id, Customer.reference).where(
-        Customer.monthly_statements, Customer.archived_at.is_(None), recipient.correlate(Customer).exists()
-    )
+    query = select(Customer.id, Customer.reference).where(_WANTS_MONTHLY, _HAS_RECIPIENT)
     return [(row.id, row.reference) for row in session.execute(query.order_by(Customer.reference))]
+
+
+def unreachable_monthly_customers(session: Session) -> list[tuple[UUID, str]]:
+    """Return the customers whose monthly statements have no recipient: their ids and names."""
+    query = select(Customer.id, Customer.name).where(_WANTS_MONTHLY, ~_HAS_RECIPIENT)
+    return [(row.id, row.name) for row in session.execute(query.order_by(Customer.sort_key, Customer.id))]
+
+
+def lacks_statement_recipient(session: Session, customer_id: UUID) -> bool:
+    """Return whether a customer wants monthly statements that nobody gets."""
+    return bool(session.scalar(select(Customer.id).where(Customer.id == customer_id, _WANTS_MONTHLY, ~_HAS_RECIPIENT)))
+
+
+_WANTS_MONTHLY = and_(Customer.monthly_statements, Customer.archived_at.is_(None))
+_HAS_RECIPIENT = (
+    select(CustomerContact.id)
+    .where(CustomerContact.customer_id == Customer.id, CustomerContact.statements == TO)
+    .correlate(Customer)
+    .exists()
+)

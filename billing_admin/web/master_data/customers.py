@@ -52,6 +52,7 @@ from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.messages import messages
 from billing_admin.queries.messages.messages import UNDELIVERED_SHOWN, MessageFilter
 from billing_admin.queries.messages.reminder_pauses import current_pause
+from billing_admin.queries.messages.statements import lacks_statement_recipient
 from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
@@ -283,6 +284,7 @@ def new() -> ResponseReturnValue:
                     else f"{customer.name} was already added."
                 )
                 flash(message, "success")
+                _warn_of_missing_recipient(customer.id)
                 return redirect(_url_after_adding(customer), 303)
     return _form_page(form, namesake=namesake), 422 if namesake or form.errors else 200
 
@@ -447,6 +449,12 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
     )
 
 
+def _warn_of_missing_recipient(id: UUID) -> None:
+    """Warn if the customer wants monthly statements that nobody gets."""
+    if lacks_statement_recipient(db.session(), id):
+        flash("No contact gets statements, so none will be sent each month. Choose To for a contact.", "warning")
+
+
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit a customer; when other values were saved meanwhile, show both."""
@@ -455,6 +463,7 @@ def edit(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             customer = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
             flash(f"{customer.name} was saved.", "success")
+            _warn_of_missing_recipient(id)
             return redirect(url_for("customers.show", id=id), 303)
     return _form_page(form, customer=_load_customer(id)), 422 if form.errors else 200
 

@@ -35,6 +35,7 @@ from billing_admin.queries.messages import messages as queries
 from billing_admin.queries.messages.messages import ATTENTION, FILTER_STATES, MessageFilter
 from billing_admin.queries.messages.outbox import current_pause
 from billing_admin.queries.messages.recipients import load_recipients
+from billing_admin.queries.messages.statements import unreachable_monthly_customers
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -183,6 +184,7 @@ def index() -> ResponseReturnValue:
         export_url=filtered_url("exports.message_files"),
         delayed=queries.delayed_messages(session, now()),
         pause=current_pause(session, now()),
+        unreachable=unreachable_monthly_customers(session),
         mail_on=mail_on(),
         act_urls={name: filtered_url("messages.change_selected", action=name) for name in ACTS},
         may_write=has_permission(WRITE),

@@ -38,7 +38,7 @@ from billing_admin.operations.invoices.e_invoices import PDF
 from billing_admin.operations.invoices.letters import print_letter
 from billing_admin.operations.messages import reminder_runs as operations
 from billing_admin.operations.messages.outbox import NewMessage
-from billing_admin.operations.messages.reminder_messages import MAX_ATTACHED, ReminderMessages
+from billing_admin.operations.messages.reminder_messages import ReminderMessages, count_attached
 from billing_admin.operations.messages.reminder_runs import ReminderPreview, ReminderRunSpec
 from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
@@ -217,7 +217,7 @@ def _render_preview(preview: ReminderPreview, form: ConfirmForm, changes: Change
         ticked=set(request.form.getlist("leave_out")),
         ticked_accounts=set(request.form.getlist("leave_out_account")),
         changes=changes,
-        max_attached=MAX_ATTACHED,
+        attached=count_attached(db.session(), reminders),
         confirm_url=url_for("reminders.confirm", **_url_params()),
         mail_on=mail_on(),
         may_write=has_permission(WRITE),
