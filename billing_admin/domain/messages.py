@@ -208,6 +208,7 @@ NOT_SENT_REASONS: Final[Mapping[str, str]] = {
     "already_sent": "Sent before",
     "not_issued": "The document is a draft",
     "not_made": "The message could not be made; the log has the reason",
+    "is_opening": "An opening invoice has no document here",
 }
 
 

@@ -28,6 +28,8 @@ CUSTOMER_TAX_ID_MISSING = "customer_tax_id_missing"
 PLACEHOLDER_NAME: Final = "Your company"
 # Amounts of e-invoices have at most two decimals (BR-DEC).
 MAX_MINOR_DIGITS = 2
+# Currencies of ISO 4217 that the official rules of UBL do not list (BR-CL-04): one of 2018, and one of 2025.
+UNLISTED_CURRENCIES = frozenset({"STN", "XAD"})
 # Schemes of electronic addresses (EAS) that do not name a participant of the Peppol network.
 SCHEMES_OUTSIDE_PEPPOL: Final = frozenset({"AN", "AQ", "AS", "AU", "EM"})
 
@@ -398,6 +400,16 @@ EN_16931: Final = (
         lambda facts: MINOR_DIGITS[facts.currency] > MAX_MINOR_DIGITS,
         "BT-5",
         "BR-DEC",
+    ),
+    Requirement(
+        ("customer", "currency"),
+        "e_invoice_currency_unlisted",
+        "E-invoice: the currency is not in the official list",
+        "Choose “None” as e-invoice format of {buyer} on the customer's page: the rules of e-invoices do not list"
+        " {currency}.",
+        lambda facts: facts.currency in UNLISTED_CURRENCIES,
+        "BT-5",
+        "BR-CL-04",
     ),
     _seller_field("country", "country", "BT-40", "BR-09"),
     Requirement(

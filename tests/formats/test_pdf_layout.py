@@ -249,7 +249,7 @@ def test_sums_end_the_page_before_the_payment_box() -> None:
 
 def test_short_descriptions_leave_their_room_to_the_figures() -> None:
     def quantity_lines(description: str) -> int:
-        figures = {"unit": "gigabyte hours", "unit_code": None, "unit_price": Decimal("0.0016")}
+        figures: Any = {"unit": "gigabyte hours", "unit_code": None, "unit_price": Decimal("0.0016")}
         line = make_line(description=description, quantity=Decimal("123456.78"), net=99_999_999_00, **figures)
         fragments = read_fragments(render(make_document(lines=[line])))
         return len({round(part.y) for part in fragments if "123,456.78" in part.text or "gigabyte" in part.text})

@@ -353,7 +353,7 @@ def test_old_documents_are_marked_as_sent(browser: FlaskClient, session: Session
     assert "3 documents: 30.00 USD" in text
     url, fields = "/invoices/mark-sent?sent=0", {"id": hidden(page, "id"), "shown": hidden(page, "shown")}
     refused = send(browser, url, **fields, reason=" ")
-    assert (refused.status_code, "Enter how it was sent" in words(refused)) == (422, True)
+    assert (refused.status_code, "Enter how they were sent" in words(refused)) == (422, True)
     changed = send(browser, url, **fields | {"shown": "x"}, reason="By letter")
     assert (changed.status_code, "The documents have changed since you saw them." in words(changed)) == (422, True)
     for _ in range(2):

@@ -35,7 +35,7 @@ def monthly_customers(session: Session) -> list[tuple[UUID, str]]:
 
 
 def unreachable_monthly_customers(session: Session) -> list[tuple[UUID, str]]:
-    """Return the customers whose monthly statements have no recipient: their ids and names."""
+    """Return ids and names of customers whose monthly statements nobody gets."""
     query = select(Customer.id, Customer.name).where(_WANTS_MONTHLY, ~_HAS_RECIPIENT)
     return [(row.id, row.name) for row in session.execute(query.order_by(Customer.sort_key, Customer.id))]
 

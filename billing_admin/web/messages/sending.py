@@ -68,9 +68,15 @@ class ConfirmForm(Form):
     shown = HiddenField()
 
 
-class MarkManyForm(MarkForm):
+class MarkManyForm(Form):
     """How many documents were sent; `shown` is a digest of the documents on the page."""
 
+    id = NewIdField()
+    reason = TextField(
+        "How they were sent",
+        blank_message="Enter how they were sent, such as: by letter.",
+        max_length=MAX_REASON_LENGTH,
+    )
     shown = HiddenField()
 
 
