@@ -389,6 +389,28 @@ def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Cus
 # --- writing off ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("amount", ["0", "-1", "10.01"])
+def test_a_part_above_the_balance_is_not_written_off(session: Session, acme: Customer, amount: str) -> None:
+    first, before = all_invoices()[0], contents(session)
+    with pytest.raises(DomainError) as refusal:
+        transaction(payments.write_off, first.id, exact_decimal(amount), "Fee", A, SYSTEM, LATER, part=True)
+    assert refusal.value.problems[0].field == ("amount",)
+    assert contents(session) == before
+
+
+def test_a_part_is_written_off_and_reversed(session: Session, acme: Customer) -> None:
+    first = all_invoices()[0]
+    transaction(payments.write_off, first.id, exact_decimal("4"), "Half agreed", A, SYSTEM, LATER, part=True)
+    assert paid() == [400, 0, 0]
+    again = transaction(payments.write_off, first.id, exact_decimal("4"), "Half agreed", A, SYSTEM, LATER, part=True)
+    assert again == payments.RecordedPayment(A, False)
+    transaction(payments.write_off, first.id, exact_decimal("6"), "The rest", B, SYSTEM, LATER)
+    assert paid() == [1000, 0, 0]
+    transaction(payments.reverse, A, "Paid after all", None, SYSTEM, LATER)
+    assert paid() == [600, 0, 0]
+    assert_books_balance(session)
+
+
 def write_off(invoice: Invoice, amount: str, id: UUID | None = None) -> payments.RecordedPayment:
     return transaction(payments.write_off, invoice.id, exact_decimal(amount), "Bank fee", id, SYSTEM, LATER)
 

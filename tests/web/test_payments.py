@@ -260,7 +260,7 @@ def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, sessio
     first = all_invoices()[0]
     url = link(browser.get(f"/invoices/{first.id}"), "Write off")
     page = browser.get(url)
-    assert "Write off 0.02 USD" in words(page)
+    assert "Balance 0.02 USD" in words(page)
     key = field(page, "id")
     wrong = send(browser, url, id=key, amount="0.03", reason="Fee")
     assert (wrong.status_code, "enter exactly that amount to write it off" in words(wrong)) == (422, True)
@@ -271,6 +271,19 @@ def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, sessio
     assert "Written off" in words(page)
     assert "No balance on INV-2026-00001" in words(browser.get(url))
     assert [payment.method for payment in stored(session)] == ["bank_transfer", "write_off"]
+
+
+def test_a_part_is_written_off_by_an_explicit_tick(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    first = all_invoices()[0]
+    url = f"/payments/write-off/{first.id}"
+    values = {"id": field(browser.get(url), "id"), "amount": "4", "reason": "Half agreed"}
+    assert "enter exactly that amount to write it off" in words(send(browser, url, **values))
+    above = send(browser, url, **(values | {"amount": "11"}), part="y")
+    assert "Enter an amount above zero and at most 10.00 USD, the open balance of INV-2026-00001." in words(above)
+    page = browser.get(send(browser, url, **values, part="y").location)
+    assert "4.00 USD of INV-2026-00001 was written off." in page.text
+    assert "= equals Due 6.00 USD" in words(page)
+    assert "Written off 4.00 USD Half agreed" in words(page)
 
 
 def test_a_draft_has_no_payments(browser: FlaskClient, acme: Customer) -> None:

@@ -125,12 +125,13 @@ class WithdrawIn(Body):
 class WriteOffIn(Body):
     """A write-off.
 
-    `amount` must equal the open balance of the invoice.
+    `amount` must equal the open balance of the invoice, or be below it if `part` is true.
     """
 
     id: Key = OMITTED
     amount: Number
     reason: ReasonText
+    part: bool = False
 
 
 class AllocationOut(ResponseModel):
@@ -307,11 +308,12 @@ def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
     statuses=(201, 200),
 )
 def write_off_invoice(actor: Actor, number: str, body: WriteOffIn) -> Reply:
-    """Write off the open balance of an invoice as a payment of the method `write_off`."""
+    """Write off the open balance of an invoice, or a part of it, as a payment."""
     stored, is_new = transaction(_write_off, number, body, actor, now())
     return created_reply(stored, is_new)
 
 
 def _write_off(session: Session, name: str, body: WriteOffIn, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
     id = invoice_id(session, name)
-    return _recorded_out(session, operations.write_off(session, id, body.amount, body.reason, body.id, actor, at))
+    recorded = operations.write_off(session, id, body.amount, body.reason, body.id, actor, at, part=body.part)
+    return _recorded_out(session, recorded)

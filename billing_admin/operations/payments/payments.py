@@ -382,13 +382,22 @@ def _refuse_refunded(session: Session, payment: Record) -> None:
 
 
 def write_off(
-    session: Session, invoice_id: UUID, amount: Decimal, reason: str, id: UUID | None, actor: Actor, now: datetime
+    session: Session,
+    invoice_id: UUID,
+    amount: Decimal,
+    reason: str,
+    id: UUID | None,
+    actor: Actor,
+    now: datetime,
+    *,
+    part: bool = False,
 ) -> RecordedPayment:
-    """Write off the open balance of an invoice as of today.
+    """Write off the open balance of an invoice, or a part of it, as of today.
 
     The write-off is a payment of the method `write_off`. `amount` must equal the balance, so that a person writes off
-    only the amount that they have seen. Reversing the payment opens the invoice again. Raises NotFound, Invalid for
-    an invoice dated in the future, and Conflict when nothing is open or the balance differs from `amount`.
+    only the amount that they have seen, unless they write off a `part`. Reversing the payment opens the invoice again.
+    Raises NotFound, Invalid for an invoice dated in the future, and Conflict when nothing is open or the amount is not
+    the balance, or above it.
     """
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
@@ -408,9 +417,11 @@ def write_off(
         raise Conflict("nothing_open", "This invoice has no open balance to write off.", "amount")
     refuse_before_issue_date(open_invoice.number, open_invoice.issue_date, today, "amount")
     balance = open_invoice.total - open_invoice.paid - open_invoice.credited
-    if minor != balance:
+    if not 0 < minor <= balance if part else minor != balance:
         balance_text = format_money(balance, key[1])
         message = f"The open balance of {invoice.number} is {balance_text}: enter exactly that amount to write it off."
+        if part:
+            message = f"Enter an amount above zero and at most {balance_text}, the open balance of {invoice.number}."
         raise Conflict("not_the_balance", message, "amount")
     payment_id = id or new_id(now)
     payment = _NewPayment(key, minor, today, WRITE_OFF, reason=reason)

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import BooleanField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.formatting import format_day, format_money
+from billing_admin.domain.formatting import format_day, format_exact, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.payments import PaymentSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH
@@ -307,6 +308,7 @@ class WriteOffForm(Form):
 
     id = NewIdField()
     amount = AmountField("Amount to write off", blank_message="Enter the balance shown above.")
+    part = BooleanField("Write off only a part")
     reason = TextField("Reason", blank_message="Enter a reason for the write-off.", max_length=MAX_REASON_LENGTH)
 
 
@@ -326,10 +328,11 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
                 form.id.data,
                 actor(),
                 now(),
+                part=form.part.data,
             )
             # A repeated request finds no balance: the first one wrote it off.
             message = (
-                f"{format_money(open_amount, currency)} of {number} was written off."
+                f"{format_exact(form.amount.data, currency)} of {number} was written off."
                 if open_amount
                 else "This balance was already written off."
             )

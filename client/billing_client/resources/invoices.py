@@ -94,9 +94,14 @@ class Invoices(Resource):
         body = {"reason": reason, "lines": tuple(lines), **billing}
         return self.ask(BilledAgain, calls.INVOICE_BILL_AGAIN, invoice, body=body)
 
-    def write_off(self, invoice: Key, amount: Number, reason: str, id: Key | None = None) -> Payment:
-        """Write off the open balance of an invoice; `amount` must equal it."""
-        body = {"id": id or new_id(), "amount": amount, "reason": reason}
+    def write_off(
+        self, invoice: Key, amount: Number, reason: str, id: Key | None = None, *, part: bool = False
+    ) -> Payment:
+        """Write off the open balance of an invoice.
+
+        `amount` must equal it, or be below it if only a `part` is written off.
+        """
+        body = {"id": id or new_id(), "amount": amount, "reason": reason, **({"part": True} if part else {})}
         return self.ask(Payment, calls.INVOICE_WRITE_OFF, invoice, body=body)
 
     def send(self, invoice: Key, **message: Unpack[NewMessage]) -> Message:
