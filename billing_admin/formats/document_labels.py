@@ -16,6 +16,7 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "reminder_1": ("Payment reminder", "Zahlungserinnerung", "Rappel de paiement", "Recordatorio de pago"),
     "reminder_2": ("Second reminder", "Zweite Mahnung", "Deuxième rappel", "Segundo recordatorio"),
     "reminder_3": ("Final reminder", "Letzte Mahnung", "Dernier rappel", "Último recordatorio"),
+    "receipt": ("Receipt", "Zahlungsbestätigung", "Reçu", "Recibo"),
     # marks
     "draft": ("DRAFT", "ENTWURF", "BROUILLON", "BORRADOR"),
     "void": ("VOID", "STORNIERT", "ANNULÉ", "ANULADO"),
@@ -101,6 +102,16 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
         "Code QR pour le virement de {amount}",
         "Código QR para la transferencia de {amount}",
     ),
+    # receipts
+    "method": ("Method", "Zahlungsart", "Mode de paiement", "Forma de pago"),
+    "bank_transfer": ("Bank transfer", "Überweisung", "Virement", "Transferencia"),
+    "direct_debit": ("Direct debit", "Lastschrift", "Prélèvement", "Adeudo directo"),
+    "card": ("Card", "Karte", "Carte", "Tarjeta"),
+    "cash": ("Cash", "Bar", "Espèces", "Efectivo"),
+    "cheque": ("Cheque", "Scheck", "Chèque", "Cheque"),
+    "other": ("Other", "Sonstige", "Autre", "Otra"),
+    "received_amount": ("Amount received", "Erhaltener Betrag", "Montant reçu", "Importe recibido"),
+    "your_credit": ("Your credit", "Ihr Guthaben", "Votre crédit", "Su saldo a favor"),
     # seller
     "tax_id": ("Tax ID", "USt-IdNr.", "N° TVA", "NIF-IVA"),
     "tax_number": ("Tax number", "Steuernummer", "N° fiscal", "Número fiscal"),

@@ -111,6 +111,41 @@ def statement_contents(
         }
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedPayment:
+    """A payment as its receipt shows it; amounts are in minor units.
+
+    `invoices` are the numbers of the invoices that it pays, with their parts.
+    """
+
+    received_on: date
+    method: str
+    reference: str
+    amount: int
+    unallocated: int
+    invoices: Sequence[tuple[str, int]]
+
+
+def receipt_contents(letter: Letter, payment: ReceivedPayment) -> Contents:
+    """Return the texts of the receipt of a payment, with the invoices that it pays."""
+    with use_number_format(NumberFormat(letter.number_format)):
+        locale = DocumentLocale(letter.details.language)
+        label = locale.label
+        rows = [[label("invoice"), number, format_money(part, letter.currency)] for number, part in payment.invoices]
+        if payment.unallocated:
+            rows.append([label("your_credit"), "", format_money(payment.unallocated, letter.currency)])
+        return _head(letter, label("receipt"), locale) | {
+            "facts": [
+                (label("date"), locale.day(payment.received_on)),
+                (label("customer"), letter.customer_reference),
+                (label("method"), label(payment.method)),
+                *([(label("payment_reference"), payment.reference)] if payment.reference else []),
+            ],
+            "table": _table([label(name) for name in ("entry", "number", "amount")], rows, 2, 0),
+            "sums": [(label("received_amount"), format_money(payment.amount, letter.currency), True)],
+        }
+
+
 def first_day(statement: Statement, first: date | None, last: date) -> date:
     """Return the first day of a statement's period.
 

@@ -20,6 +20,8 @@ from billing_admin.formats.letter_contents import (
     REMINDER_LEVELS,
     Letter,
     OverdueDocument,
+    ReceivedPayment,
+    receipt_contents,
     reminder_contents,
     statement_contents,
 )
@@ -162,3 +164,13 @@ def test_a_custom_text_replaces_the_default_one() -> None:
 def test_letters_of_demo_data_are_marked() -> None:
     letter = make_letter(details=replace(DETAILS, test=True))
     assert reminder_contents(letter, 1, DOCUMENTS)["mark"] == "TEST"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_receipt_names_the_invoices_that_are_paid(language: str) -> None:
+    invoices = [("INV-2026-00001", 1000), ("INV-2026-00002", 400)]
+    received = ReceivedPayment(LAST, "bank_transfer", "BANK 7", 1500, 100, invoices)
+    contents = receipt_contents(make_letter(language), received)
+    assert [row[1] for row in contents["table"]["rows"]] == ["INV-2026-00001", "INV-2026-00002", ""]
+    assert len(contents["facts"]) == 4
+    assert "15" in contents["sums"][0][1]

@@ -286,6 +286,18 @@ def test_a_part_is_written_off_by_an_explicit_tick(browser: FlaskClient, acme: C
     assert "Written off 4.00 USD Half agreed" in words(page)
 
 
+def test_a_receipt_is_printed_in_the_language_of_the_customer(browser: FlaskClient, acme: Customer) -> None:
+    id = pay(make_payment_spec(acme, "15", reference="R-1"))
+    url = link(browser.get(f"/payments/{id}"), "Receipt")
+    response = browser.get(url)
+    assert (response.status_code, response.mimetype) == (200, "application/pdf")
+    assert response.data.startswith(b"%PDF-")
+    assert "receipt-ACME-" in response.headers["Content-Disposition"]
+    send(browser, f"/payments/{id}/reverse", reversed_on="2026-04-02", reason="Bounced")
+    assert not has_link(browser.get(f"/payments/{id}"), "Receipt")
+    assert browser.get(url).status_code == 409
+
+
 def test_a_draft_has_no_payments(browser: FlaskClient, acme: Customer) -> None:
     draft = make_invoice(acme, "5", issue=False)
     assert "Record payment" not in words(browser.get(f"/invoices/{draft.id}"))

@@ -1,4 +1,4 @@
-"""Statements of account and reminders: their contents, and the PDF.
+"""Statements of account, reminders and receipts: their contents, and the PDF.
 
 They have the data of today. The contents of a letter that a message sends are stored with the message, and printed by
 the worker.
@@ -7,22 +7,31 @@ the worker.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.charges import AccountKey
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.payments import METHODS
 from billing_admin.domain.receivables import ZERO_POSITION, Position, Statement, ageing_day, make_statement
 from billing_admin.domain.text import file_stem
 from billing_admin.formats.document_contents import Contents
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.letter_contents import Letter, add_logo, statement_contents
+from billing_admin.formats.letter_contents import (
+    Letter,
+    ReceivedPayment,
+    add_logo,
+    receipt_contents,
+    statement_contents,
+)
 from billing_admin.formats.pdf import print_contents
 from billing_admin.models import Customer, Logo
 from billing_admin.operations.invoices.invoices import copied_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
+from billing_admin.queries.payments.payments import allocations, payment
 from billing_admin.queries.payments.receivables import positions, statements
 
 NAMES = frozenset({"seller_name", "seller_address", "seller_tax_id", "number_format"}) | {
@@ -83,6 +92,27 @@ def contents_of_statement(statement: StatementLetter) -> Contents:
 def print_statement(session: Session, statement: StatementLetter, glyphs: Glyphs, now: datetime) -> bytes:
     """Return a statement as PDF."""
     return print_letter(session, contents_of_statement(statement), glyphs, now)
+
+
+def print_receipt(session: Session, payment_id: UUID, glyphs: Glyphs, now: datetime) -> bytes:
+    """Return the receipt of a payment as PDF, with the invoices that it pays now.
+
+    Raises:
+        NotFound: There is no such payment.
+        Conflict: It is reversed, or no money was received.
+    """
+    row = payment(session, payment_id)
+    if row.status == "reversed" or row.method not in METHODS:
+        raise Conflict("no_receipt", "Only a recorded payment of received money has a receipt.", "status")
+    customer = load_customers(session, {row.customer_id})[row.customer_id]
+    letter = load_letter(session, customer, row.currency, now)
+    parts = [
+        (part.number, part.amount)
+        for part in allocations(session, [payment_id])[payment_id]
+        if part.withdrawn_on is None
+    ]
+    received = ReceivedPayment(row.received_on, row.method, row.reference, row.amount, row.left, parts)
+    return print_letter(session, receipt_contents(letter, received), glyphs, now)
 
 
 def print_letter(session: Session, contents: Contents, glyphs: Glyphs, now: datetime) -> bytes:

@@ -6,7 +6,7 @@ Payments are recorded, allocated, withdrawn, reversed and written off here.
 from typing import Any
 from uuid import UUID, uuid4
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField
 
@@ -16,7 +16,10 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_day, format_exact, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.payments import PaymentSpec
-from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.text import MAX_REASON_LENGTH, file_stem
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.downloads import Download, send_recorded
+from billing_admin.operations.invoices import letters
 from billing_admin.operations.payments import payments as operations
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
@@ -136,6 +139,17 @@ def show(id: UUID) -> ResponseReturnValue:
         duplicates=queries.payments_with_same_reference(session, [id])[id],
         may_write=has_permission(WRITE),
     )
+
+
+@pages.get("/<uuid:id>/receipt.pdf")
+def receipt(id: UUID) -> ResponseReturnValue:
+    """Send the receipt of a payment as PDF, in the customer's language."""
+    session, glyphs = db.session(), load_glyphs(current_app.extensions["billing_settings"].fonts)
+    content = letters.print_receipt(session, id, glyphs, now())
+    customer = queries.payment(session, id).customer_reference
+    name = f"receipt-{file_stem(customer)}-{str(id)[:8]}.pdf"
+    details = {"kind": "receipt", "customer": customer, "format": "pdf"}
+    return send_recorded(Download(name, "application/pdf", details, object_id=id), content)
 
 
 # --- recording and allocating -----------------------------------------------------------------------------------------
