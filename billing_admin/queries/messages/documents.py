@@ -122,7 +122,7 @@ def unsent_sums(session: Session, filters: InvoiceFilter) -> dict[str, tuple[int
 
 def includes_settled(filters: InvoiceFilter) -> bool:
     """Return whether a filter names documents so that their settled ones are sent too."""
-    return bool(filters.run or filters.issued_from or filters.issued_to or filters.status)
+    return bool(filters.selection or filters.run or filters.issued_from or filters.issued_to or filters.status)
 
 
 def unsent_conditions(

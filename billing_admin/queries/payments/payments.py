@@ -20,6 +20,7 @@ from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.master_data.customers import customer, matches_customer
+from billing_admin.queries.selections import is_selected
 
 STATES = ("recorded", "reversed", "unallocated")
 RECEIVED: Final = "received"  # the filter for every method but write-offs
@@ -50,7 +51,7 @@ class PaymentFilter:
 
     `from_` and `to` are the days of receipt, both included. `status` is recorded, reversed, or
     unallocated: recorded and not allocated in full. `method` may be RECEIVED. `q` is a part of the payment's reference, or of the
-    customer's name or reference.
+    customer's name or reference. `selection` is the id of the payments that a person selected.
     """
 
     q: str = ""
@@ -61,6 +62,7 @@ class PaymentFilter:
     from_: date | None = None
     to: date | None = None
     reference: str = ""
+    selection: UUID | None = None
 
 
 def is_in_state(state: str) -> ColumnElement[bool]:
@@ -94,6 +96,7 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
         (f.from_, lambda: Payment.received_on >= f.from_),
         (f.to, lambda: Payment.received_on <= f.to),
         (f.reference, lambda: Payment.reference == f.reference),
+        (f.selection, lambda: is_selected(Payment.id, f.selection)),
     ]
     return [condition() for value, condition in candidates if value]
 

@@ -53,6 +53,7 @@ def init_filters(app: Flask) -> None:
         "day": format_day,
         "exact": format_exact,
         "exact_sums": exact_sums,
+        "signed_total": signed_total,
         "invoice_balance": balance,
         "payment_due": payment_due,
         "invoice_state": invoice_state,
@@ -88,6 +89,12 @@ def amounts(totals: Collection[CurrencyTotal]) -> str:
     """Return the totals per currency in words: `12,340.00 EUR and 5.00 USD`."""
     *first_parts, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
     return f"{', '.join(first_parts)} and {last}" if first_parts else last
+
+
+def signed_total(kind: str, minor: int, currency: str) -> Decimal:
+    """Return the total of a document as a decimal, negative for a credit note."""
+    total = Money(minor, currency).decimal
+    return total.copy_negate() if kind == "credit_note" else total
 
 
 def other_digits() -> dict[str, int]:

@@ -24,6 +24,7 @@ from billing_admin.operations.messages.documents import send_documents
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
+from billing_admin.queries.selections import count_selected
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
@@ -153,7 +154,13 @@ def issue() -> ResponseReturnValue:
         shortcomings=shortcomings_of_drafts(drafts.ids, form.issue_date.data),
         sending=plan_of_drafts(drafts.ids),
         reasons=NOT_SENT_REASONS,
+        left_out=_count_selected(filters) - len(drafts.ids) if filters.selection else 0,
     )
+
+
+def _count_selected(filters: queries.InvoiceFilter) -> int:
+    selection_id = filters.selection
+    return count_selected(db.session(), selection_id, "invoices") if selection_id else 0
 
 
 def _issue_as_shown(

@@ -3,10 +3,11 @@
 A draft is issued or discarded here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from flask import current_app, flash, redirect, render_template, url_for
@@ -21,6 +22,7 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.domain.messages import DOCUMENT, WITHDRAWN, again_problem
+from billing_admin.domain.money import exact_sum
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
@@ -64,9 +66,10 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.lists import INVOICES, invoice_totals
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
+from billing_admin.web.frame.selections import continue_with_selection
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
-from billing_admin.web.frame.template_filters import moment
+from billing_admin.web.frame.template_filters import moment, signed_total
 from billing_admin.web.invoices.timeline import load_timeline
 from billing_admin.web.messages.sending_plans import SENT_ALREADY, may_send, plan_of_drafts, wants_to_send
 
@@ -104,6 +107,7 @@ def read_filters() -> queries.InvoiceFilter:
         due_to=due_to,
         run=str(run) if run else "",
         sent=sent == "1" if sent else None,
+        selection=id_param("selection"),
     )
 
 
@@ -123,6 +127,7 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("due_to", "Due date to", format_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", _run_name(filters.run)),
         ("sent", "Sent to the customer", "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
+        ("selection", "Only", "selected documents" if filters.selection else ""),
     )
 
 
@@ -136,6 +141,7 @@ def _run_name(id: str) -> str:
 def index() -> ResponseReturnValue:
     """List the invoices that match the filter, newest first, with their sums."""
     session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
+    sums = [] if unknown_customer else queries.invoice_sums(session, filters)
     return render_template(
         "invoices/list.html",
         filters=filters,
@@ -144,7 +150,10 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_table(queries.invoices(session, filters), INVOICES),
-        totals=[] if unknown_customer else invoice_totals(queries.invoice_sums(session, filters)),
+        totals=[] if unknown_customer else invoice_totals(sums),
+        count=sum(row.invoices for row in sums),
+        select_sums=_signed_sums(sums),
+        act_urls={act: filtered_url("invoices.select", act=act) for act in SELECTION_ACTS},
         kinds=list(KIND_LABELS.items()),
         sent=list(SENT_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],
@@ -155,6 +164,29 @@ def index() -> ResponseReturnValue:
         export_url=filtered_url("exports.invoice_files"),
         may_write=has_permission(WRITE),
     )
+
+
+def _signed_sums(sums: Sequence[queries.InvoiceSum]) -> list[tuple[str, Decimal]]:
+    """Return the totals per currency, with credit notes subtracted."""
+    amounts: dict[str, list[Decimal]] = {}
+    for row in sums:
+        amounts.setdefault(row.currency, []).append(signed_total(row.kind, row.total, row.currency))
+    return [(currency, exact_sum(values)) for currency, values in amounts.items()]
+
+
+# Act → endpoint of its page, which takes the filter of the list.
+SELECTION_ACTS: Final[Mapping[str, str]] = {
+    "issue": "drafts.issue",
+    "send": "sending.send_many",
+    "mark-sent": "sending.mark_many_sent",
+    "export": "exports.invoice_files",
+}
+
+
+@pages.post("/select/<any(issue, send, 'mark-sent', export):act>")
+def select(act: str) -> ResponseReturnValue:
+    """Continue with an act on the selected documents."""
+    return continue_with_selection("invoices", SELECTION_ACTS[act], "invoices.index")
 
 
 def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:

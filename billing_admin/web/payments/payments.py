@@ -15,6 +15,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_day, format_exact, format_money
 from billing_admin.domain.lifecycle import balance
+from billing_admin.domain.money import Money
 from billing_admin.domain.payments import PaymentSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, file_stem
 from billing_admin.formats.glyphs import load_glyphs
@@ -39,10 +40,12 @@ from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
     has_permission,
+    id_param,
     text_param,
     unfiltered_url,
 )
 from billing_admin.web.frame.lists import PAYMENTS, payment_totals
+from billing_admin.web.frame.selections import continue_with_selection
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.payments.allocation_forms import (
@@ -84,6 +87,7 @@ def read_filters() -> queries.PaymentFilter:
         from_=first,
         to=last,
         reference=text_param("reference"),
+        selection=id_param("selection"),
     )
 
 
@@ -100,6 +104,7 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
         ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
         ("to", "To day", format_day(filters.to) if filters.to else ""),
         ("reference", "Reference", filters.reference),
+        ("selection", "Only", "selected payments" if filters.selection else ""),
     )
 
 
@@ -111,6 +116,7 @@ def index() -> ResponseReturnValue:
         {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
         for status in TABS
     ]
+    sums = [] if unknown_customer else queries.payment_sums(session, filters)
     return render_template(
         "payments/list.html",
         filters=filters,
@@ -119,12 +125,21 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_table(queries.payments(session, filters), PAYMENTS),
-        totals=[] if unknown_customer else payment_totals(queries.payment_sums(session, filters)),
+        totals=[] if unknown_customer else payment_totals(sums),
+        count=sum(row.payments for row in sums),
+        select_sums=[(row.currency, Money(row.amount, row.currency).decimal) for row in sums],
+        select_url=filtered_url("payments.select"),
         methods=METHOD_LABELS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.payment_files"),
         may_write=has_permission(WRITE),
     )
+
+
+@pages.post("/select/export")
+def select() -> ResponseReturnValue:
+    """Export the selected payments."""
+    return continue_with_selection("payments", "exports.payment_files", "payments.index")
 
 
 @pages.get("/<uuid:id>")
