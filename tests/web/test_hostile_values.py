@@ -32,7 +32,8 @@ from billing_admin.domain.mail_servers import Maildir
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats.logo import check_logo
 from billing_admin.formats.maildir import deliver_to_maildir
-from billing_admin.operations.access import tokens
+from billing_admin.operations.access import saved_views, tokens
+from billing_admin.operations.access.saved_views import ViewSpec
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
 from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, run_reminders
@@ -145,6 +146,7 @@ MODELS: dict[str, type[models.Base]] = {
     "payments": models.Payment,
     "recurring_charges": models.RecurringCharge,
     "reminders": models.ReminderRun,
+    "saved_views": models.SavedView,
     "sending": models.Invoice,
     "services": models.Service,
     "tax_rates": models.TaxRate,
@@ -188,12 +190,18 @@ class Filled:
         pay(make_payment_spec(acme, "5", ()))
         credit(issued, "1")
         post(*(make_spec(acme, amount, service=service) for amount in ("1", "1", "1", "2")))
-        for _ in range(2):
+        for number in range(2):
             check("charges", "id,customer,description,amount\n,ACME,Work,1\n")
             transaction(recurring_charges.create, RecurringChargeSpec("ACME", "other", "monthly", MARCH), SYSTEM, NOW)
+            transaction(
+                saved_views.save, self._user_id(), ViewSpec("charges.index", f"View {number}", "sort=day"), SYSTEM, NOW
+            )
             transaction(tokens.create, "meter", ("read",), actor=SYSTEM, now=NOW)
             run_reminders(transaction, self.session, ReminderRunSpec(), True, SYSTEM, NOW)
             assert send(self.browser, "/exports/charges.csv/prepare").status_code == HTTPStatus.SEE_OTHER
+
+    def _user_id(self) -> UUID:
+        return self.session.scalars(select(models.User.id).where(models.User.role == "admin")).all()[0]
 
     def _ids(self) -> Iterator[tuple[str, UUID]]:
         """Yield an id for each subject, endpoint or name of a path's part: of a charge that is pending, of a draft."""
@@ -209,7 +217,7 @@ class Filled:
         issued = self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one()
         for name in (
             *("corrections", "invoices.line", "invoices.download_pdf", "invoices.explain", "invoice_id"),
-            *("reminder_pauses.pause_invoice", "reminder_pauses.resume_invoice"),
+            *("rebilling", "reminder_pauses.pause_invoice", "reminder_pauses.resume_invoice"),
         ):
             yield name, issued
         acme = self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one()
