@@ -52,6 +52,7 @@ CHUNK_ROWS: Final = {
     "services": 100,
     "contacts": 100,
     "opening-balances": 100,
+    "recurring-charges": 100,
 }
 # Fields that name a row of these kinds, besides ids and references.
 _KEY_FIELDS: Final = {"contacts": ("email",), "opening-balances": ("key", "id", "number")}

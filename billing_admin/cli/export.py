@@ -24,6 +24,7 @@ KINDS = (
     "invoices",
     "invoice-lines",
     "charges",
+    "recurring-charges",
     "payments",
     "allocations",
     "refunds",

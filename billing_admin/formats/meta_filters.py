@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.queries.charges.recurring_charges import RecurringFilter
 from billing_admin.queries.exports import FILE_KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
@@ -88,6 +89,6 @@ def no_filters(kind: str, today: date) -> Filters:
 
     The rows include archived customers and services.
     """
-    day_names = {InvoiceFilter: "today", OpenItemFilter: "as_of"}
+    day_names = {InvoiceFilter: "today", RecurringFilter: "today", OpenItemFilter: "as_of"}
     day_name = day_names.get(FILE_KINDS[kind].filters)
     return filters_from_json(kind, {day_name: today.isoformat()} if day_name else {})

@@ -10,7 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing_admin.models.base import Base, JsonData, value_check
 from billing_admin.models.job import StoredFile
 
-IMPORT_KINDS = ("customers", "services", "charges", "payments", "contacts", "opening-balances")
+IMPORT_KINDS = (
+    *("customers", "services", "charges", "payments", "contacts", "opening-balances"),
+    "recurring-charges",
+)
 IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "done")
 
 

@@ -307,7 +307,16 @@ def _reading(api: Recorder) -> None:
     api.get("/number-series")
     api.get("/period-lock")
     api.get(f"/audit-events?object={id_of('a', 1)}")
-    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "refunds", "open-items"):
+    for kind in (
+        "invoices",
+        "invoice-lines",
+        "charges",
+        "recurring-charges",
+        "payments",
+        "allocations",
+        "refunds",
+        "open-items",
+    ):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
     for kind in ("customers", "contacts", "services", "bank-accounts", "exchange-rates", "messages", "audit-events"):

@@ -19,6 +19,7 @@ from billing_admin.api.routes.invoices import InvoiceFilters
 from billing_admin.api.routes.messages import MessageFilters
 from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.api.routes.receivables import OpenItemFilters
+from billing_admin.api.routes.recurring_charges import RecurringFilters
 from billing_admin.api.routes.refunds import RefundFilters
 from billing_admin.clock import now
 from billing_admin.db.engine import db
@@ -26,6 +27,7 @@ from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, ExportRequest
 from billing_admin.http.callers import require_caller
 from billing_admin.http.downloads import Download, send_export
+from billing_admin.queries.charges.recurring_charges import RecurringFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
@@ -49,6 +51,10 @@ class InvoiceFile(InvoiceFilters, File):
 
 class ChargeFile(ChargeFilters, File):
     """A file of charges."""
+
+
+class RecurringFile(RecurringFilters, File):
+    """A file of recurring charges."""
 
 
 class PaymentFile(PaymentFilters, File):
@@ -115,6 +121,12 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("invoices", "invoices", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("invoice-lines", "invoice lines", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("charges", "charges", ChargeFile, lambda query: query.to_filter()),
+    (
+        "recurring-charges",
+        "recurring charges",
+        RecurringFile,
+        lambda query: RecurringFilter(today(db.session(), now()), **query.filters()),
+    ),
     ("payments", "payments", PaymentFile, lambda query: query.to_filter()),
     ("allocations", "allocations of payments", PaymentFile, lambda query: query.to_filter()),
     ("refunds", "refunds", RefundFile, lambda query: query.to_filter()),

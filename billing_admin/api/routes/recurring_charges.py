@@ -19,6 +19,7 @@ from billing_admin.api.frame.fields import (
     Number,
     OptionalReasonText,
     Paging,
+    Parameters,
     ResponseModel,
     ShortText,
     enumeration,
@@ -159,13 +160,17 @@ class RecurringOut(ResponseModel):
     purchase_order: str
 
 
-class RecurringQuery(Paging):
-    """Filters and paging of recurring charges."""
+class RecurringFilters(Parameters):
+    """Filters of recurring charges."""
 
     customer: str = ""
     service: str = ""
     status: Literal["", "active", "paused", "ended"] = ""
     currency: Currency = ""
+
+
+class RecurringQuery(RecurringFilters, Paging):
+    """A page of recurring charges."""
 
 
 def _out(row: Any, day: date, prices: ListPrices) -> RecurringOut:

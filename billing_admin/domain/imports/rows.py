@@ -25,6 +25,7 @@ from billing_admin.domain.opening_balances import OPENING_CREDIT, OpeningSpec
 from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.domain.prices import PriceSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
@@ -34,6 +35,7 @@ _TOWN = ("postcode", "city", "region")
 _PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
 _ORIGINALS = ("original_total", "original_tax")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
+_RECURRING_STATES = ("active", "paused", "ended")
 _PAYMENT_STATES = ("recorded", "reversed")
 
 
@@ -548,6 +550,26 @@ def _opening_balance(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | No
     return RowRequest(row.record, 1, key or f"{spec.customer} {spec.number}", spec, is_named, row.failed)
 
 
+RECURRING_PLACEHOLDERS: Final[Mapping[str, Any]] = {
+    "customer": "",
+    "service": "",
+    "interval": "monthly",
+    "starts_on": FIRST_DAY,
+}
+
+
+def _recurring_charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
+    """Return the request of a recurring charge; one that has ended is left out."""
+    (row,) = rows
+    values = row.values
+    status = row.try_to(_state, values, _RECURRING_STATES)
+    if not row.problems and status == "ended":
+        return None
+    id, key = reader.id(row)
+    spec = row.build(RecurringChargeSpec, {**values, "id": id}, RECURRING_PLACEHOLDERS)
+    return None if spec is None else RowRequest(row.record, 1, key, spec, status == "paused", row.failed)
+
+
 _PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[_Row]], RowRequest | None]]] = {
     "customers": _customer,
     "services": _service,
@@ -555,4 +577,5 @@ _PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[_Row]], RowRequest | 
     "payments": _payment,
     "contacts": _contact,
     "opening-balances": _opening_balance,
+    "recurring-charges": _recurring_charge,
 }

@@ -17,16 +17,24 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.plans import ImportPlan
-from billing_admin.domain.imports.rows import OPENING_PLACEHOLDERS, PAYMENT_PLACEHOLDERS, RowRequest, with_dependents
+from billing_admin.domain.imports.rows import (
+    OPENING_PLACEHOLDERS,
+    PAYMENT_PLACEHOLDERS,
+    RECURRING_PLACEHOLDERS,
+    RowRequest,
+    with_dependents,
+)
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.master_data import CONTACT_RULES, check_fields, differing_fields
 from billing_admin.domain.opening_balances import OpeningSpec
+from billing_admin.domain.payments import PaymentSpec
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.formats.addresses import country_code
 from billing_admin.models import Customer, CustomerContact, Payment, Service
-from billing_admin.operations.charges import charges
+from billing_admin.operations.charges import charges, recurring_charges
 from billing_admin.operations.charges.posting import Posting, store
 from billing_admin.operations.invoices import opening_balances
 from billing_admin.operations.master_data import contacts, customers, services
@@ -116,9 +124,16 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
         if dated_prices and not new & {"prices", "unit_price", "valid_from"}:
             extra = (*extra, *dated_prices)
         return replace(row, spec=spec, extra=extra, failed=failed)
-    placeholders = OPENING_PLACEHOLDERS if isinstance(row.spec, OpeningSpec) else PAYMENT_PLACEHOLDERS
+    placeholders = next(known for kind, known in _PLACEHOLDERS if isinstance(row.spec, kind))
     known = {name: placeholders.get(name) for name in with_dependents(new) if hasattr(row.spec, name)}
     return replace(row, spec=replace(row.spec, **known), failed=failed)
+
+
+_PLACEHOLDERS: Final[Sequence[tuple[type, Mapping[str, Any]]]] = (
+    (OpeningSpec, OPENING_PLACEHOLDERS),
+    (RecurringChargeSpec, RECURRING_PLACEHOLDERS),
+    (PaymentSpec, PAYMENT_PLACEHOLDERS),
+)
 
 
 def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
@@ -128,7 +143,7 @@ def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
     """
     if kind == "services" and "code" in row.failed:
         return replace(row, spec=row.spec | {"code": uuid4().hex})
-    if "customer" in row.failed and kind in {"payments", "opening-balances", "contacts"}:
+    if "customer" in row.failed and kind in {"payments", "opening-balances", "contacts", "recurring-charges"}:
         reference = session.scalar(select(Customer.reference).order_by(Customer.reference).limit(1))
         if reference is not None and kind == "contacts":
             return replace(row, extra=(row.extra[0], reference))
@@ -411,10 +426,21 @@ def _import_opening_balance(
     return AcceptedRow(outcome, stored.currency, spec.open_amount, stored.customer)
 
 
+def _import_recurring_charge(
+    session: Session, row: RowRequest, _plan: ImportPlan, actor: Actor, now: datetime
+) -> AcceptedRow:
+    """Create a recurring charge; one that is paused in the file is paused from today."""
+    stored, created = recurring_charges.create(session, row.spec, actor, now)
+    if created and row.extra:
+        recurring_charges.pause(session, stored.id, "Paused in the file", actor, now)
+    return AcceptedRow(Outcome.NEW if created else Outcome.UNCHANGED)
+
+
 _ROW_IMPORTERS: Final[Mapping[str, RowImporter]] = {
     "customers": _create_or_update(customers, Customer, Customer.reference),
     "services": _create_or_update(services, Service, Service.code),
     "payments": _import_payment,
     "contacts": _import_contact,
     "opening-balances": _import_opening_balance,
+    "recurring-charges": _import_recurring_charge,
 }

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, case, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.db.lookup import is_any_of
@@ -49,6 +49,15 @@ def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]
 
     Raises NotFound for an unknown customer or service.
     """
+    query = _VIEWS.where(*conditions(session, filters))
+    return query.order_by(RecurringCharge.created_at.desc(), RecurringCharge.id.desc())
+
+
+def conditions(session: Session, filters: RecurringFilter) -> list[ColumnElement[bool]]:
+    """Return the filter as SQL conditions.
+
+    Raises NotFound for an unknown customer or service.
+    """
     f, row = filters, RecurringCharge
     candidates: list[tuple[str, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: row.customer_id == customer(session, f.customer).id),
@@ -56,8 +65,13 @@ def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]
         (f.status, lambda: _in_state(f.status, f.today)),
         (f.currency, lambda: row.currency == f.currency),
     ]
-    query = _VIEWS.where(*(condition() for value, condition in candidates if value))
-    return query.order_by(RecurringCharge.created_at.desc(), RecurringCharge.id.desc())
+    return [condition() for value, condition in candidates if value]
+
+
+def state_column(today: date) -> ColumnElement[str]:
+    """Return the column of the state on a day: one of STATES."""
+    states = ((_in_state(state, today), state) for state in ("ended", "paused"))
+    return case(*states, else_="active")
 
 
 def _in_state(state: str, today: date) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from billing_admin.models.base import exact_sum
 from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.queries.charges.recurring_charges import RecurringFilter
 from billing_admin.queries.exports.catalogue import (
     BANK_ACCOUNTS,
     CONTACTS,
@@ -33,6 +34,7 @@ from billing_admin.queries.exports.log import EVENTS, events
 from billing_admin.queries.exports.messages import MESSAGES, messages
 from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, REFUNDS, allocations, payments, refunds
 from billing_admin.queries.exports.receivables import OPEN_ITEMS, open_items
+from billing_admin.queries.exports.recurring_charges import recurring_charges, recurring_columns
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
@@ -56,6 +58,7 @@ Filters = (
     | OpenItemFilter
     | PaymentFilter
     | RateFilter
+    | RecurringFilter
     | RefundFilter
     | SeriesFilter
     | ServiceFilter
@@ -78,6 +81,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "invoices": FileKind(InvoiceFilter, invoices, invoice_columns(date.min), "total"),
     "invoice-lines": FileKind(InvoiceFilter, lines, LINES, "net"),
     "charges": FileKind(ChargeFilter, charges, CHARGES, "amount"),
+    "recurring-charges": FileKind(RecurringFilter, recurring_charges, recurring_columns(date.min)),
     "payments": FileKind(PaymentFilter, payments, PAYMENTS, "amount"),
     "allocations": FileKind(PaymentFilter, allocations, ALLOCATIONS, "amount"),
     "customers": FileKind(CustomerFilter, customers, CUSTOMERS),

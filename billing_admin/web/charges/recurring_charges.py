@@ -48,6 +48,7 @@ from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
     currency_param,
+    filtered_url,
     has_permission,
     load_page,
     text_param,
@@ -142,17 +143,32 @@ class EndForm(ReasonForm):
     ends_on = DayField(TERM_LABELS["ends_on"], blank_message="Enter the last day, such as 2026-11-30.")
 
 
-@pages.get("")
-def index() -> ResponseReturnValue:
-    """List the recurring charges that match the filters, newest first."""
-    session, unknown, page = db.session(), None, None
-    filters = queries.RecurringFilter(
+def read_filters() -> queries.RecurringFilter:
+    """Return the list filter in the URL."""
+    return queries.RecurringFilter(
         today(),
         customer=text_param("customer"),
         service=text_param("service"),
         status=choice_param("status", queries.STATES),
         currency=currency_param(),
     )
+
+
+def filter_chips(filters: queries.RecurringFilter) -> list[Any]:
+    """Return a removable chip for each condition of the filter."""
+    return build_chips(
+        ("customer", "Customer", filters.customer),
+        ("service", "Service", filters.service),
+        ("status", "Status", filters.status.capitalize()),
+        ("currency", "Currency", filters.currency),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """List the recurring charges that match the filters, newest first."""
+    session, unknown, page = db.session(), None, None
+    filters = read_filters()
     try:
         filters = resolve_customer(filters)
         page = load_table(queries.recurring_charges(session, filters), RECURRING_CHARGES)
@@ -161,12 +177,8 @@ def index() -> ResponseReturnValue:
     return render_template(
         "recurring_charges/list.html",
         filters=filters,
-        chips=build_chips(
-            ("customer", "Customer", filters.customer),
-            ("service", "Service", filters.service),
-            ("status", "Status", filters.status.capitalize()),
-            ("currency", "Currency", filters.currency),
-        ),
+        chips=filter_chips(filters),
+        export_url=filtered_url("exports.recurring_files"),
         clear_url=unfiltered_url(),
         unknown=unknown,
         page=page,

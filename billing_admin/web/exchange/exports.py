@@ -26,7 +26,7 @@ from billing_admin.queries.invoices.invoices import count_issued
 from billing_admin.queries.jobs import latest_job
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
-from billing_admin.web.charges import charges
+from billing_admin.web.charges import charges, recurring_charges
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
@@ -61,6 +61,7 @@ EXPORT_KINDS = {
     "invoices": ExportKind("Invoices", "invoice", "Sum of the totals"),
     "invoice-lines": ExportKind("Invoice lines", "invoice line", "Sum of the net amounts"),
     "charges": ExportKind("Charges", "charge", "Exact sum of the amounts"),
+    "recurring-charges": ExportKind("Recurring charges", "recurring charge"),
     "payments": ExportKind("Payments", "payment", "Sum of the amounts, including reversed payments"),
     "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, including withdrawn allocations"),
     "refunds": ExportKind("Refunds", "refund", "Sum of the amounts, including reversed refunds"),
@@ -93,6 +94,13 @@ def invoice_files() -> ResponseReturnValue:
 def charge_files() -> ResponseReturnValue:
     """Offer the file of a charge list."""
     return _export_page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
+
+
+@pages.get("/recurring-charges")
+def recurring_files() -> ResponseReturnValue:
+    """Offer the file of a list of recurring charges."""
+    chips = recurring_charges.filter_chips(recurring_charges.read_filters())
+    return _export_page("Recurring charges", "recurring_charges.index", chips, ["recurring-charges"])
 
 
 @pages.get("/payments")
@@ -243,6 +251,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "invoices": lambda: resolve_customer(invoices.read_filters()),
     "invoice-lines": lambda: resolve_customer(invoices.read_filters()),
     "charges": lambda: resolve_customer(charges.read_filters()),
+    "recurring-charges": lambda: resolve_customer(recurring_charges.read_filters()),
     "payments": lambda: resolve_customer(payments.read_filters()),
     "allocations": lambda: resolve_customer(payments.read_filters()),
     "refunds": lambda: resolve_customer(refunds.read_filters()),

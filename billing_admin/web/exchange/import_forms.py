@@ -133,6 +133,7 @@ _FORMS: Mapping[str, type[MappingForm]] = {
     "payments": _PaymentsForm,
     "contacts": _UpdatableForm,
     "opening-balances": MappingForm,
+    "recurring-charges": MappingForm,
 }
 
 

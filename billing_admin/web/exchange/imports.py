@@ -163,7 +163,7 @@ def _list_url(kind: str) -> str:
 
     Contacts are on the pages of customers.
     """
-    return url_for({"contacts": "customers", "opening-balances": "opening_balances"}.get(kind, kind) + ".index")
+    return url_for({"contacts": "customers"}.get(kind, kind.replace("-", "_")) + ".index")
 
 
 def _check_readable(kind: str, upload: FileStorage) -> None:

@@ -75,6 +75,7 @@ PARENT_BLUEPRINT = {
     "refunds": "payments",
     "imports.contacts": "imports",
     "imports.opening-balances": "imports",
+    "imports.recurring-charges": "imports",
     "opening_balances": "receivables",
     "periods": "settings",
     "tax_rates": "settings",

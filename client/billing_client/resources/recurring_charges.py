@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import RecurringCharge
+from billing_client.answers import Download, FileTotals, RecurringCharge
 from billing_client.asking import Day, Key, NewRecurringCharge, RecurringChanges, RecurringFilter
 from billing_client.resources.base import Resource
 
@@ -47,3 +48,14 @@ class RecurringCharges(Resource):
     def change(self, recurring: Key, from_: Day, **changes: Unpack[RecurringChanges]) -> RecurringCharge:
         """End it on the day before the change, and return its replacement."""
         return self.ask(RecurringCharge, calls.RECURRING_CHANGE, recurring, body={"from": from_, **changes})
+
+    def download(self, path: str | Path, **filters: Unpack[RecurringFilter]) -> Download:
+        """Write all matching recurring charges to a CSV file.
+
+        `totals` returns its control totals.
+        """
+        return self.file(calls.RECURRING_FILE, path=path, query=filters)
+
+    def totals(self, **filters: Unpack[RecurringFilter]) -> FileTotals:
+        """Return the control totals of the file that `download` writes."""
+        return self.ask(FileTotals, calls.RECURRING_FILE, query={**filters, "totals": 1})
