@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 from itertools import product
@@ -30,6 +31,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.mail_servers import Maildir
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.formats.logo import check_logo
 from billing_admin.formats.maildir import deliver_to_maildir
 from billing_admin.operations.access import saved_views, tokens
@@ -37,6 +39,8 @@ from billing_admin.operations.access.saved_views import ViewSpec
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
 from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, run_reminders
+from billing_admin.operations.messages.sending_runs import SendingRunSpec, start_run
+from billing_admin.operations.payments import refunds
 from billing_admin.web.frame import list_params, tables
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
@@ -95,6 +99,11 @@ GOOD = {
 }
 
 
+# Values for parameters without which a page reads no other ones.
+NEEDED = {"through": b"2026-04-02"}
+# Only read while nobody has an account: test_set_up_link.py sends hostile values.
+SIGNED_OUT = {"token"}
+
 # The word for a parameter in a refusal, where it is not its name.
 WORDS = {"q": "search"}
 BAD_CURSORS = (
@@ -144,10 +153,13 @@ MODELS: dict[str, type[models.Base]] = {
     "line_id": models.InvoiceLine,
     "messages": models.Message,
     "payments": models.Payment,
+    "rebilling": models.Invoice,
     "recurring_charges": models.RecurringCharge,
+    "refunds": models.Refund,
     "reminders": models.ReminderRun,
     "saved_views": models.SavedView,
     "sending": models.Invoice,
+    "sending_runs": models.SendingRun,
     "services": models.Service,
     "tax_rates": models.TaxRate,
     "tokens": models.ApiToken,
@@ -189,6 +201,9 @@ class Filled:
         pay(make_payment_spec(acme, "4", {paid.number or "": "2"}))
         pay(make_payment_spec(acme, "5", ()))
         credit(issued, "1")
+        transaction(refunds.record, RefundSpec("ACME", Decimal(1), "cash"), SYSTEM, NOW)
+        send(self.browser, "/saved-views/new?list=invoices.index&query=status%3Dopen", name="Mine")
+        transaction(start_run, SendingRunSpec("mark_sent", "By post"), [issued.id], False, SYSTEM, NOW)
         post(*(make_spec(acme, amount, service=service) for amount in ("1", "1", "1", "2")))
         for number in range(2):
             check("charges", "id,customer,description,amount\n,ACME,Work,1\n")
@@ -239,7 +254,9 @@ class Filled:
             return set(known) - {"xlsx"}  # read and filtered as a CSV
         if type(part).__name__ == "UUIDConverter":
             keys = (name, rule.endpoint, rule.endpoint.partition(".")[0])
-            return [next(self.ids[key] for key in keys if key in self.ids)]
+            known_ids = [self.ids[key] for key in keys if key in self.ids]
+            assert known_ids, f"{rule.rule}: add a model for its id to MODELS"
+            return known_ids[:1]
         named = {
             "year": 2026,
             "currency": "USD",
@@ -331,7 +348,7 @@ def test_each_parameter(filled: Filled, watch: Watch, step: int) -> None:
             parameters |= kinds.keys()
             for row in rows(kinds, turn, step) if has_turn(turn, step) else ():
                 _send_until_accepted(filled, watch, path, row)
-    assert parameters_in_the_code() <= parameters
+    assert parameters_in_the_code() - SIGNED_OUT <= parameters
 
 
 def _send_until_accepted(filled: Filled, watch: Watch, path: str, query: dict[str, bytes]) -> None:
@@ -345,7 +362,8 @@ def _send_until_accepted(filled: Filled, watch: Watch, path: str, query: dict[st
             name for name in query if WORDS.get(name, name).replace("_", " ") in message or f"“{name}”" in message
         }
         watch.check(bool(refused), f"{about}: {response.status_code} names no parameter")
-        query = {name: value for name, value in query.items() if refused and name not in refused}
+        needed = {name: NEEDED[name] for name in refused & NEEDED.keys() if query[name] != NEEDED[name]}
+        query = {name: value for name, value in query.items() if refused and name not in refused} | needed
 
 
 def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
@@ -353,7 +371,8 @@ def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
     kinds: dict[str, str] = {}
     while True:
         filled.read.clear()
-        watch(path, partial(filled.get, f"{path}?{in_query(dict.fromkeys(kinds, b'1'))}"))
+        needed = {name: value for name, value in NEEDED.items() if name in kinds}
+        watch(path, partial(filled.get, f"{path}?{in_query(dict.fromkeys(kinds, b'1') | needed)}"))
         if filled.read.keys() <= kinds.keys():
             return kinds
         kinds |= filled.read
