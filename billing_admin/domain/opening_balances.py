@@ -108,7 +108,8 @@ class OpeningSpec:
                 raise Invalid("total_missing", "Enter the original total as well.", "original_total")
             return
         total = exact_decimal(self.original_total, "original_total")
-        if (total < 0) != self.is_credit or abs(total) < abs(self.open_amount):
+        # copy_abs() takes any number of digits, where abs() overflows.
+        if (total < 0) != self.is_credit or total.copy_abs() < self.open_amount.copy_abs():
             message = "Enter at least the open amount, with the same sign: no more can be open than was billed."
             raise Invalid("below_open_amount", message, "original_total")
         tax = exact_decimal(self.original_tax or Decimal(0), "original_tax")

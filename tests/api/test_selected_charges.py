@@ -104,3 +104,8 @@ def test_a_run_bills_the_named_charges(script: Script, ids: list[str]) -> None:
     assert pointers(script.post("/billing-runs", body | {"id": str(uuid4()), "charges": [str(uuid4())]})) == [
         "/charges/0"
     ]
+
+
+def test_an_unknown_customer_of_a_filter_is_refused_at_its_field(script: Script) -> None:
+    response = script.post("/charges/hold", {"filter": {"customer": "NOBODY"}, "reason": "Check", "dry_run": True})
+    assert (response.status_code, code(response), pointers(response)) == (422, "unknown_customer", ["/filter/customer"])

@@ -23,7 +23,7 @@ from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.selections import MAX_SELECTED, ActPlan, StatusSum, check_selected
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
@@ -128,7 +128,10 @@ def _find_ids(session: Session, body: ChargesChange) -> list[UUID]:
     values = body.filter.provided()
     if "currency" in values:
         currency_code(values["currency"])
-    ids = charge_ids(session, ChargeFilter(**values), MAX_SELECTED + 1)
+    try:
+        ids = charge_ids(session, ChargeFilter(**values), MAX_SELECTED + 1)
+    except NotFound as error:
+        raise Invalid(error.code, error.message, "filter", *error.field) from error
     if ids:
         check_selected(len(ids), "charges")
     return ids
