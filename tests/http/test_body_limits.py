@@ -173,10 +173,22 @@ def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> Non
         }
     uploads = {
         "verify_file.verify",
-        *(f"imports.{kind}.new" for kind in ("charges", "customers", "payments", "services")),
+        *(
+            f"imports.{kind}.new"
+            for kind in (
+                "charges",
+                "contacts",
+                "customers",
+                "opening-balances",
+                "payments",
+                "recurring-charges",
+                "services",
+            )
+        ),
     }
     small_files = {"exchange_rates.import_file", "set_up.look", "settings.edit_logo"}
-    assert set(larger) == uploads | small_files | {"sign_in.sign_in", "many_charges.new", "corrections.credit"}
+    tables = {"many_charges.new", "corrections.credit", "rebilling.bill_again"}
+    assert set(larger) == uploads | small_files | tables | {"sign_in.sign_in"}
     assert all(larger[name] <= 8 * 1024 * 1024 for name in small_files)
     assert {larger[name] for name in uploads} == {app.config["MAX_UPLOAD_LENGTH"]}
 
