@@ -11,13 +11,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.domain.money import MINOR_DIGITS, plain_decimal, rounded_quotient
 
 # The keys are part of the API; the order is that of the page.
 NEW, CHANGED_AMOUNT, PRICE_CHANGED, DUPLICATES, INCOMPLETE, LATE = (
@@ -38,7 +38,7 @@ MAX_SNAPSHOT_ROWS: Final = 10_000  # of a preview, so that its form stays small
 
 def average_amount(total: int, count: int) -> int:
     """Return an average in minor units, rounded half up."""
-    return int((Decimal(total) / count).quantize(Decimal(1), ROUND_HALF_UP))
+    return rounded_quotient(total, count)
 
 
 class EarlierInvoice(NamedTuple):
@@ -149,7 +149,7 @@ def _differs(net: int, usual: int, threshold: int) -> bool:
 def _change_percent(net: int, usual: int | None) -> int | None:
     if not usual:
         return None
-    return int((Decimal(net - usual) * 100 / abs(usual)).quantize(Decimal(1), ROUND_HALF_UP))
+    return rounded_quotient((net - usual) * 100, abs(usual))
 
 
 def _price_changes(prepared: PreparedDocument, prices: Mapping[UUID, frozenset[Decimal]]) -> list[PriceChange]:

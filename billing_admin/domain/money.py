@@ -165,6 +165,15 @@ def exact_sum(values: Iterable[Decimal]) -> Decimal:
     return _trim(total) if total else ZERO
 
 
+def rounded_quotient(dividend: int, divisor: int) -> int:
+    """Return dividend / divisor, rounded half up; `divisor` is above zero.
+
+    A negative half is rounded away from zero.
+    """
+    quotient = (2 * abs(dividend) + divisor) // (2 * divisor)
+    return quotient if dividend >= 0 else -quotient
+
+
 def percentage(base: int, percent: Decimal) -> int:
     """Return `percent` of a base in minor units, rounded half up.
 

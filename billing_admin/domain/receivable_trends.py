@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
+
+from billing_admin.domain.money import rounded_quotient
 
 TREND_MONTHS: Final = 12
 OUTSTANDING_MONTHS: Final = 3  # days sales outstanding compare a balance with what was billed in these months
@@ -86,7 +87,7 @@ def days_outstanding(balance: int, billed: int, days: int) -> int | None:
     """
     if billed <= 0:
         return None
-    return int((Decimal(max(balance, 0)) * days / billed).quantize(Decimal(1), ROUND_HALF_UP))
+    return rounded_quotient(max(balance, 0) * days, billed)
 
 
 def _sum_by_month(months: Sequence[Month], rows: Iterable[tuple[date, int]]) -> list[int]:

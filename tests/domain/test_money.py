@@ -22,6 +22,7 @@ from billing_admin.domain.money import (
     percentage,
     plain_decimal,
     refuse_unit_of_account,
+    rounded_quotient,
 )
 
 PACKAGE = Path(__file__).resolve().parents[2] / "billing_admin"
@@ -295,6 +296,11 @@ def test_the_callers_decimal_context_changes_nothing() -> None:
         assert percentage(123456, Decimal(19)) == 23457
 
 
+@given(st.integers(-(10**20), 10**20), st.integers(1, 10**10))
+def test_a_quotient_is_rounded_half_up(dividend: int, divisor: int) -> None:
+    assert rounded_quotient(dividend, divisor) == half_up(Fraction(dividend, divisor))
+
+
 @given(small_decimals, currencies)
 def test_the_rounding_agrees_with_decimals_own(amount: Decimal, currency: str) -> None:
     step = Decimal(1).scaleb(-MINOR_DIGITS[currency])
@@ -309,12 +315,17 @@ MONEY_CODE = sorted(
 )
 
 
+# The database sorts exact decimals, and finds the sign of an exact difference, as floats. No amount comes out of either.
+ORDER_ONLY = {"queries/list_sorts.py": {"float", "Float"}, "queries/charges/unbilled.py": {"Float"}}
+
+
 @pytest.mark.parametrize("path", MONEY_CODE, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_no_float_stands_where_money_is_worked_with(path: Path) -> None:
+    allowed = ORDER_ONLY.get(path.relative_to(PACKAGE).as_posix(), set())
     found = [
         f"line {node.lineno}"
         for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Name) and node.id in {"float", "Float", "Double"})
+        if (isinstance(node, ast.Name) and node.id in {"float", "Float", "Double"} - allowed)
         or (isinstance(node, ast.Constant) and isinstance(node.value, float))
         or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
     ]
