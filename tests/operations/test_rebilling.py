@@ -21,6 +21,7 @@ from tests.making import (
     NOW,
     all_invoices,
     bill,
+    change_settings,
     credit,
     make_customer,
     make_payment_spec,
@@ -93,6 +94,15 @@ def test_a_draft_is_made_unless_it_is_issued(session: Session, invoice: Invoice)
     assert (new.status, new.total, new.number) == ("draft", 2380, None)
     session.rollback()
     assert session.scalar(select(func.sum(Payment.amount - Payment.allocated))) == 0
+    assert_sound(session)
+
+
+@pytest.mark.parametrize("apply_credit", [True, False])
+def test_credit_that_the_issue_applies_is_counted(session: Session, invoice: Invoice, apply_credit: bool) -> None:
+    change_settings(applies_credit=True)
+    corrected = CorrectedLine(by_code(invoice, "hours"), quantity=Decimal(7))
+    made = again(invoice, corrected, issue=True, apply_credit=apply_credit)
+    assert (stored(made.invoice).paid, made.applied) == (6430, 6430)
     assert_sound(session)
 
 

@@ -15,6 +15,7 @@ from tests.making import (
     NOW,
     all_invoices,
     bill,
+    change_settings,
     credit,
     make_customer,
     make_payment_spec,
@@ -95,6 +96,15 @@ def test_a_disputed_charge_is_credited_and_billed_again(browser: FlaskClient, in
     repeated = send(browser, at(invoice), **fields, shown=field(page, "shown"))
     assert repeated.location == done.location
     assert len(all_invoices()) == 3
+
+
+def test_credit_that_the_settings_apply_is_on_the_confirmation(browser: FlaskClient, invoice: Invoice) -> None:
+    change_settings(applies_credit=True)
+    form = words(browser.get(at(invoice)))
+    assert "Pay the new invoice from the customer's credit" not in form
+    assert "When it is issued, the customer's credit pays it, as set in Settings." in form
+    page = send(browser, at(invoice), **entered(browser, invoice, quantity="7"))
+    assert "Credit that pays the new invoice 64.30 USD Due on the new invoice 35.66 USD" in words(page)
 
 
 def test_a_draft_is_made_without_issue(browser: FlaskClient, invoice: Invoice) -> None:

@@ -46,8 +46,8 @@ class CorrectedLine:
 class RebillSpec:
     """A request to credit lines and to bill them again.
 
-    `issue` issues the new invoice, and `apply_credit` pays it from the customer's credit. `id` is that of the credit
-    note.
+    `issue` issues the new invoice, and `apply_credit` pays it from the customer's credit, as the organisation's settings
+    can for each invoice. `id` is that of the credit note.
     """
 
     reason: str
@@ -101,11 +101,12 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     number = session.scalar(select(Invoice.number).where(Invoice.id == credit_note_id))
     details = {"corrects": row["number"], "credit_note": number, "reason": spec.reason}
     record(session, actor, now, "invoice.billed_again", "invoice", draft_id, details)
-    applied = 0
     if spec.issue:
         issue(session, draft_id, spec.issue_date, actor, now)
     if spec.apply_credit:
-        applied = apply_credit(session, (row["customer_id"], row["currency"]), [draft_id], actor, now)
+        apply_credit(session, (row["customer_id"], row["currency"]), [draft_id], actor, now)
+    # The issue itself applies credit if the organisation's settings say so.
+    applied = session.scalars(select(Invoice.paid).where(Invoice.id == draft_id)).one()
     return Rebilling(credit_note_id, draft_id, True, applied)
 
 

@@ -22,6 +22,7 @@ from billing_admin.models import Invoice, InvoiceLine
 from billing_admin.operations.invoices import rebilling
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
 from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
+from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -125,6 +126,7 @@ def bill_again(id: UUID) -> ResponseReturnValue:
         invoice=queries.invoice(db.session(), str(id)),
         left={line.id: line.left for line in creditable.lines},
         may_apply=has_permission("payments:write"),
+        applies_credit=organisation(db.session()).applies_credit,
     )
 
 
