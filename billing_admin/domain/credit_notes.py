@@ -32,6 +32,11 @@ class CreditableLine:
         """The net that can still be credited, with the line's sign."""
         return self.net - self.credited
 
+    @property
+    def is_credited_in_part(self) -> bool:
+        """Whether a part of the line is credited and a part is left."""
+        return bool(self.credited and self.left)
+
 
 @dataclass(frozen=True, slots=True)
 class CreditableTax:

@@ -126,6 +126,38 @@ def test_the_rest_of_a_line_that_was_credited_in_part_is_credited(session: Sessi
     assert_sound(session)
 
 
+@pytest.mark.parametrize(
+    ("code", "values", "field"),
+    [
+        ("hours", {}, "quantity"),
+        ("hours", {"unit_price": Decimal(11)}, "quantity"),
+        ("hours", {"quantity": Decimal(7)}, "unit_price"),
+        ("fee", {}, "amount"),
+    ],
+)
+def test_a_line_that_was_credited_in_part_needs_its_values(
+    session: Session, invoice: Invoice, code: str, values: dict[str, Decimal], field: str
+) -> None:
+    line = by_code(invoice, code)
+    credit(invoice, lines={line: "20"}, now=LATER)
+    before = contents(session)
+    with pytest.raises(Invalid) as refusal:
+        again(invoice, CorrectedLine(line, **values), issue=True)
+    [problem] = refusal.value.problems
+    assert (problem.code, problem.field) == ("credited_in_part", ("lines", 0, field))
+    assert contents(session) == before
+
+
+def test_the_values_of_a_line_that_was_credited_in_part_are_billed(session: Session, invoice: Invoice) -> None:
+    line = by_code(invoice, "hours")
+    credit(invoice, lines={line: "100"}, now=LATER)
+    corrected = CorrectedLine(line, quantity=Decimal(2), unit_price=Decimal(10))
+    made = again(invoice, corrected, id=N)
+    assert (stored(made.credit_note).net, stored(made.invoice).net) == (2000, 2000)
+    assert again(invoice, corrected, id=N) == Rebilling(N, made.invoice, False)
+    assert_sound(session)
+
+
 def test_a_charge_like_the_credited_one_is_not_held(session: Session, invoice: Invoice) -> None:
     transaction(lambda session: session.execute(update(Organisation).values(hold_likely_duplicates=True)))
     fee = by_code(invoice, "fee")

@@ -117,6 +117,21 @@ def test_a_draft_is_made_without_issue(browser: FlaskClient, invoice: Invoice) -
     assert "Draft" in words(browser.get(done.location))
 
 
+def test_a_line_that_was_credited_in_part_needs_its_values(browser: FlaskClient, invoice: Invoice) -> None:
+    credit(invoice, lines={next(line.id for line in invoice.lines if line.service_code == "hours"): "100"})
+    place = next(place for place, line in enumerate(invoice.lines) if line.service_code == "hours")
+    names = [f"lines-{place}-{name}" for name in ("quantity", "unit_price")]
+    form = browser.get(at(invoice))
+    assert "A part was already credited: enter what to bill now." in words(form)
+    assert [field(form, name) for name in names] == ["", ""]
+    fields = entered(browser, invoice) | {f"lines-{place}-tick": "y"}
+    refused = send(browser, at(invoice), **fields)
+    assert refused.status_code == 422
+    assert "Enter the quantity and the unit price to bill now." in words(refused)
+    page = send(browser, at(invoice), **fields | dict(zip(names, ("2", "10"), strict=True)))
+    assert "Credit 23.80 USD of INV-2026-00001 and bill 23.80 USD?" in words(page)
+
+
 def test_changed_figures_are_shown_again(browser: FlaskClient, invoice: Invoice) -> None:
     fields = entered(browser, invoice, quantity="7")
     page = send(browser, at(invoice), **fields)

@@ -58,7 +58,7 @@ class CreditIn(Body):
 class CorrectedLineIn(Body):
     """A line by its ID, and its corrected values; omitted ones stay.
 
-    A line without a unit price has an `amount` instead.
+    A line without a unit price has an `amount` instead. A line that was credited in part needs all of its values.
     """
 
     line: Key

@@ -33,7 +33,8 @@ from billing_admin.queries.invoices.credit_notes import CreditSpec, creditable
 class CorrectedLine:
     """A line that is credited in full, and its corrected values; None keeps a value.
 
-    A line without a unit price has an amount instead. Numbers are exact, in major units.
+    A line without a unit price has an amount instead. A line that was credited in part needs all of its values. Numbers are
+    exact, in major units.
     """
 
     line: UUID
@@ -91,8 +92,7 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     charges = [_corrected_charge(row, lines[line.line], line, credit_note_id) for line in spec.lines]
     if spec.id is not None and (stored := session.get(Invoice, spec.id)) is not None:
         return _replay(session, stored, row, spec, charges, actor, now)
-    remainders = {line.id: line.left for line in creditable(session, invoice_id).lines}
-    credited = [(line.line, Money(remainders[line.line], row["currency"]).decimal) for line in spec.lines]
+    credited = _remainders(session, row, lines, spec)
     credit_invoice(
         session, invoice_id, CreditSpec(spec.reason, None, credited, spec.issue_date, credit_note_id), actor, now
     )
@@ -126,6 +126,36 @@ def _load_lines(session: Session, invoice_id: UUID, spec: RebillSpec) -> Mapping
             raise Invalid("line_twice", "Enter each line only once.", "lines", place, "line")
         named.add(corrected.line)
     return lines
+
+
+def _remainders(
+    session: Session, row: Row, lines: Mapping[UUID, Record], spec: RebillSpec
+) -> list[tuple[UUID, Decimal]]:
+    """Return what is left to credit of each line.
+
+    Raises Invalid for a line that was credited in part and lacks a value.
+    """
+    stored = {line.id: line for line in creditable(session, row["id"]).lines}
+    for place, line in enumerate(spec.lines):
+        if stored[line.line].is_credited_in_part:
+            _require_values(lines[line.line], line, place)
+    return [(line.line, Money(stored[line.line].left, row["currency"]).decimal) for line in spec.lines]
+
+
+def _require_values(line: Record, corrected: CorrectedLine, place: int) -> None:
+    """Refuse the original values of a line that was credited in part.
+
+    They would take the credit back. Raises Invalid.
+    """
+    if corrected.amount is not None:
+        return
+    if line.unit_price is None:
+        message = "A part of this line was already credited. Enter the amount to bill now."
+        raise Invalid("credited_in_part", message, "lines", place, "amount")
+    for name in ("quantity", "unit_price"):
+        if getattr(corrected, name) is None:
+            message = "A part of this line was already credited. Enter the quantity and the unit price to bill now."
+            raise Invalid("credited_in_part", message, "lines", place, name)
 
 
 def _corrected_charge(row: Row, line: Record, corrected: CorrectedLine, credit_note_id: UUID) -> ChargeSpec:

@@ -1,6 +1,6 @@
 """Credit lines of an invoice and bill them again, on one confirmation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -110,7 +110,8 @@ def bill_again(id: UUID) -> ResponseReturnValue:
         return redirect_uncorrectable(invoice)
     creditable = credit_note_queries.creditable(db.session(), id)
     lines = invoice.lines
-    form = _build_form(invoice, lines)
+    credited_in_part = {line.id for line in creditable.lines if line.is_credited_in_part}
+    form = _build_form(invoice, lines, credited_in_part)
     if form.validate_on_submit() and "change" not in request.form:
         entries = _chosen(form, lines)
         try:
@@ -125,21 +126,24 @@ def bill_again(id: UUID) -> ResponseReturnValue:
         form,
         invoice=queries.invoice(db.session(), str(id)),
         left={line.id: line.left for line in creditable.lines},
+        credited_in_part=credited_in_part,
         may_apply=has_permission("payments:write"),
         applies_credit=organisation(db.session()).applies_credit,
     )
 
 
-def _build_form(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Any:
-    rows = [
-        {"line": str(line.id)}
-        | (
-            {"amount": line.amount}
-            if line.unit_price is None
-            else {"quantity": line.quantity, "unit_price": line.unit_price}
-        )
-        for line in lines
-    ]
+def _build_form(invoice: Invoice, lines: Sequence[InvoiceLine], credited_in_part: Collection[UUID]) -> Any:
+    """Return the form with the values of the lines.
+
+    A person enters those of a line that was credited in part.
+    """
+    rows: list[dict[str, Any]] = []
+    for line in lines:
+        row: dict[str, Any] = {"line": str(line.id)}
+        if line.id not in credited_in_part:
+            names = ("amount",) if line.unit_price is None else ("quantity", "unit_price")
+            row |= {name: getattr(line, name) for name in names}
+        rows.append(row)
     form = with_lines(
         BillAgainForm,
         CorrectedLineForm,
