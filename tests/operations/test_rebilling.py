@@ -84,7 +84,13 @@ def test_a_disputed_line_is_credited_and_billed_again(session: Session, invoice:
     assert (old.paid, old.credited, new.paid, made.applied) == (3570, 14280, 6430, 6430)
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "invoice.billed_again")).one()
     assert event.object_id == new.id
-    assert event.details == {"corrects": "INV-2026-00001", "credit_note": note.number, "reason": "Disputed"}
+    assert event.details == {
+        "corrects": "INV-2026-00001",
+        "credit_note": note.number,
+        "reason": "Disputed",
+        "issue": True,
+        "apply_credit": True,
+    }
     assert_sound(session)
 
 
@@ -180,6 +186,32 @@ def test_a_repeated_request_answers_with_the_original(session: Session, invoice:
         with pytest.raises(Conflict) as refusal:
             again(invoice, other, id=N)
         assert refusal.value.code == "id_conflict"
+    assert contents(session) == before
+
+
+@pytest.mark.parametrize(
+    ("first", "repeated", "differs"),
+    [
+        ({}, {"issue": True}, ["issue"]),
+        ({}, {"issue": True, "apply_credit": True}, ["issue", "apply_credit"]),
+        ({"issue": True}, {"issue": True, "apply_credit": True}, ["apply_credit"]),
+        ({"issue_date": date(2026, 4, 3)}, {"issue_date": date(2026, 4, 4)}, ["issue_date"]),
+        ({"issue": True, "issue_date": date(2026, 4, 3)}, {"issue": True}, []),
+        ({"issue": True, "apply_credit": True}, {}, []),
+    ],
+)
+def test_a_repeated_request_that_asks_for_more_is_refused(
+    session: Session, invoice: Invoice, first: dict[str, Any], repeated: dict[str, Any], differs: list[str]
+) -> None:
+    corrected = CorrectedLine(by_code(invoice, "hours"), quantity=Decimal(7))
+    made = again(invoice, corrected, id=N, **first)
+    before = contents(session)
+    if differs:
+        with pytest.raises(Conflict) as refusal:
+            again(invoice, corrected, id=N, **repeated)
+        assert (refusal.value.code, list(refusal.value.problems[0].differs)) == ("id_conflict", differs)
+    else:
+        assert again(invoice, corrected, id=N, **repeated) == Rebilling(N, made.invoice, False)
     assert contents(session) == before
 
 

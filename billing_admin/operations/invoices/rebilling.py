@@ -18,7 +18,7 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money
-from billing_admin.models import Charge, Invoice, InvoiceLine
+from billing_admin.models import AuditEvent, Charge, Invoice, InvoiceLine
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges.duplicates import keep_duplicates
 from billing_admin.operations.charges.posting import post
@@ -99,7 +99,7 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     posted = _post(session, charges, spec, actor, now)
     draft_id = create_draft(session, row, posted, now)
     number = session.scalar(select(Invoice.number).where(Invoice.id == credit_note_id))
-    details = {"corrects": row["number"], "credit_note": number, "reason": spec.reason}
+    details = {"corrects": row["number"], "credit_note": number, "reason": spec.reason} | _chosen_acts(spec)
     record(session, actor, now, "invoice.billed_again", "invoice", draft_id, details)
     if spec.issue:
         issue(session, draft_id, spec.issue_date, actor, now)
@@ -108,6 +108,11 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     # The issue itself applies credit if the organisation's settings say so.
     applied = session.scalars(select(Invoice.paid).where(Invoice.id == draft_id)).one()
     return Rebilling(credit_note_id, draft_id, True, applied)
+
+
+def _chosen_acts(spec: RebillSpec) -> Row:
+    """Return the further acts of a request, as they are in its audit event."""
+    return {name: True for name in ("issue", "apply_credit") if getattr(spec, name)}
 
 
 def _load_lines(session: Session, invoice_id: UUID, spec: RebillSpec) -> Mapping[UUID, Record]:
@@ -211,11 +216,13 @@ def _replay(
 
     Raises Conflict when the request gives other values, or when the charges were taken off the draft.
     """
-    compared = {
+    compared: dict[str, tuple[object, object]] = {
         "invoice": (row["id"], stored.corrects_id),
         "reason": (spec.reason, stored.reason),
         "lines": ({line.line for line in spec.lines}, {line.corrects_line_id for line in stored.lines}),
     }
+    if spec.issue_date is not None:
+        compared["issue_date"] = (spec.issue_date, stored.issue_date)
     differs = [name for name, (requested, value) in compared.items() if requested != value]
     refuse_differences(f"Credit note {stored.id}", differs, "id")
     post(session, charges, actor, now)  # replays the charges, or refuses other values
@@ -224,4 +231,11 @@ def _replay(
     if len(invoice_ids) != 1:
         message = f"{stored.number} was issued by this request, but its charges are no longer on one invoice."
         raise Conflict("billed_elsewhere", message, "id")
-    return Rebilling(stored.id, invoice_ids.pop(), False)
+    [invoice_id] = invoice_ids
+    event = select(AuditEvent.details).where(
+        AuditEvent.object_id == invoice_id, AuditEvent.action == "invoice.billed_again"
+    )
+    done = session.scalars(event).one_or_none()
+    if done is not None:  # none: the charges were moved to another draft
+        refuse_differences(f"Credit note {stored.id}", [name for name in _chosen_acts(spec) if name not in done], "id")
+    return Rebilling(stored.id, invoice_id, False)
