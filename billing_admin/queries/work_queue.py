@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import ZERO, Money, exact_sum
@@ -113,8 +113,12 @@ def message_work(session: Session) -> Work:
 
 def failed_jobs(session: Session, now: datetime) -> Work:
     """Return the jobs of the last 30 days that failed and were not started again."""
+    return Work(session.scalar(_failed_job_count(now)) or 0)
+
+
+def _failed_job_count(now: datetime) -> Select[int]:
     failed = jobs.jobs("failed", now.date() - FAILED_JOB_DAYS).order_by(None).subquery()
-    return Work(session.scalar(select(func.count()).select_from(failed)) or 0)
+    return select(func.count()).select_from(failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +136,19 @@ class MenuCounts:
 
 
 def menu_counts(session: Session, now: datetime) -> MenuCounts:
-    """Return the numbers of rows that wait for a person, without their sums."""
-    pending, drafts = session.execute(
-        select(
-            select(func.coalesce(func.sum(Account.pending_charges), 0)).scalar_subquery(),
-            select(func.count()).where(Invoice.status == "draft").scalar_subquery(),
-        )
-    ).one()
-    return MenuCounts(
-        pending_charges=int(pending),
-        drafts=drafts,
-        failed_jobs=failed_jobs(session, now).count,
-        messages=message_work(session).count,
-        delayed_messages=messages.count_delayed(session, now),
+    """Return the numbers of rows that wait for a person, without their sums.
+
+    Every page needs them: one statement reads all.
+    """
+    counts = (
+        select(func.coalesce(func.sum(Account.pending_charges), 0)),
+        select(func.count()).where(Invoice.status == "draft"),
+        _failed_job_count(now),
+        messages.message_count(session, MessageFilter(state=ATTENTION)),
+        messages.delayed_count(now),
     )
+    row = session.execute(select(*(count.scalar_subquery() for count in counts))).one()
+    return MenuCounts(*(int(count) for count in row))
 
 
 def _work(sums: Iterable[WorkSum]) -> Work:

@@ -158,8 +158,12 @@ def count_by_state(session: Session, filters: MessageFilter) -> dict[str, int]:
 
 def count_messages(session: Session, filters: MessageFilter) -> int:
     """Return how many messages match a filter."""
-    query = select(func.count()).select_from(Message).where(*conditions(session, filters))
-    return session.scalar(query) or 0
+    return session.scalar(message_count(session, filters)) or 0
+
+
+def message_count(session: Session, filters: MessageFilter) -> Select[int]:
+    """Return the query for the number of messages that match a filter."""
+    return select(func.count()).select_from(Message).where(*conditions(session, filters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +189,9 @@ def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     return DelayedMessages(count, since, reason or "")
 
 
-def count_delayed(session: Session, now: datetime) -> int:
-    """Count the messages that have waited for more than an hour."""
-    query = select(func.count()).select_from(Message).where(*_delayed(now))
-    return session.scalar(query) or 0
+def delayed_count(now: datetime) -> Select[int]:
+    """Return the query that counts the messages that wait for more than an hour."""
+    return select(func.count()).select_from(Message).where(*_delayed(now))
 
 
 def _delayed(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -24,6 +24,7 @@ from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import check_length, strip_controls
+from billing_admin.models import SavedView
 from billing_admin.queries.access.saved_views import default_view
 from billing_admin.web.frame.signed_in import actor, current_organisation, signed_in_person, today
 
@@ -237,8 +238,15 @@ def current_url(**changes: Any) -> str:
 def unfiltered_url() -> str:
     """Return the URL of this page without filters and default view."""
     endpoint = str(request.endpoint)
-    has_default = default_view(db.session(), signed_in_person().id, endpoint) is not None
-    return url_for(endpoint, **(request.view_args or {}), view=PLAIN_VIEW if has_default else None)
+    return url_for(endpoint, **(request.view_args or {}), view=PLAIN_VIEW if default_list_view() else None)
+
+
+def default_list_view() -> SavedView | None:
+    """Return the view in which the list of this request opens; it is read once."""
+    if "default_list_view" not in g:
+        g.default_list_view = default_view(db.session(), signed_in_person().id, str(request.endpoint))
+    view: SavedView | None = g.default_list_view
+    return view
 
 
 @dataclass(frozen=True, slots=True)

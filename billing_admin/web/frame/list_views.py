@@ -12,8 +12,8 @@ from flask import abort, g, redirect, request, url_for
 from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.models import SavedView
-from billing_admin.queries.access.saved_views import default_view, views_of_list
-from billing_admin.web.frame.list_params import PLAIN_VIEW, VIEW_PARAM, id_param, other_params
+from billing_admin.queries.access.saved_views import views_of_list
+from billing_admin.web.frame.list_params import PLAIN_VIEW, VIEW_PARAM, default_list_view, id_param, other_params
 from billing_admin.web.frame.signed_in import signed_in_person
 
 # Endpoint → title of each list whose views can be saved.
@@ -61,7 +61,7 @@ def open_default_view() -> None:
     """Redirect a list that is opened without parameters to the default view."""
     if request.args or request.endpoint not in SAVED_LISTS:
         return
-    view = default_view(db.session(), signed_in_person().id, str(request.endpoint))
+    view = default_list_view()
     if view is not None:
         abort(redirect(view_url(view)))
 
