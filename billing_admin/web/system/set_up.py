@@ -451,7 +451,7 @@ def _page(step: SetUpStep, form: Form, **context: Any) -> str:
         labels=[TEXTS[each].label for each in SetUpStep],
         number=list(SetUpStep).index(step) + 1,
         is_optional=step in OPTIONAL_STEPS,
-        has_data=_has_data(progress, step),
+        has_data=not form.errors and _has_data(progress, step),
         list_url=url_for(TEXTS[step].list_endpoint),
         next_url=step_url(next_step) if next_step else url_for("charges.new"),
         base_currency=current_organisation().base_currency,
