@@ -62,8 +62,9 @@ def test_empty(admin: FlaskClient) -> None:
 
 
 def test_the_form_offers_every_event_with_its_sentence(admin: FlaskClient) -> None:
-    text = admin.get("/webhooks/new").text
-    assert all(f'value="{event}"' in text and sentence in text for event, sentence in EVENTS.items())
+    page = admin.get("/webhooks/new")
+    text = words(page)
+    assert all(f'value="{event}"' in page.text and sentence in text for event, sentence in EVENTS.items())
 
 
 def test_adds_and_shows_the_secret_once(app: Flask, admin: FlaskClient, session: Session) -> None:
