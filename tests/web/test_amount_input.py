@@ -34,6 +34,7 @@ from tests.importing import check, told
 from tests.levels import samples
 from tests.making import (
     NOW,
+    change_settings,
     make_customer,
     make_invoice,
     make_payment_spec,
@@ -52,7 +53,10 @@ CHARGE, OTHER_CHARGE, RECURRING = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 
 @dataclass(frozen=True)
 class World:
-    """The rows that exist: a customer with a charge, an invoice, a payment, a recurring charge, a tax rate, a service."""
+    """The rows that exist: a customer with charges, an invoice, a payment, a recurring charge, a tax rate, a service.
+
+    The invoice has a line with a unit price and one without.
+    """
 
     currency: str
     invoice: Invoice
@@ -82,6 +86,13 @@ def _places(world: World) -> dict[str, Place]:
     correction = charge | {"quantity": "1", "reason": "Misread"}
     opening = {"customer": "acme", "type": "invoice", "number": "4711", "original_date": "2026-03-10"}
     opening |= {"opened_on": "2026-03-31"}
+    total, tax = opening | {"number": "4712", "open_amount": "1"}, opening | {"number": "4713", "open_amount": "1"}
+    credited, again = f"/invoices/{invoice.id}/credit", f"/invoices/{invoice.id}/bill-again"
+    lines = {f"lines-{number}-line": str(line.id) for number, line in enumerate(invoice.lines)}
+    has_price = {line.unit_price is not None: f"lines-{number}" for number, line in enumerate(invoice.lines)}
+    priced, unpriced = has_price[True], has_price[False]
+    by_line = credit | {"way": "lines"} | lines
+    corrected = credit | {"issue": "y", f"{priced}-quantity": "1", f"{priced}-unit_price": "1"} | lines
     pages = {
         "ChargeForm.unit_price": Place("/charges/new", "unit_price", charge),
         "ChargeForm.amount": Place("/charges/new", "amount", charge),
@@ -105,7 +116,7 @@ def _places(world: World) -> dict[str, Place]:
         "ChangeForm.quantity": Place(
             f"/recurring-charges/{RECURRING}/change", "quantity", recurring | {"from": "2026-05-01"}, False
         ),
-        "PriceForm.unit_price": Place(
+        "NewPriceForm.unit_price": Place(
             "/services/new",
             "prices-0-unit_price",
             {"code": "Other", "tax_rate": "none", "prices-0-currency": world.currency},
@@ -115,28 +126,31 @@ def _places(world: World) -> dict[str, Place]:
             "unit_price",
             {"currency": world.currency, "valid_from": "2027-01-01", "version": 1},
         ),
+        "PriceForm.unit_price": Place(
+            f"/services/{world.service}/edit",
+            "prices-0-unit_price",
+            {"code": "Hosting", "tax_rate": "none", "prices-0-currency": world.currency, "version": 2},
+        ),
         "PaymentForm.amount": Place("/payments/new?customer=acme", "amount", payment),
         "PaymentForm.part": Place("/payments/new?customer=acme", part, payment | {"amount": "500"}),
         "AllocateForm.part": Place(
             f"/payments/{world.payment}/allocate", part, {"remainder": Money.rounded(Decimal(50), world.currency).minor}
         ),
         "OpeningForm.open_amount": Place("/opening-balances/new", "open_amount", opening),
-        "OpeningForm.original_total": Place("/opening-balances/new", "original_total", opening | {"open_amount": "1"}),
-        "OpeningForm.original_tax": Place(
-            "/opening-balances/new", "original_tax", opening | {"open_amount": "1", "original_total": "9000000"}
-        ),
+        "OpeningForm.original_total": Place("/opening-balances/new", "original_total", total),
+        "OpeningForm.original_tax": Place("/opening-balances/new", "original_tax", tax | {"original_total": "9000000"}),
         "WriteOffForm.amount": Place(f"/payments/write-off/{invoice.id}", "amount", {"reason": "Small"}),
-        "CreditForm.amount": Place(f"/invoices/{invoice.id}/credit", "amount", credit | {"way": "amount"}),
-        "CreditLineForm.amount": Place(
-            f"/invoices/{invoice.id}/credit",
-            "lines-0-amount",
-            credit | {"way": "lines", "lines-0-line": str(invoice.lines[0].id)},
-        ),
-        "RateForm.rate": Place(
-            "/settings/exchange-rates/new",
-            "rate",
-            {"currency": "CHF", "day": "2026-04-01"},
-            False,
+        "RefundForm.amount": Place("/refunds/new?customer=acme", "amount", {"paid_on": "2026-04-01", "method": "card"}),
+        "CreditForm.amount": Place(credited, "amount", credit | {"way": "amount"}),
+        "CreditLineForm.amount": Place(credited, f"{priced}-amount", by_line),
+        "CreditLineForm.quantity": Place(credited, f"{priced}-quantity", by_line, False),
+        "CorrectedLineForm.unit_price": Place(again, f"{priced}-unit_price", corrected),
+        "CorrectedLineForm.amount": Place(again, f"{unpriced}-amount", corrected),
+        "CorrectedLineForm.quantity": Place(again, f"{priced}-quantity", corrected, False),
+        "RateForm.rate": Place("/settings/exchange-rates/new", "rate", {"currency": "CHF", "day": "2026-04-01"}, False),
+        "RateForm.percent": Place("/set-up/tax", "rates-0-percent", {"rates-0-selected": "y"}, False),
+        "ServiceStepForm.unit_price": Place(
+            "/set-up/service", "unit_price", {"code": "First", "name": "First", "tax_rate": "none"}
         ),
         "TaxRateForm.percent": Place("/settings/tax-rates/new", "percent", rate, False),
         "ChangePercentForm.percent": Place(
@@ -169,8 +183,10 @@ MakeWorld = Callable[[str], World]
 @pytest.fixture
 def make_world(session: Session) -> MakeWorld:
     def make(currency: str) -> World:
+        change_settings(base_currency=currency)
         customer = make_customer(reference="acme", name="ACME Inc", currency=currency)
         service = make_service(code="Hosting", prices={currency: Decimal(31)})
+        post(make_spec("acme", unit_price="7", description="Hours"))
         invoice = make_invoice(customer, "9000")
         payment = pay(make_payment_spec("acme", "50", ()))
         post(make_spec("acme", unit_price="3", id=CHARGE), make_spec("acme", unit_price="4", id=OTHER_CHARGE))
@@ -245,7 +261,7 @@ def test_the_customers_own_sign_is_taken_in_every_field(
         if place.is_money:
             before, typed = stored(session), signs[len(name) % len(signs)]
             page = submit(browser, place, typed)
-            is_confirmed_first = name.startswith("Credit")
+            is_confirmed_first = name.startswith(("Credit", "CorrectedLine"))
             if name == "WriteOffForm.amount":  # all that is open has to be written off
                 assert "Enter the amount in" not in words(page), (name, typed)
                 continue
