@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tests.making import MARCH, all_invoices, bill, make_customer, make_service, make_spec, post
 from tests.people import signed_in
 from tests.prepared import prepared
-from tests.web.pages import words
+from tests.web.pages import links, words
 
 MAY = date(2026, 5, 31)
 
@@ -29,8 +29,10 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 
 
 def test_the_preview_counts_them(browser: FlaskClient) -> None:
-    text = words(browser.get("/billing-runs/preview?through=2026-05-31&issue_date=2026-06-01"))
-    assert "15 Mar – 31 May 2026 3 (2 late)" in text
+    page = browser.get("/billing-runs/preview?through=2026-05-31&issue_date=2026-06-01")
+    assert "3 (2 late) 2.50 USD 22.50 USD" in words(page)
+    [document] = [url for text, url in links(page) if text == "ACME Inc" and url.startswith("/billing-runs/")]
+    assert "Charges of 15 Mar – 31 May 2026" in words(browser.get(document))
     text = words(browser.get("/billing-runs/preview?through=2026-03-31&issue_date=2026-06-01"))
     assert "2 (2 late)" in text
 
