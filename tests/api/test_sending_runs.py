@@ -57,6 +57,45 @@ def test_documents_of_filters_are_marked_as_sent(script: Script, session: Sessio
     assert (again.status_code, code(again)) == (422, "no_documents")
 
 
+@pytest.mark.parametrize(
+    ("first", "repeated", "differs"),
+    [
+        ({"invoices": [0]}, {"invoices": [2]}, ["invoices"]),
+        ({"invoices": [0, 1]}, {"invoices": [0]}, ["invoices"]),
+        ({"invoices": [0, 1]}, {"invoices": [1, 0]}, []),
+        ({"invoices": [0, 2]}, {"customer": "ACME", "currency": "USD"}, []),
+        ({"customer": "ACME"}, {"customer": "SILENT"}, ["customer"]),
+        ({"customer": "ACME"}, {"customer": "ACME", "kind": "credit_note"}, ["kind"]),
+        ({"issued_to": NOW.date().isoformat()}, {"issued_to": "2026-01-01"}, ["issued_to"]),
+        ({"customer": "ACME", "status": "open"}, {"customer": "ACME", "status": "open"}, []),
+    ],
+)
+def test_a_run_is_repeated_with_its_own_documents_only(
+    script: Script,
+    session: Session,
+    numbers: list[str],
+    first: dict[str, Any],
+    repeated: dict[str, Any],
+    differs: list[str],
+) -> None:
+    id = str(uuid4())
+    bodies = [
+        {"id": id, "act": "send"}
+        | body
+        | ({"invoices": [numbers[n] for n in body["invoices"]]} if "invoices" in body else {})
+        for body in (first, repeated)
+    ]
+    assert script.post("/sending-runs", bodies[0]).status_code == 201
+    sent = states(session)
+    again = script.post("/sending-runs", bodies[1])
+    content: Any = again.json
+    if differs:
+        assert (again.status_code, code(again), content["differs"]) == (409, "id_conflict", differs)
+    else:
+        assert again.status_code == 200
+    assert states(session) == sent
+
+
 def test_a_worker_sends_in_the_background(
     app: Flask, script: Script, session: Session, numbers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

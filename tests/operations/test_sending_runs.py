@@ -74,7 +74,10 @@ def test_documents_are_sent_in_chunks_and_never_twice(
 def test_a_repeated_request_continues_its_run(session: Session, ids: list[UUID]) -> None:
     id = uuid4()
     assert start(ids, id=id) == (id, True)
-    assert start(ids[:1], id=id) == (id, False)
+    assert start(ids[::-1], id=id) == (id, False)
+    with pytest.raises(Conflict) as refused:
+        start(ids[:1], id=id)
+    assert refused.value.extra["differs"] == ["invoices"]
     with pytest.raises(Conflict) as refused:
         start(ids, id=id, act=MARK_SENT, reason="By letter")
     assert refused.value.extra["differs"] == ["act", "reason"]

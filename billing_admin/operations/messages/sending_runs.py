@@ -5,7 +5,7 @@ writers wait for a moment only. A run that stops continues with the documents th
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,13 +26,15 @@ from billing_admin.models.base import UuidKey
 from billing_admin.operations.audit import record
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.messages.documents import mark_documents_sent, send_documents
-from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages.documents import unsent_conditions
 from billing_admin.queries.messages.sending_runs import sending_progress, waiting_documents
 
 JOB_KIND: Final = "sending_run"
 CHUNK: Final = 200  # documents of one transaction
+# Parts of a filter whose result for an issued document does not change.
+LASTING_FILTERS: Final = ("customer", "kind", "currency", "issued_from", "issued_to", "run")
 NO_DOCUMENTS: Final = "No document of this list was issued and not sent. Choose other filters."
 
 
@@ -48,15 +50,15 @@ class SendingRunSpec:
 def start_run(
     session: Session,
     spec: SendingRunSpec,
-    documents: Collection[UUID] | InvoiceFilter,
+    documents: Collection[UUID] | InvoiceFilter | None,
     mail_on: bool,
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool]:
     """Store a run with documents, or return the run that has the same id.
 
-    A filter stands for its issued documents without a message. Returns the id, and whether the run is new. `mail_on` tells
-    whether a mail server is set up.
+    A filter stands for its issued documents without a message. None stands for the documents of the run that has the same id.
+    Returns the id, and whether the run is new. `mail_on` tells whether a mail server is set up.
 
     Raises:
         Conflict: The id belongs to another run, or no mail server is set up.
@@ -67,6 +69,7 @@ def start_run(
     stored = session.get(SendingRun, spec.id, with_for_update=True) if spec.id else None
     if stored is not None:
         differs = differing_fields({"act": spec.act, "reason": reason}, {"act": stored.act, "reason": stored.reason})
+        differs += _differing_documents(session, stored, documents)
         refuse_differences(f"Sending run {stored.id}", differs, "id")
         return stored.id, False
     if spec.act == SEND and not mail_on:
@@ -76,13 +79,35 @@ def start_run(
     )
     session.add(run)
     session.flush()
-    run.documents = _store_items(session, run, documents)
+    run.documents = 0 if documents is None else _store_items(session, run, documents)
     if not run.documents:
         raise Invalid("no_documents", NO_DOCUMENTS, "documents")
     session.flush()
     details = {"act": run.act, "documents": run.documents} | ({"reason": reason} if reason else {})
     record(session, actor, now, "sending_run.created", "sending_run", run.id, details)
     return run.id, True
+
+
+def _differing_documents(
+    session: Session, run: SendingRun, documents: Collection[UUID] | InvoiceFilter | None
+) -> list[str]:
+    """Return the fields of a repeated request that do not fit the run's documents.
+
+    A run does not store its filter: each part of the filter that no later act changes must fit all documents.
+    """
+    of_run = select(SendingRunItem.invoice_id).where(SendingRunItem.run_id == run.id)
+    if documents is None:
+        return []
+    if not isinstance(documents, InvoiceFilter):
+        return [] if set(session.scalars(of_run)) == set(documents) else ["invoices"]
+    differs = []
+    for name in LASTING_FILTERS:
+        if value := getattr(documents, name):
+            fitting = conditions(session, replace(InvoiceFilter(documents.today), **{name: value}))
+            query = select(func.count()).select_from(Invoice).where(Invoice.id.in_(of_run), *fitting)
+            if session.scalar(query) != run.documents:
+                differs.append(name)
+    return differs
 
 
 def enqueue_run(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
@@ -93,7 +118,7 @@ def enqueue_run(session: Session, run_id: UUID, actor: Actor, now: datetime) -> 
 
 def _store_items(session: Session, run: SendingRun, documents: Collection[UUID] | InvoiceFilter) -> int:
     """Store the documents of a run, by series and number, and return how many."""
-    conditions = (
+    chosen = (
         unsent_conditions(session, documents, with_settled=run.act == MARK_SENT)
         if isinstance(documents, InvoiceFilter)
         else [is_any_of(Invoice.id, documents)]
@@ -106,7 +131,7 @@ def _store_items(session: Session, run: SendingRun, documents: Collection[UUID] 
         literal("", SendingRunItem.reason.type),
     )
     names = ["run_id", "position", "invoice_id", "reason"]
-    rows = insert(SendingRunItem).from_select(names, select(*columns).where(*conditions), include_defaults=False)
+    rows = insert(SendingRunItem).from_select(names, select(*columns).where(*chosen), include_defaults=False)
     session.connection().execute(rows)
     return sending_progress(session, run.id).waiting
 

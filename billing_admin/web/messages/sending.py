@@ -273,7 +273,7 @@ def _start_marking(
         Conflict: They have changed since.
     """
     if session.get(SendingRun, spec.id) is not None:  # a double click
-        return start_run(session, spec, [], mail_on, actor, now)[0]
+        return start_run(session, spec, None, mail_on, actor, now)[0]
     if hash_data([str(id) for id in unmarked_ids(session, filters)]) != shown:
         raise _changed()
     return _start(session, spec, filters, mail_on, actor, now)
