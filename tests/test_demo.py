@@ -27,7 +27,7 @@ from billing_admin.models import (
     Payment,
     Service,
 )
-from billing_admin.operations.audit import record
+from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.invoices.e_invoices import missing_facts
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
@@ -213,3 +213,20 @@ def test_demo_data_is_unchanged_until_somebody_writes(
     transaction(write)
     session.rollback()
     assert demo.is_unchanged(session) == unchanged
+
+
+def test_a_change_after_the_clock_was_set_back_is_no_demo_data(session: Session) -> None:
+    def write(session: Session, at: datetime, action: str) -> None:
+        organisation(session).is_demo = True
+        record(session, ADA, at, action, "user")
+
+    transaction(write, TODAY, "user.set_up_link_created")
+    seal_all_events(transaction, TODAY, whole=True)
+    session.rollback()
+    assert demo.is_unchanged(session)
+    transaction(write, TODAY - timedelta(hours=1), "customer.changed")
+    session.rollback()
+    assert not demo.is_unchanged(session)
+    seal_all_events(transaction, TODAY, whole=True)
+    session.rollback()
+    assert not demo.is_unchanged(session)

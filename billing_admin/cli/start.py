@@ -1,6 +1,7 @@
 """Migrate the database, create demo data, print the set-up link, and serve."""
 
 import errno
+import os
 import socket
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import NoReturn
 import click
 import flask_migrate
 from flask import current_app
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
 from billing_admin.cli.commands import UNAVAILABLE, command, print_message
@@ -124,12 +127,39 @@ def _require_empty(settings: Settings) -> None:
             "The demo data can be removed from an SQLite file only."
             " Create another database and set BILLING_DATABASE_URL to it.",
         )
-    db.session.remove()
-    db.engine.dispose()
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    _truncate(file)
     print_message(f"Removed the demo data in {file}.")
     _upgrade()
+
+
+def _truncate(file: Path) -> None:
+    """Empty an SQLite file that holds nothing but unchanged demo data.
+
+    The file stays locked from the check to the end, so that no change of another program is lost.
+
+    Raises:
+        Conflict: Another program uses the database, or has changed it.
+    """
+    db.session.remove()
+    db.engine.dispose()
+    try:
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            # SQLite leaves the write-ahead log only while no other connection is open.
+            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            if not demo.is_unchanged(Session(connection)):
+                raise Conflict("not_empty", "This database was changed just now, so it was left as it is. Try again.")
+            os.truncate(file, 0)  # not opened and closed, which would release the lock
+            connection.exec_driver_sql("ROLLBACK")
+    except OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
+        raise Conflict(
+            "in_use", "Another program uses this database, so it was left as it is. Stop that program first."
+        ) from None
+    finally:
+        db.engine.dispose()
 
 
 def _check_port(host: str, port: int) -> None:

@@ -67,7 +67,7 @@ from billing_admin.domain.master_data import CONTACT_RULES, ContactFields, Custo
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats.logo import check_logo
-from billing_admin.models import AuditEvent, BillingRun, Charge, Customer, Invoice, Service
+from billing_admin.models import AuditEvent, AuditSeal, BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import audit
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -122,11 +122,21 @@ def is_unchanged(session: Session) -> bool:
     if not the_organisation(session).is_demo:
         return False
     is_access = or_(AuditEvent.action.startswith("user."), AuditEvent.action.endswith(".downloaded"))
-    created = select(func.min(AuditEvent.at)).where(AuditEvent.action.startswith("user.")).scalar_subquery()
-    change = select(AuditEvent.id).where(
-        AuditEvent.at >= created,
-        ~is_access,
-        ~and_(AuditEvent.actor_kind == "system", AuditEvent.actor_name == "worker"),
+    first = select(func.min(AuditEvent.at), func.min(AuditSeal.sequence))
+    first = first.outerjoin(AuditSeal, AuditSeal.event_id == AuditEvent.id).where(AuditEvent.action.startswith("user."))
+    created, sealed = session.execute(first).one()
+    # The clock may have been set back, but all demo data was sealed with or before the first event of a person.
+    is_later = AuditEvent.at >= created
+    if sealed is not None:
+        is_later |= func.coalesce(AuditSeal.sequence, sealed) >= sealed
+    change = (
+        select(AuditEvent.id)
+        .outerjoin(AuditSeal, AuditSeal.event_id == AuditEvent.id)
+        .where(
+            is_later,
+            ~is_access,
+            ~and_(AuditEvent.actor_kind == "system", AuditEvent.actor_name == "worker"),
+        )
     )
     has_access = select(AuditEvent.id).where(is_access)
     return session.scalar(has_access.limit(1)) is not None and session.scalar(change.limit(1)) is None

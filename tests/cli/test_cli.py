@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -32,10 +34,11 @@ from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.models import ApiToken, BillingRun, Customer, Invoice, MailPause, User
 from billing_admin.operations.access import tokens
-from billing_admin.operations.audit import seal_all_events
+from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.queries.doctor import CHECKS
+from billing_admin.queries.master_data.organisation import organisation
 from tests.making import (
     MARCH_END,
     NOW,
@@ -496,6 +499,27 @@ def test_an_empty_start_leaves_data_that_are_not_the_demo_alone(flask: Flask_, a
     file = app.extensions["billing_settings"].sqlite_file.with_name("empty.sqlite3")
     assert f"BILLING_DATABASE_URL=sqlite:///{file} make run EMPTY=1" in result.stderr
     assert [row.reference for row in rows(session, Customer)] == ["REAL"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_empty_start_leaves_a_database_that_another_program_uses(
+    flask: Flask_, app: Flask, session: Session
+) -> None:
+    """The other program would go on writing to a file without a name."""
+    make_customer(reference="REAL")
+    transaction(_pretend_to_be_demo_data)
+    with closing(sqlite3.connect(app.extensions["billing_settings"].sqlite_file)) as other:
+        assert other.execute("SELECT reference FROM customers").fetchall() == [("REAL",)]
+        result = flask("start", "--empty", "--port", "18999")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "Another program uses this database, so it was left as it is. Stop that program first." in result.stderr
+    # The command has removed the session of the test.
+    assert [row.reference for row in rows(db.session(), Customer)] == ["REAL"]
+
+
+def _pretend_to_be_demo_data(session: Session) -> None:
+    organisation(session).is_demo = True
+    record(session, SYSTEM, NOW + timedelta(hours=1), "user.set_up_link_created", "user")
 
 
 def test_set_up_link_is_printed_alone_until_a_person_exists(flask: Flask_, app: Flask) -> None:
