@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -308,6 +308,27 @@ def test_accounts_are_excluded_and_included_again(browser: FlaskClient, session:
     assert "ACME Inc acme Excluded from this run 2 10.004 USD" in words(run)
     assert [invoice.customer_reference for invoice in all_invoices()] == ["foo"]
     assert session.scalar(select(func.count()).where(Charge.status == "pending")) == 2
+
+
+def test_every_way_back_to_the_preview_keeps_the_exclusion_and_the_view(browser: FlaskClient) -> None:
+    """The excluded customers would be billed."""
+    scope = f"{PREVIEW}&currency=EUR&customer=acme&customer=foo&exclude=acme:USD&purchase_order=PO-7"
+    preview = browser.get(f"{scope}&sort=-total&share=35")
+    document = browser.get(document_links(preview)["Foo Ltd"])
+    for page in (document, browser.get(link(document, "Preview"))):
+        assert page.status_code == 200
+    assert parameters(link(document, "Preview")) == parameters(preview.request.full_path)
+    assert browser.get(link(document, "Preview PDF")).mimetype == "application/pdf"
+    form = browser.get(link(preview, "Go back"))
+    assert "This run excludes 1 customer." in words(form)
+    again = send(browser, form.request.full_path, through="2026-03-31", make="issue", issue_date="2026-04-01")
+    assert ("exclude", "acme:USD") in parameters(again.location)
+    assert "exclude" not in dict(parameters(link(form, "Include all customers")))
+
+
+def parameters(address: str) -> list[tuple[str, str]]:
+    """Return the parameters of an address, in the order of their names."""
+    return sorted(parse_qsl(urlsplit(address).query))
 
 
 def test_a_confirmation_without_the_exclusion_is_another_preview(browser: FlaskClient, session: Session) -> None:

@@ -34,7 +34,7 @@ from billing_admin.domain.billing_runs import EXCLUDED
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_exact, format_money, format_whole
 from billing_admin.domain.lifecycle import default_cut_off
-from billing_admin.domain.money import currency_code
+from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
@@ -74,6 +74,7 @@ from billing_admin.web.frame.template_filters import amounts
 WRITE = "billing:write"
 HOLD = "charges:write"
 MAX_PREVIEW_ROWS = 100  # accounts on a page; no more than a run may exclude
+CURRENCY_OF_RUN = "run_currency"  # in the address of a document, whose path names the currency of its account
 HELD_IN_PREVIEW = "Held in the preview of a billing run"
 NOTHING_SELECTED = "Nothing changed. Select the customers first."
 MAKE_CHOICES = {
@@ -131,7 +132,17 @@ def new() -> ResponseReturnValue:
 
 
 def _render_form(form: RunForm) -> ResponseReturnValue:
-    return render_form("billing_runs/form.html", form, selected=_count_selected(), selection=id_param("selection"))
+    parameters: dict[str, Any] = {"selection": id_param("selection"), "exclude": name_params("exclude")}
+    return render_form(
+        "billing_runs/form.html",
+        form,
+        selected=_count_selected(),
+        selection=parameters["selection"],
+        excluded=len(parameters["exclude"]),
+        form_url=url_for("billing_runs.new", **parameters),
+        all_charges_url=url_for("billing_runs.new", **parameters | {"selection": None}),
+        all_customers_url=url_for("billing_runs.new", **parameters | {"exclude": None}),
+    )
 
 
 def _filled_form(**options: Any) -> RunForm:
@@ -158,6 +169,7 @@ def _spec_from_form(form: RunForm) -> RunSpec:
         issue=form.make.data == "issue",
         issue_date=form.issue_date.data or today(),
         purchase_order=form.purchase_order.data or None,
+        exclude=_excluded_params(),
         charges=_selected_charges(),
     )
 
@@ -284,13 +296,14 @@ def hold_duplicates() -> ResponseReturnValue:
     spec = _spec_from_url()
     if spec is None:
         return redirect(url_for("billing_runs.new"), 303)
+    view = _read_view()
     try:
         held = bounded_transaction(operations.hold_duplicates, spec, actor(), now())
     except Invalid as error:
         return _choose_again(error)
     message = f"{pluralise(held, 'charge')} held. Review the new preview." if held else NOTHING_CHANGED
     flash(message, "success" if held else "info")
-    return redirect(url_for("billing_runs.preview", **_url_params(spec)), 303)
+    return redirect(url_for("billing_runs.preview", **_url_params(spec), **view.url_params()), 303)
 
 
 @pages.post("/preview/exclude")
@@ -351,6 +364,7 @@ def document(customer_id: UUID, currency: str) -> ResponseReturnValue:
     spec, previewed = _load_document(customer_id, currency)
     if spec is None:
         return redirect(url_for("billing_runs.new"), 303)
+    view = _read_view()
     return render_template(
         "billing_runs/document.html",
         spec=spec,
@@ -361,8 +375,8 @@ def document(customer_id: UUID, currency: str) -> ResponseReturnValue:
             (customer_id, shortcoming) for shortcoming in (previewed.prepared.shortcomings if previewed else ())
         ),
         history=account_histories(db.session(), {(customer_id, currency)}, spec.through).get((customer_id, currency)),
-        preview_url=url_for("billing_runs.preview", **_url_params(spec)),
-        pdf_url=_document_url("billing_runs.document_pdf", customer_id, currency, spec),
+        preview_url=url_for("billing_runs.preview", **_url_params(spec), **view.url_params()),
+        pdf_url=_document_url("billing_runs.document_pdf", customer_id, currency, spec, view),
     )
 
 
@@ -386,12 +400,9 @@ def _load_document(customer_id: UUID, currency: str) -> tuple[RunSpec | None, Pr
     if spec is None:
         return None, None
     account = (customer_id, currency_code(currency))
-    return spec, operations.preview_document(_roll_back, db.session(), spec, account, actor(), now())
-
-
-def _document_url(endpoint: str, customer_id: UUID, currency: str, spec: RunSpec) -> str:
-    parameters = _url_params(spec) | {"currency": currency, "customer": None, "exclude": None}
-    return url_for(endpoint, customer_id=customer_id, **parameters)
+    whole = replace(spec, customers=None, exclude=())
+    previewed = operations.preview_document(_roll_back, db.session(), whole, account, actor(), now())
+    return replace(spec, currency=choice_param(CURRENCY_OF_RUN, MINOR_DIGITS) or None), previewed
 
 
 def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> ResponseReturnValue:
@@ -442,7 +453,7 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         view_filters=_view_filters(spec, view),
         flag_labels=FLAG_LABELS,
         document_urls={
-            row.prepared.key: _document_url("billing_runs.document", *row.prepared.key, spec) for row in rows
+            row.prepared.key: _document_url("billing_runs.document", *row.prepared.key, spec, view) for row in rows
         },
         excluded=[(row, _include_url(spec, row, view)) for row in preview.left_out if row.reason == EXCLUDED],
         left_out=[row for row in preview.left_out if row.reason != EXCLUDED],
@@ -453,11 +464,11 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         button=_button_label(spec, preview),
         change_url=url_for("billing_runs.new", **_url_params(spec)),
         confirm_url=url_for("billing_runs.confirm", **_url_params(spec), **view.url_params()),
-        hold_duplicates_url=url_for("billing_runs.hold_duplicates", **_url_params(spec)),
+        hold_duplicates_url=url_for("billing_runs.hold_duplicates", **_url_params(spec), **view.url_params()),
         hold_url=url_for("billing_runs.hold", **_url_params(spec), **view.url_params()),
         exclude_url=url_for("billing_runs.exclude", **_url_params(spec), **view.url_params()),
         held_in_preview=HELD_IN_PREVIEW,
-        all_url=url_for("billing_runs.preview", **_url_params(spec) | {"selection": None}),
+        all_url=url_for("billing_runs.preview", **_url_params(spec) | {"selection": None}, **view.url_params()),
         selection=id_param("selection"),
         may_write=has_permission(WRITE),
         may_hold=has_permission(HOLD),
@@ -596,6 +607,15 @@ def _page_links(view: PreviewView, count: int) -> dict[str, str | None]:
         "previous_url": _preview_url(view, page=view.page - 1) if view.page > 1 else None,
         "next_url": _preview_url(view, page=view.page + 1) if has_next else None,
     }
+
+
+def _document_url(endpoint: str, customer_id: UUID, currency: str, spec: RunSpec, view: PreviewView) -> str:
+    """Return the address of a document.
+
+    It holds the run and the view of the preview, to lead back to it.
+    """
+    parameters = _url_params(spec) | view.url_params() | {"currency": currency, CURRENCY_OF_RUN: spec.currency}
+    return url_for(endpoint, customer_id=customer_id, **parameters)
 
 
 def _include_url(spec: RunSpec, row: billing.LeftOut, view: PreviewView) -> str:
