@@ -104,7 +104,7 @@ def month_end(session: Session, month: Month, now: datetime) -> MonthEnd:
     delivered = sum(source.has_delivered(month) for source in sources)
     done_runs = [run for run in runs if run.state == "done"]
     steps = [
-        Step("sources", delivered == len(sources), len(sources) - delivered),
+        Step("sources", 0 < delivered == len(sources), len(sources) - delivered),
         _step("likely_duplicates", waiting["likely_duplicates"]),
         _step("held", waiting["held"]),
         _step("recurring", waiting["recurring"]),

@@ -74,11 +74,12 @@ def fill() -> None:
     transaction(recurring_charges.create, spec, SYSTEM, NOW)
 
 
-def test_an_empty_month_is_done_but_for_its_journal_and_lock(app: Flask) -> None:
+def test_an_empty_month_is_done_but_for_sources_journal_and_lock(app: Flask) -> None:
     page = signed_in(app).get("/month-end").text
     assert "Month end: March 2026" in page
     assert tuple(steps(page)) == STEPS
-    assert [label for label, (done, _, _) in steps(page).items() if not done] == list(STEPS[-2:])
+    assert [label for label, (done, _, _) in steps(page).items() if not done] == [STEPS[0], *STEPS[-2:]]
+    assert steps(page)[STEPS[0]][1] == "No source has delivered charges yet"
     assert "No source has delivered charges yet." in words(page)
 
 
@@ -86,6 +87,7 @@ def test_each_step_counts_what_waits(app: Flask, session: Session) -> None:
     fill()
     page = signed_in(app).get("/month-end").text
     assert {label: figures for label, (done, figures, _) in steps(page).items() if not done} == {
+        "All charges have arrived": "No source has delivered charges yet",
         "Likely duplicates are reviewed": "1 likely duplicate, 3.00 USD",
         "Held charges are decided": "1 held charge, 9.00 EUR",
         "Recurring charges are posted": "1 due charge, 2.50 USD",
@@ -100,6 +102,17 @@ def test_each_step_counts_what_waits(app: Flask, session: Session) -> None:
         "The journal is exported": "Not exported since the end of the month",
         "The books are locked": "Not locked",
     }
+
+
+def test_a_charge_held_after_the_month_is_later_not_held(app: Flask, session: Session) -> None:
+    """The step of held charges counts those of the month, and the preview beside it those of the same days."""
+    make_customer(reference="A")
+    ids = post(make_spec("A", "2"), make_spec("A", "9", incurred_on=date(2026, 4, 1))).ids
+    transaction(charges.hold, [ids[1]], "asked for", SYSTEM, NOW)
+    page = steps(signed_in(app).get("/month-end").text)
+    assert page["Held charges are decided"][:2] == (True, "None")
+    assert "Left out: 1 charge (After the cut-off date)" in page["Charges are billed"][1]
+    assert "(Held)" not in page["Charges are billed"][1]
 
 
 def test_each_step_leads_to_a_list_with_its_figures(app: Flask, session: Session) -> None:
@@ -213,6 +226,6 @@ def test_the_command_shows_the_steps_of_the_page(app: Flask, session: Session) -
         "count": 1,
         "sums": [{"currency": "EUR", "count": 1, "amount": "9"}],
     } in report["steps"]
-    assert message == "Steps done in 2026-03: 2 of 11.\n"
+    assert message == "Steps done in 2026-03: 1 of 11.\n"
     assert "held\tno\t1\t9 EUR" in run(app)[1]
     assert run(app, "2026-13")[0] != 0

@@ -407,11 +407,13 @@ def _left_out(prepared: PreparedDocument) -> LeftOut:
 
 
 def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
-    reason = case((Charge.status == "held", literal(HELD)), else_=literal(AFTER_CUT_OFF)).label("reason")
+    # A later charge is no part of this run, held or not.
+    is_later = Charge.incurred_on > scope.through
+    reason = case((is_later, literal(AFTER_CUT_OFF)), else_=literal(HELD)).label("reason")
     by = (Charge.customer_id, Charge.currency, reason)
     sums = (
         select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
-        .where(*scope.charge_conditions(), or_(Charge.status == "held", Charge.incurred_on > scope.through))
+        .where(*scope.charge_conditions(), or_(Charge.status == "held", is_later))
         .group_by(*by)
         .subquery()
     )
