@@ -52,6 +52,7 @@
       const total = tally();
       if (output) output.textContent = describe(total);
       oldOutputs.forEach((old) => { old.textContent = `${checked} of ${rowBoxes.length} ${old.dataset.noun || ""} selected`; });
+      if (form) all(".selection-bar", form).forEach((bar) => bar.toggleAttribute("data-nothing-selected", !total.count));
       if (form) all("[data-act]", form).forEach((button) => {
         button.dataset.label = button.dataset.label || button.textContent;
         const { label, one, many } = button.dataset;

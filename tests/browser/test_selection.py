@@ -68,6 +68,16 @@ def test_counts_and_exact_sums_follow_the_ticks(reviewer: Visitor) -> None:
     assert page.locator("h1").inner_text() == "Hold 4 charges?"
 
 
+def test_on_a_narrow_screen_the_acts_appear_with_the_first_selected_row(reviewer: Visitor) -> None:
+    """The bar covered a quarter of the screen."""
+    page = reviewer.page
+    page.set_viewport_size({"width": 320, "height": 900})
+    bar, hold = page.locator(".selection-bar"), page.get_by_role("button", name="Hold")
+    assert (bar.evaluate("bar => getComputedStyle(bar).position"), hold.is_visible()) == ("static", False)
+    page.locator("tbody input[name=id]").nth(0).check()
+    assert (bar.evaluate("bar => getComputedStyle(bar).position"), hold.is_visible()) == ("sticky", True)
+
+
 def test_keys_move_select_and_open(reviewer: Visitor) -> None:
     page = reviewer.page
     for _ in range(3):

@@ -78,6 +78,16 @@ def test_shows_amounts_ages_and_totals(app: Flask, acme: Customer, session: Sess
     assert "Pending in USD" not in words(browser.get("/unbilled?q=FOO"))
 
 
+def test_both_lists_have_the_same_figures_of_a_customer(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    """One list added held charges to the sum, the other did not."""
+    ids = post(make_spec(acme, "10"), make_spec(acme, "20"), make_spec(acme, "400")).ids
+    transaction(charges.hold, [ids[2]], "", SYSTEM, NOW)
+    assert "ACME Inc 2 1 30.00 USD" in words(browser.get("/unbilled"))
+    page = browser.get("/unbilled/charges?currency=USD")
+    assert "ACME Inc 2 pending charges, 1 held 30.00 USD 400.00 USD held" in words(page)
+    assert link(page, "Run billing") == "/billing-runs/new?currency=USD"
+
+
 def test_totals_equal_those_kept(browser: FlaskClient, acme: Customer, session: Session) -> None:
     post(make_spec(acme, "0.1"), make_spec(acme, "0.2"))
     bill()
