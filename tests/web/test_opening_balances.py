@@ -52,7 +52,7 @@ def test_an_invoice_and_a_credit_are_recorded_and_compared(admin: FlaskClient, s
     overview = words(admin.get("/opening-balances").text)
     assert "ACME Inc ( ACME ) 2 100.00 USD 30.00 USD 70.00 USD 70.00 USD" in overview
     assert "Total in USD 100.00 USD 30.00 USD 70.00 USD 70.00 USD" in overview
-    assert "RE 4711 ACME Inc 10 Mar 2026 20 Mar 2026 Issued 100.00 USD 100.00 USD" in overview
+    assert "RE 4711 ACME Inc 10 Mar 2026 20 Mar 2026 Overdue 100.00 USD 100.00 USD" in overview
     assert "Open invoices and credits of an earlier system, as at 31 Mar 2026" in overview
 
 

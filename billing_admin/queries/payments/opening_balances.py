@@ -69,7 +69,8 @@ def void_numbers(session: Session, number: str) -> Sequence[str]:
 def opening_rows() -> Rows:
     """Select the opening balances, void and reversed ones included; for `paging.page`.
 
-    The newest is first. `id` is that of the document or the payment; `amount` is below zero for a credit.
+    The last recorded one is first. `id` is that of the document or the payment; `amount` is below zero for a credit.
+    Invoices have the columns of a `Receivable`.
     """
     rows = union_all(
         select(
@@ -85,6 +86,10 @@ def opening_rows() -> Rows:
             (Invoice.total - Invoice.paid - Invoice.credited).label("balance"),
             Invoice.status,
             Invoice.created_at,
+            Invoice.kind,
+            Invoice.total,
+            Invoice.paid,
+            Invoice.credited,
         ).where(is_opening_invoice()),
         select(
             Payment.id,
@@ -99,6 +104,7 @@ def opening_rows() -> Rows:
             Payment.allocated - Payment.amount,
             Payment.status,
             Payment.created_at,
+            *(cast(null(), column.type) for column in (Invoice.kind, Invoice.total, Invoice.paid, Invoice.credited)),
         ).where(is_opening_credit()),
     ).subquery()
     row = rows.c

@@ -18,7 +18,7 @@ from billing_admin.web.frame.customer_field import CustomerField
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission, load_page
-from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "billing:write"
 TYPES = {"invoice": "Invoice — The customer owes the amount.", "credit": "Credit — You owe the customer the amount."}
@@ -73,6 +73,7 @@ def index() -> ResponseReturnValue:
         sums=sum_by_currency(totals),
         page=load_page(queries.opening_rows()),
         cut_over_day=queries.cut_over_day(db.session()),
+        today=today(),
         may_write=has_permission(WRITE),
     )
 
