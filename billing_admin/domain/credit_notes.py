@@ -139,12 +139,17 @@ class CreditEffect:
     reduces: int
     becomes_credit: int
     owed_after: int
+    reverses: int = 0
 
 
-def credit_effect(owed: int, total: int) -> CreditEffect:
-    """Return a credit's effect: it reduces the open amount; the excess becomes credit."""
+def credit_effect(owed: int, total: int, written_off: int = 0) -> CreditEffect:
+    """Return a credit's effect: it reduces the open amount.
+
+    The excess reverses what was written off, and what then is left becomes credit.
+    """
     reduces = min(owed, total)
-    return CreditEffect(reduces, total - reduces, owed - reduces)
+    reverses = min(total - reduces, written_off)
+    return CreditEffect(reduces, total - reduces - reverses, owed - reduces, reverses)
 
 
 def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit:

@@ -12,7 +12,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.master_data import CustomerFields
-from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
+from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, Payment as StoredPayment
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import credit_notes, drafts, invoices, voids
@@ -150,7 +150,7 @@ class Invoicing(Charging):
             return
         net, tax = self.stored_note(note)
         assert net + tax == minor
-        self.books.credit(document, note, net, tax, day)
+        self.books.credit(document, note, net, tax, day, self.new_write_off())
         if document.credited == document.total:
             notes = select(func.sum(Invoice.net), func.sum(Invoice.tax)).where(Invoice.corrects_id == document.id)
             assert tuple(map(int, db.session.execute(notes).one())) == (document.net, document.tax)
@@ -170,7 +170,13 @@ class Invoicing(Charging):
         refusals = self.books.refuse_credit(document, chosen.net + tax, self.today, self.today)
         if self.attempt(refusals, credit_notes.credit_invoice, document.id, spec) is not None:
             assert self.stored_note(note) == (chosen.net, tax)
-            self.books.credit(document, note, chosen.net, tax, self.today)
+            self.books.credit(document, note, chosen.net, tax, self.today, self.new_write_off())
+
+    def new_write_off(self) -> UUID | None:
+        """Return the write-off that a credit note made over the rest of another one."""
+        return db.session.scalars(
+            select(StoredPayment.id).where(StoredPayment.id.not_in(self.books.payments))
+        ).one_or_none()
 
     def uncredited(self) -> dict[UUID, Document]:
         """Return the open invoices with lines of which nothing was credited."""

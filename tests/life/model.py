@@ -248,21 +248,41 @@ class Books:
         refused |= {"before_invoice"} if day < document.issued else set()
         return refused | ({"nothing_left"} if not left else {"above_remaining"} if amount > left else set())
 
-    def credit(self, document: Document, id: UUID, net: int, tax: int, day: date) -> None:
-        """Issue a credit note; what is paid too much then is freed, the latest allocation first."""
+    def credit(
+        self, document: Document, id: UUID, net: int, tax: int, day: date, write_off: UUID | None = None
+    ) -> None:
+        """Issue a credit note; what is paid too much then is freed, the latest allocation first.
+
+        Before it, write-offs are reversed; `write_off` is the new one over the rest of the last of them.
+        """
         note = self.documents[id] = Document(id, document.account, net, tax, "credit_note")
         self.issue(note, day)
         too_much = self.paid(document) + document.credited + note.total - document.total
         document.credited += note.total
         standing = [one for one in self.allocations if one.invoice == document.id and not one.withdrawn]
         latest = sorted(enumerate(standing), key=lambda pair: (pair[1].made, pair[0]), reverse=True)
+        latest.sort(key=lambda pair: not self.is_written_off(pair[1]))
         for _, one in latest:
-            if too_much > 0:
+            if too_much > 0 and self.is_written_off(one):
+                payment = self.payments[one.payment]
+                reversal, rest = max(day, self.since(payment)), one.amount - too_much
+                one.withdrawn, payment.status = max(reversal, one.made), "reversed"
+                if rest > 0:
+                    assert write_off is not None
+                    again = Payment(write_off, payment.account, rest, reversal, written_off=True)
+                    self.payments[write_off] = again
+                    self.allocate(again, [(document, rest)], reversal)
+                too_much -= one.amount
+            elif too_much > 0:
                 one.withdrawn = max(day, one.made)
                 if one.amount > too_much:
                     rest = one.amount - too_much
                     self.allocations.append(Allocation(one.payment, one.invoice, rest, max(day, one.made)))
                 too_much -= one.amount
+
+    def is_written_off(self, allocation: Allocation) -> bool:
+        payment = self.payments[allocation.payment]
+        return payment.written_off and payment.amount == allocation.amount
 
     # --- an earlier system
 

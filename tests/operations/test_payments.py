@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
@@ -15,8 +15,10 @@ from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Allocation, AuditEvent, Customer, Invoice, Organisation, Payment
 from billing_admin.operations.payments import payments
+from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.payments.refunds import credit_of
 from tests.books import assert_books_balance, contents
-from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
+from tests.making import NOW, all_invoices, credit, make_customer, make_invoice, make_payment_spec, pay
 from tests.prepared import prepared
 
 A, B = UUID(int=0xA), UUID(int=0xB)
@@ -311,7 +313,7 @@ def free(number: str, amount: int, day: date, now: datetime = LATER) -> int:
     def work(session: Session) -> int:
         row = session.execute(select(Invoice.__table__).where(Invoice.number == number)).mappings().one()
         invoice = dict(row)
-        freed = payments.withdraw_from_invoice(session, invoice, amount, day, now)
+        freed = payments.withdraw_from_invoice(session, invoice, amount, day, SYSTEM, now)
         assert invoice["paid"] == row["paid"] - freed
         return freed
 
@@ -429,6 +431,35 @@ def test_a_remainder_is_written_off_whole(session: Session, acme: Customer) -> N
     assert contents(session) == before
     transaction(payments.reverse, A, "They paid after all", None, SYSTEM, LATER)
     assert paid() == [998, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("credited", "written_off", "customer_credit"),
+    [
+        ("0.40", [(100, "reversed"), (60, "recorded")], 0),
+        ("1", [(100, "reversed")], 0),
+        ("2", [(100, "reversed")], 100),
+    ],
+)
+def test_a_credit_note_reverses_a_write_off_before_it_frees_money(
+    session: Session, acme: Customer, credited: str, written_off: list[tuple[int, str]], customer_credit: int
+) -> None:
+    first = all_invoices()[0]
+    pay(make_payment_spec(acme, "9", {number(1): "9"}))
+    write_off(first, "1", A)
+    credit(first, credited, now=LATER)
+    session.rollback()
+    given_up = session.scalars(
+        select(Payment).where(Payment.method == "write_off").order_by(Payment.created_at, Payment.amount.desc())
+    )
+    assert [(row.amount, row.status) for row in given_up] == written_off
+    assert credit_of(session, acme.id, "USD") == customer_credit
+    assert (
+        session.scalar(select(func.sum(Payment.amount - Payment.allocated)).where(Payment.status == "recorded"))
+        == customer_credit
+    )
+    assert_books_balance(session)
+    assert [result.check.name for result in run_checks(session) if result.count] == []
 
 
 def test_only_the_open_balance_is_written_off(session: Session, acme: Customer) -> None:

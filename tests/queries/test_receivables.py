@@ -159,7 +159,7 @@ def credit(invoice: Invoice, minor: int, day: date) -> None:
     def work(session: Session) -> None:
         row = dict(session.execute(select(Invoice.__table__).where(Invoice.id == invoice.id)).mappings().one())
         above = minor - (row["total"] - row["paid"] - row["credited"])
-        payments.withdraw_from_invoice(session, row, above, day, datetime.combine(day, time(12), UTC))
+        payments.withdraw_from_invoice(session, row, above, day, SYSTEM, datetime.combine(day, time(12), UTC))
         note = row | {"id": uuid4(), "kind": "credit_note", "corrects_id": row["id"], "number": f"CN-{uuid4()}"}
         note |= {"series_id": row["series_id"], "sequence": 1000 + minor, "issue_date": day, "paid": 0, "credited": 0}
         session.execute(insert(Invoice).values(note | {"net": minor, "tax": 0, "total": minor}))

@@ -44,7 +44,7 @@ def credit_invoice(
 ) -> tuple[UUID, bool]:
     """Issue a credit note, and return its id and whether it is new.
 
-    An amount above the open balance is withdrawn from the allocations of the invoice, the latest first. Raises NotFound;
+    An amount above the open balance is withdrawn from the allocations of the invoice, write-offs first. Raises NotFound;
     Conflict for an invoice that cannot be credited or has nothing left to credit, and for an id that belongs to a different
     credit note; Invalid without a reason, for more than is left, and for a day after today, before the date of the invoice or
     of the last credit note, or in a locked period.
@@ -65,7 +65,7 @@ def credit_invoice(
     credit_note.invoice["tax_in_base"] = _tax_in_base(row, credit.tax, sum(tax.credited_tax for tax in invoice.taxes))
     had_open_balance = row["paid"] + row["credited"] < row["total"]
     overpaid = row["paid"] + row["credited"] + credit.total - row["total"]
-    withdrawn = withdraw_from_invoice(session, row, overpaid, day, now) if overpaid > 0 else 0
+    withdrawn = withdraw_from_invoice(session, row, overpaid, day, actor, now) if overpaid > 0 else 0
     settings = require_open_day(session, day, now, "issue_date")
     parties = load_party_data(session, settings, accounts_of([credit_note]), day)
     number_documents(session, [credit_note], parties, day, now)

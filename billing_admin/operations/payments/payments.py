@@ -312,26 +312,63 @@ def withdraw_allocation(
     return bool(active)
 
 
-def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, now: datetime) -> int:
-    """Withdraw `amount` minor units of an invoice's allocations, the latest first.
+def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, actor: Actor, now: datetime) -> int:
+    """Withdraw `amount` minor units of an invoice's allocations.
 
-    Returns the sum. The withdrawn money becomes credit. If only a part of the last allocation is needed, it is
-    withdrawn and the remainder is allocated again. `invoice["paid"]` is updated. The caller has locked invoice and
-    account, and records the audit event.
+    Returns the sum that becomes credit. Write-offs come first: they are no money, so they are reversed. Then follow
+    payments, the latest first. If only a part of the last allocation is needed, it is withdrawn and the remainder is
+    allocated again, or written off again. `invoice["paid"]` is updated. The caller has locked invoice and account, and
+    records the audit event.
     """
     key = invoice["customer_id"], invoice["currency"]
-    withdrawn = 0
-    for allocation in load_active_allocations(session, Allocation.invoice_id == invoice["id"]):
-        if withdrawn >= amount:
+    allocations = load_active_allocations(session, Allocation.invoice_id == invoice["id"])
+    is_write_off = is_any_of(Payment.id, [row.payment_id for row in allocations]) & (Payment.method == WRITE_OFF)
+    amounts = {row.payment_id: row.amount for row in allocations}
+    write_offs = {
+        row.id: row
+        for row in session.execute(select(Payment.__table__).where(is_write_off))
+        if row.amount == amounts[row.id]  # not one that a person withdrew and allocated anew in parts
+    }
+    needed, credit = amount, 0
+    for allocation in sorted(allocations, key=lambda row: row.payment_id not in write_offs):
+        if needed <= 0:
             break
-        withdraw_allocations(session, [allocation], on)
-        remainder = max(0, allocation.amount - (amount - withdrawn))
-        if remainder:
-            planned = PlannedAllocation(invoice["id"], invoice["number"], remainder, max(on, allocation.made_on))
-            store_allocations(session, allocation.payment_id, key, [planned], now)
-        withdrawn += allocation.amount - remainder
-    invoice["paid"] -= withdrawn
-    return withdrawn
+        part = min(allocation.amount, needed)
+        remainder = allocation.amount - part
+        if allocation.payment_id in write_offs:
+            _reduce_write_off(
+                session, write_offs[allocation.payment_id], invoice, allocation, remainder, on, actor, now
+            )
+        else:
+            withdraw_allocations(session, [allocation], on)
+            if remainder:
+                planned = PlannedAllocation(invoice["id"], invoice["number"], remainder, max(on, allocation.made_on))
+                store_allocations(session, allocation.payment_id, key, [planned], now)
+            credit += part
+        needed -= part
+    invoice["paid"] -= amount - needed
+    return credit
+
+
+def _reduce_write_off(
+    session: Session,
+    payment: Record,
+    invoice: Row,
+    allocation: Record,
+    remainder: int,
+    on: date,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Reverse a write-off of a credited invoice, and write off the remainder again."""
+    day = max(on, last_change(session, payment.id))
+    withdraw_allocations(session, [allocation], day)
+    _store_reversal(session, payment, f"{invoice['number']} was credited", day, actor, now)
+    if remainder:
+        key = payment.customer_id, payment.currency
+        new_write_off = _NewPayment(key, remainder, day, WRITE_OFF, reason=payment.reason)
+        parts = ((invoice["id"], remainder),)
+        _store(session, new_id(now), new_write_off, parts, invoice["customer_reference"], actor, now)
 
 
 def reverse(
@@ -361,13 +398,18 @@ def reverse(
         )
         raise Invalid("before_last_change", message, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
+    _store_reversal(session, payment, reason, day, actor, now)
+    return True
+
+
+def _store_reversal(session: Session, payment: Record, reason: str, day: date, actor: Actor, now: datetime) -> None:
+    """Store the reversal of a payment without allocations, and its audit event."""
     values = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
     session.execute(
-        update(Payment).where(Payment.id == payment_id).values(values).execution_options(synchronize_session=False)
+        update(Payment).where(Payment.id == payment.id).values(values).execution_options(synchronize_session=False)
     )
     details = audit.changed_fields({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
-    audit.record(session, actor, now, "payment.reversed", "payment", payment_id, details | {"reason": reason})
-    return True
+    audit.record(session, actor, now, "payment.reversed", "payment", payment.id, details | {"reason": reason})
 
 
 def _refuse_refunded(session: Session, payment: Record) -> None:

@@ -202,6 +202,15 @@ def allocations_of_invoice(session: Session, invoice_id: UUID) -> Sequence[Recor
     return session.execute(query.where(Allocation.invoice_id == invoice_id).order_by(Allocation.id)).all()
 
 
+def written_off(session: Session, invoice_id: UUID) -> int:
+    """Return the minor units of an invoice that are written off."""
+    query = select(func.coalesce(func.sum(Allocation.amount), 0)).join(Payment, Payment.id == Allocation.payment_id)
+    is_active = (Allocation.invoice_id == invoice_id, Allocation.withdrawn_on.is_(None))
+    return int(
+        session.scalars(query.where(*is_active, Payment.method == WRITE_OFF, Allocation.amount == Payment.amount)).one()
+    )
+
+
 def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """Return payments with the same customer and reference, by payment.
 

@@ -23,6 +23,7 @@ from billing_admin.operations.invoices import rebilling
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
 from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.payments.payments import written_off
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -229,14 +230,13 @@ def _bill_again(
     session: Session, id: UUID, spec: RebillSpec, actor: Actor, now: datetime
 ) -> tuple[bool, RebillingFigures, UUID]:
     before = queries.invoice(session, str(id))
-    owed_before, paid_before = balance(before), before.paid
+    owed_before, money_before = balance(before), before.paid - written_off(session, id)
     rebilled = rebilling.bill_again(session, id, spec, actor, now)
     session.flush()
     session.expire_all()
     after, note, new = (queries.invoice(session, str(each)) for each in (id, rebilled.credit_note, rebilled.invoice))
-    figures = RebillingFigures(
-        _figures(note), _figures(new), owed_before, balance(after), paid_before - after.paid, rebilled.applied
-    )
+    freed = money_before - (after.paid - written_off(session, id))
+    figures = RebillingFigures(_figures(note), _figures(new), owed_before, balance(after), freed, rebilled.applied)
     return rebilled.created, figures, rebilled.invoice
 
 

@@ -25,6 +25,7 @@ from billing_admin.queries.invoices import credit_notes as credit_note_queries, 
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.messages.documents import was_sent
+from billing_admin.queries.payments.payments import written_off
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
@@ -208,7 +209,7 @@ def credit(id: UUID) -> ResponseReturnValue:
         creditable=creditable,
         balance=balance(invoice),
         totals=totals,
-        after=credit_effect(balance(invoice), totals.total) if totals else None,
+        after=credit_effect(balance(invoice), totals.total, written_off(db.session(), id)) if totals else None,
     )
     return page, 422 if form.errors and request.form.get("then") != "totals" else 200
 
@@ -254,7 +255,7 @@ def _confirmation_page(
         invoice=invoice,
         creditable=creditable,
         credit=credit,
-        after=credit_effect(balance(invoice), credit.total),
+        after=credit_effect(balance(invoice), credit.total, written_off(db.session(), invoice.id)),
         number=next_number(db.session(), form.issue_date.data, "credit_note"),
         sent_fields=sent_fields,
     )
