@@ -295,7 +295,8 @@ def _corrections(api: Recorder) -> None:
         "/invoices/INV-2026-00001/write-off", {"id": id_of("e", 2), "amount": open_, "reason": "Too little to ask for"}
     )
     (line, *_) = api.get("/invoices/INV-2026-00001")["lines"]
-    again = {"id": id_of("e", 3), "reason": "Half of it was agreed", "lines": [{"line": line["id"], "quantity": "1"}]}
+    corrected = {"line": line["id"], "quantity": "1", "unit_price": line["unit_price"]}
+    again = {"id": id_of("e", 3), "reason": "Half of it was agreed", "lines": [corrected]}
     api.twice("/invoices/INV-2026-00001/bill-again", again)
     api.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22"}, 201)
     later = {"id": id_of("b", 2), "through": "2026-11-30", "background": True}

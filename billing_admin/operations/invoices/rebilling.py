@@ -17,7 +17,7 @@ from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.money import Money
+from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.models import AuditEvent, Charge, Invoice, InvoiceLine
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges.duplicates import keep_duplicates
@@ -88,6 +88,7 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     if spec.apply_credit and not spec.issue:
         message = "Issue the new invoice as well: a draft cannot be paid from credit."
         raise Invalid("not_issued", message, "apply_credit")
+    _check_numbers(spec)
     lines = _load_lines(session, invoice_id, spec)
     charges = [_corrected_charge(row, lines[line.line], line, credit_note_id) for line in spec.lines]
     if spec.id is not None and (stored := session.get(Invoice, spec.id)) is not None:
@@ -113,6 +114,15 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
 def _chosen_acts(spec: RebillSpec) -> Row:
     """Return the further acts of a request, as they are in its audit event."""
     return {name: True for name in ("issue", "apply_credit") if getattr(spec, name)}
+
+
+def _check_numbers(spec: RebillSpec) -> None:
+    """Raise Invalid, at its place, for a number that cannot be stored."""
+    for place, line in enumerate(spec.lines):
+        for name in ("quantity", "unit_price", "amount"):
+            value = getattr(line, name)
+            if value is not None:
+                exact_decimal(value, "lines", place, name)
 
 
 def _load_lines(session: Session, invoice_id: UUID, spec: RebillSpec) -> Mapping[UUID, Record]:
