@@ -1,12 +1,14 @@
 """Imports of recurring charges: created once, left out when they have ended, and back again from an export."""
 
 from datetime import date
+from decimal import Decimal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.imports.cells import FORMULA_RULE
+from billing_admin.domain.money import plain_decimal
 from billing_admin.formats.csv_writer import export_csv
 from billing_admin.models import RecurringCharge
 from billing_admin.queries.charges.recurring_charges import RecurringFilter
@@ -31,7 +33,10 @@ def rows(session: Session) -> list[tuple[object, ...]]:
     row = RecurringCharge
     columns = (row.quantity, row.unit_price, row.interval, row.timing, row.starts_on, row.ends_on, row.purchase_order)
     query = select(*columns, row.paused_on.is_not(None)).order_by(row.interval)
-    return [tuple(map(str, values)) for values in session.execute(query)]
+    return [
+        tuple(plain_decimal(value) if isinstance(value, Decimal) else str(value) for value in values)
+        for values in session.execute(query)
+    ]
 
 
 def test_they_are_created_and_those_that_have_ended_left_out(session: Session) -> None:
