@@ -57,8 +57,12 @@ class Visitor:
         self.click(self.page.get_by_role("main").get_by_role("button", name=name, exact=True))
 
     def follow(self, name: str) -> None:
-        """Click the first link in the page's main part with this name."""
-        self.click(self.page.get_by_role("main").get_by_role("link", name=name, exact=True).first)
+        """Click the first link in the page's main part with this name, in the menu of acts if it is there."""
+        main = self.page.get_by_role("main")
+        link, menu = main.get_by_role("link", name=name, exact=True).first, main.locator(".action-menu > summary")
+        if not link.count() and menu.count():
+            menu.click()
+        self.click(link)
 
     def click(self, place: Locator) -> None:
         """Click what leads to another page, and wait for it."""
