@@ -43,6 +43,21 @@ class AllocationSpec:
 AllocationRequest = Literal["oldest"] | tuple[AllocationSpec, ...]
 
 
+def check_transfer(amount: Decimal, method: str, currency: str | None, reference: str | None) -> None:
+    """Check what payments and refunds have in common.
+
+    Raises:
+        Invalid: A value is out of range or unknown.
+    """
+    if exact_decimal(amount, "amount") <= 0:
+        raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
+    if method not in METHODS:
+        raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
+    if currency is not None:
+        currency_code(currency)
+    check_text(reference or "", "reference", stored=True)
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentSpec:
     """A request to record a payment; None means not given.
@@ -63,15 +78,9 @@ class PaymentSpec:
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        if exact_decimal(self.amount, "amount") <= 0:
-            raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
-        if self.method not in METHODS:
-            raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
-        if self.currency is not None:
-            currency_code(self.currency)
+        check_transfer(self.amount, self.method, self.currency, self.reference)
         if self.received_on is not None:
             check_calendar_day(self.received_on, "received_on")
-        check_text(self.reference or "", "reference", stored=True)
 
 
 # An invoice's id, and the minor units allocated to it.

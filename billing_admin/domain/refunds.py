@@ -13,9 +13,7 @@ from uuid import UUID
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_money
-from billing_admin.domain.money import currency_code, exact_decimal
-from billing_admin.domain.payments import METHODS
-from billing_admin.domain.text import check_text
+from billing_admin.domain.payments import check_transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +35,9 @@ class RefundSpec:
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        if exact_decimal(self.amount, "amount") <= 0:
-            raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
-        if self.method not in METHODS:
-            raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
-        if self.currency is not None:
-            currency_code(self.currency)
+        check_transfer(self.amount, self.method, self.currency, self.reference)
         if self.paid_on is not None:
             check_calendar_day(self.paid_on, "paid_on")
-        check_text(self.reference or "", "reference", stored=True)
 
 
 class Refundable(Protocol):
