@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
@@ -297,7 +298,9 @@ def _corrections(api: Recorder) -> None:
     (line, *_) = api.get("/invoices/INV-2026-00001")["lines"]
     corrected = {"line": line["id"], "quantity": "1", "unit_price": line["unit_price"]}
     again = {"id": id_of("e", 3), "reason": "Half of it was agreed", "lines": [corrected]}
-    api.twice("/invoices/INV-2026-00001/bill-again", again)
+    # The id of its charge differs each time: a second later, the charge is the newest one in lists all the same.
+    with time_machine.travel("2026-11-22T10:00:01Z", tick=False):
+        api.twice("/invoices/INV-2026-00001/bill-again", again)
     api.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22"}, 201)
     later = {"id": id_of("b", 2), "through": "2026-11-30", "background": True}
     api.post("/billing-runs", later, 202)
