@@ -327,7 +327,9 @@ def test_a_usual_document_is_printed_within_its_margins(paper: str) -> None:
 def test_a_document_of_1000_lines_is_printed_whole() -> None:
     pages = read_pages(render(make_document(1000)))
     assert sum(page.count("Virtual server S") for page in pages) == 1000
-    assert "Total 11,900.00 EUR" in pages[-1]
+    [totals] = [number for number, page in enumerate(pages) if "Total 11,900.00 EUR" in page]
+    assert "Payment Amount 11,900.00 EUR" in pages[-1]
+    assert totals in {len(pages) - 2, len(pages) - 1}
 
 
 def overlaps(fragments: list[Fragment]) -> list[tuple[Fragment, Fragment]]:
