@@ -140,8 +140,10 @@ def test_it_has_something_of_everything(session: Session) -> None:
         ("S", 7, True),
         ("AE", 0, False),
         ("G", 0, False),
+        ("K", 0, False),
     }
     assert _count(session, InvoiceTax.vatex.in_(["VATEX-EU-AE", "VATEX-EU-G"])) > 0
+    assert _count(session, InvoiceTax.vatex == "VATEX-EU-IC") > 0
     assert _count(session, InvoiceLine.unit_code == "HUR") > 0
     foreign = (Invoice.currency != "EUR") & (Invoice.tax != 0) & (Invoice.status != "draft")
     assert _count(session, foreign) == _count(session, Invoice.tax_in_base.is_not(None)) > 0

@@ -154,7 +154,8 @@ class DemoCustomer:
     """A customer: size, first month, days to pay, tax treatment and language.
 
     Days to pay are set only if they are not the default. Companies in other countries of the EU account for the tax
-    themselves, consumers there are charged it, and deliveries to the rest of the world are free of it.
+    themselves, one of them for supplies of goods. Consumers there are charged the tax, and deliveries to the rest of the
+    world are free of it.
     """
 
     reference: str
@@ -189,7 +190,7 @@ CUSTOMERS = (
     DemoCustomer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, Place("Mannerheimintie 90", "00250", "Helsinki", country="FI"), "FI99999001", tax="reverse_charge"),
     DemoCustomer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, Place("Prinsengracht 512", "1017 KH", "Amsterdam", country="NL"), "NL999999101B01", tax="reverse_charge"),
     DemoCustomer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, Place("Rue Haute 61", "1000", "Bruxelles", country="BE"), "BE0999999031", tax="reverse_charge", language="fr"),
-    DemoCustomer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, Place("Rynek 14", "50-101", "Wrocław", country="PL"), "PL9999999108", tax="reverse_charge"),
+    DemoCustomer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, Place("Rynek 14", "50-101", "Wrocław", country="PL"), "PL9999999108", tax="intra_community"),
     DemoCustomer("C-0118", "São Miguel Viagens Lda", "EUR", "shop", 0.8, Place("Rua do Sol 25", "9500-001", "Ponta Delgada", country="PT"), "PT999999109", tax="reverse_charge"),
     DemoCustomer("C-0119", "Donau Robotics GmbH", "EUR", "lab", 1.9, Place("Handelskai 200", "1020", "Wien", country="AT"), "ATU99999001", since=3, tax="reverse_charge", language="de"),
     DemoCustomer("C-0120", "Víðir Games ehf.", "EUR", "media", 1.5, Place("Laugavegur 77", "101", "Reykjavík", country="IS"), "IS999120", since=5, tax="export"),
@@ -250,6 +251,14 @@ DETAILS: dict[str, CustomerFields] = {
         "buyer_reference": "Atelier 61",
         "electronic_address": "0999999031",
         "electronic_scheme": "0208",
+    },
+    "C-0117": {
+        "e_invoice": "ubl",
+        "delivery_name": "Apteka Centralna",
+        "delivery_street": "ul. Legnicka 5",
+        "delivery_postcode": "53-671",
+        "delivery_city": "Wrocław",
+        "delivery_country": "PL",
     },
     "C-0119": {
         "e_invoice": "xrechnung-cii",

@@ -111,6 +111,16 @@ class DocumentDetails:
     test: bool = False
 
 
+def place_of_delivery(details: DocumentDetails, is_intra_community: bool) -> Delivery | None:
+    """Return the place of delivery of an e-invoice, or None if it states none.
+
+    An intra-community supply must state one (BR-IC-12): without a delivery address, it is the buyer's address.
+    """
+    if details.delivery is None and is_intra_community:
+        return Delivery(address=details.buyer.address)
+    return details.delivery
+
+
 def details_to_json(details: DocumentDetails) -> dict[str, Any]:
     """Return the details as JSON without empty members.
 

@@ -163,6 +163,7 @@ class OrganisationFields(PartyFields, total=False):
     exempt_vatex: str
     reverse_charge_note: str
     export_note: str
+    intra_community_note: str
     hold_likely_duplicates: bool
     applies_credit: bool
     requires_complete_details: bool
@@ -435,6 +436,7 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "exempt_vatex": _line,
     "reverse_charge_note": _name,
     "export_note": _name,
+    "intra_community_note": _name,
     "hold_likely_duplicates": _unchecked,
     "applies_credit": _unchecked,
     "requires_complete_details": _unchecked,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple, Self
 
-from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails
+from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails, place_of_delivery
 from billing_admin.domain.errors import FieldPath, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.tax import EU_VAT_PREFIXES, UNTAXED_RATES
 from billing_admin.domain.tax_breakdown import is_tax_recomputable
 
 STOP: Final = "stop"
@@ -24,6 +25,7 @@ NO_E_INVOICE: Final = "none"
 # EN 16931 categories of taxes.
 TAXED, EXPORT, INTRA_COMMUNITY, REVERSE_CHARGE, OUTSIDE_SCOPE = "S", "G", "K", "AE", "O"
 CUSTOMER_TAX_ID_MISSING = "customer_tax_id_missing"
+CUSTOMER_VAT_NUMBER_MISSING = "customer_vat_number_missing"
 # The name that a new organisation has until somebody enters its own.
 PLACEHOLDER_NAME: Final = "Your company"
 # Amounts of e-invoices have at most two decimals (BR-DEC).
@@ -112,6 +114,11 @@ class IssueFacts(NamedTuple):
     def categories(self) -> set[str]:
         """The tax categories of the lines."""
         return {rate.category for rate in self.rates}
+
+    @property
+    def is_intra_community(self) -> bool:
+        """Whether the document is, or has lines of, an intra-community supply."""
+        return has_category(INTRA_COMMUNITY, self.tax_treatment, self.categories)
 
     def with_document(self, taxes: Collection[tuple[TaxRate, int, int]], purchase_order: str) -> Self:
         """Return the facts with those of a document.
@@ -207,13 +214,30 @@ def _is_within_germany(facts: IssueFacts) -> bool:
     return facts.details.seller.address.country == facts.details.buyer.address.country == "DE"
 
 
-def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
-    """Return whether a document with reverse charge lacks the customer's tax ID.
+def lacks_tax_id(category: str, tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
+    """Return whether a document with a tax category lacks the customer's tax ID.
 
-    A tax ID without a letter or digit counts as none.
+    The category is that of lines, or of the customer's tax treatment. A tax ID without a letter or digit counts as none.
     """
-    is_reverse_charge = tax_treatment == "reverse_charge" or REVERSE_CHARGE in tax_categories
-    return is_reverse_charge and not any(character.isalnum() for character in tax_id)
+    return has_category(category, tax_treatment, tax_categories) and not any(map(str.isalnum, tax_id))
+
+
+def has_category(category: str, tax_treatment: str, tax_categories: Collection[str]) -> bool:
+    """Return whether lines or the customer's tax treatment have a tax category."""
+    untaxed = UNTAXED_RATES.get(tax_treatment)
+    return category in tax_categories or (untaxed is not None and untaxed.category == category)
+
+
+def _is_of_another_eu_country(facts: IssueFacts) -> bool:
+    """Return whether the buyer's VAT number is of another EU country."""
+    buyer, seller = facts.numbers.buyer_vat_number[:2], facts.numbers.seller_vat_number[:2]
+    return buyer in EU_VAT_PREFIXES and buyer != seller
+
+
+def _delivers_within_country(facts: IssueFacts) -> bool:
+    """Return whether the country of delivery is the seller's."""
+    delivery = place_of_delivery(facts.details, facts.is_intra_community)
+    return delivery is not None and delivery.address.country == facts.details.seller.address.country != ""
 
 
 def not_ready_error(missing: Collection[Shortcoming]) -> Invalid:
@@ -267,9 +291,19 @@ STOPS: Final = (
         CUSTOMER_TAX_ID_MISSING,
         "Reverse charge, and the customer's tax ID is missing",
         "Add the tax ID of {buyer} on the customer's page: a reverse charge invoice must show it.",
-        lambda facts: lacks_tax_id(facts.buyer.tax_id, facts.tax_treatment, facts.categories),
+        lambda facts: lacks_tax_id(REVERSE_CHARGE, facts.buyer.tax_id, facts.tax_treatment, facts.categories),
         "BT-48",
         "BR-AE-02",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        CUSTOMER_VAT_NUMBER_MISSING,
+        "Intra-community supply, and the customer's VAT number is missing",
+        "Add the VAT number of {buyer} as tax ID on the customer's page: without it, an intra-community supply is not"
+        " free of tax.",
+        lambda facts: lacks_tax_id(INTRA_COMMUNITY, facts.buyer.tax_id, facts.tax_treatment, facts.categories),
+        "BT-48",
+        "BR-IC-02",
     ),
 )
 
@@ -322,6 +356,32 @@ WARNINGS: Final = (
         "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
         lambda facts: bool(facts.numbers.buyer_vat_problem),
         "BT-48",
+    ),
+    Requirement(
+        ("customer", "tax_id"),
+        "customer_vat_number_not_intra_community",
+        "Intra-community supply, but the customer's VAT number is not of another EU country",
+        "Enter the VAT number that another EU country gave to {buyer} as tax ID on the customer's page, or choose another"
+        " tax treatment: only then is an intra-community supply free of tax.",
+        lambda facts: facts.is_intra_community and not _is_of_another_eu_country(facts),
+        "BT-48",
+    ),
+    Requirement(
+        ("organisation", "tax_id"),
+        "organisation_vat_number_missing",
+        "Intra-community supply, and the seller's VAT number is missing",
+        "Enter your VAT number as tax ID in the settings: an invoice for an intra-community supply must show it.",
+        lambda facts: facts.is_intra_community and not facts.numbers.seller_vat_number,
+        "BT-31",
+    ),
+    Requirement(
+        ("customer", "delivery_country"),
+        "customer_delivery_within_country",
+        "Intra-community supply, but the country of delivery is the seller's",
+        "Correct the delivery address of {buyer} on the customer's page, or choose another tax treatment: an"
+        " intra-community supply goes to another EU country.",
+        lambda facts: facts.is_intra_community and _delivers_within_country(facts),
+        "BT-80",
     ),
 )
 
@@ -505,7 +565,7 @@ EN_16931: Final = (
         "E-invoice: the customer's VAT number is missing",
         "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an intra-community"
         " supply needs it.",
-        lambda facts: INTRA_COMMUNITY in facts.categories and not facts.numbers.buyer_vat_number,
+        lambda facts: facts.is_intra_community and not facts.numbers.buyer_vat_number,
         "BT-48",
         "BR-IC-02",
     ),
@@ -528,10 +588,7 @@ EN_16931: Final = (
         "e_invoice_customer_delivery_country_missing",
         "E-invoice: the country of delivery is missing",
         "Enter the country of delivery of {buyer} on the customer's page: an intra-community supply needs it.",
-        lambda facts: (
-            INTRA_COMMUNITY in facts.categories
-            and (facts.details.delivery is None or not facts.details.delivery.address.country)
-        ),
+        lambda facts: facts.is_intra_community and _lacks_part(place_of_delivery(facts.details, True), "country"),
         "BT-80",
         "BR-IC-12",
     ),

@@ -20,13 +20,21 @@ TREATMENTS = {
     "exempt": "Exempt from tax",
     "reverse_charge": "Reverse charge",
     "export": "Export outside the EU",
+    "intra_community": "Intra-community supply",
 }
 # The rate on the documents of customers who are charged no tax, by treatment.
 UNTAXED_RATES: Mapping[str, TaxRate] = {
     "exempt": TaxRate("E", ZERO_PERCENT),
     "reverse_charge": TaxRate("AE", ZERO_PERCENT),
     "export": TaxRate("G", ZERO_PERCENT),
+    "intra_community": TaxRate("K", ZERO_PERCENT),
 }
+
+# The first letters of VAT numbers of the EU: Greece is EL, and Northern Ireland (XI) belongs to it for goods.
+EU_VAT_PREFIXES = frozenset({
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "EL", "ES", "FI", "FR", "HR", "HU",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK", "XI",
+})  # fmt: skip
 
 # EN 16931 requires a printed reason where no tax is charged; a zero rate (Z) needs none.
 DEFAULT_TAX_NOTES = {

@@ -121,6 +121,7 @@ _NOUNS: Mapping[str | int, str] = {
     "description": "a description",
     "exempt_note": "a note",
     "export_note": "a note",
+    "intra_community_note": "a note",
     "legal_name": "the legal name",
     "metadata": "a name for each value of the metadata",
     "name": "a name",

@@ -8,11 +8,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from billing_admin.domain.document_details import Address, DocumentDetails, PartyDetails, details_from_json
+from billing_admin.domain.document_details import (
+    Address,
+    DocumentDetails,
+    PartyDetails,
+    details_from_json,
+    place_of_delivery,
+)
 from billing_admin.domain.einvoice_lines import period_within, state_price
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-from billing_admin.domain.readiness import MAX_MINOR_DIGITS, OUTSIDE_SCOPE, UNLISTED_CURRENCIES
+from billing_admin.domain.readiness import INTRA_COMMUNITY, MAX_MINOR_DIGITS, OUTSIDE_SCOPE, UNLISTED_CURRENCIES
 from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
 from billing_admin.domain.units import DEFAULT_UNIT_CODE
 from billing_admin.formats.party_numbers import check_scheme_identifier, check_vat_number
@@ -135,7 +141,7 @@ def _address(address: Address) -> Terms:
 
 
 def _delivery(invoice: Invoice, details: DocumentDetails) -> Terms:
-    delivery = details.delivery
+    delivery = place_of_delivery(details, any(tax.category == INTRA_COMMUNITY for tax in invoice.taxes))
     if delivery is None or not delivery.address.country:
         return {}
     return {"name": delivery.name or invoice.customer_name, **_address(delivery.address)}

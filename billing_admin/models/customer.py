@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 from billing_admin.domain.parties import E_INVOICE_FORMATS, LANGUAGES, PAPERS, RECIPIENT_ROLES
 from billing_admin.models.base import Base, exact_checks, value_check
 
-TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
+TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export", "intra_community")
 
 
 class CustomerContact(Base):

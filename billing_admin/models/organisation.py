@@ -142,6 +142,7 @@ class Organisation(Base):
     exempt_vatex: Mapped[str]
     reverse_charge_note: Mapped[str]
     export_note: Mapped[str]
+    intra_community_note: Mapped[str]
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
     applies_credit: Mapped[bool]

@@ -328,6 +328,7 @@ class Organisation:
     exempt_vatex: str
     reverse_charge_note: str
     export_note: str
+    intra_community_note: str
     hold_likely_duplicates: bool
     requires_complete_details: bool
     attach_pdf: bool

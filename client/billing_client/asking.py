@@ -378,6 +378,7 @@ class OrganisationChanges(_PartyFields, total=False):
     exempt_vatex: str
     reverse_charge_note: str
     export_note: str
+    intra_community_note: str
     hold_likely_duplicates: bool
     applies_credit: bool
     requires_complete_details: bool

@@ -23,8 +23,10 @@ def test_a_customers_treatment(script: Script) -> None:
     assert script.get("/customers/ACME").json["tax_treatment"] == "standard"  # type: ignore[index]
     wrong = script.patch(f"/customers/{ref}", {"tax_treatment": "other"}, headers=tag)
     assert (wrong.status_code, pointers(wrong)) == (422, ["/tax_treatment"])
-    changed: Any = script.patch(f"/customers/{ref}", {"tax_treatment": "exempt"}, headers=tag).json
-    assert changed["tax_treatment"] == "exempt"
+    for treatment in ("exempt", "intra_community"):
+        changed: Any = script.patch(f"/customers/{ref}", {"tax_treatment": treatment}, headers=tag)
+        tag = {"If-Match": changed.headers["ETag"]}
+        assert changed.json["tax_treatment"] == treatment
 
 
 def test_a_price_that_includes_tax(script: Script) -> None:

@@ -65,7 +65,12 @@ def make_data(groups: dict[AccountKey, Sequence[ChargeGroup]], **treatments: str
         )
         for id, currency in groups
     }
-    notes = {"exempt": "Exempt by law", "reverse_charge": "Reverse charge", "export": "Export"}
+    notes = {
+        "exempt": "Exempt by law",
+        "reverse_charge": "Reverse charge",
+        "export": "Export",
+        "intra_community": "Supply within the EU",
+    }
     return BillingData(groups, customers, facts, untaxed_terms(notes, "VATEX-EU-132"))
 
 
@@ -113,6 +118,7 @@ def test_documents_are_in_the_order_of_references_and_currencies() -> None:
     [
         ("exempt", "E", "Exempt by law", "VATEX-EU-132"),
         ("export", "G", "Export", "VATEX-EU-G"),
+        ("intra_community", "K", "Supply within the EU", "VATEX-EU-IC"),
         ("reverse_charge", "AE", "Reverse charge", "VATEX-EU-AE"),
     ],
 )
@@ -144,6 +150,11 @@ def test_reverse_charge_without_a_tax_id_is_a_reason_and_a_shortcoming() -> None
     (prepared,) = prepare_documents(make_data({(ACME, "EUR"): [make_group("1")]}, ACME="reverse_charge"))
     assert prepared.reason == "customer_tax_id_missing"
     assert [shortcoming.code for shortcoming in prepared.shortcomings] == ["customer_tax_id_missing"]
+
+
+def test_an_intra_community_supply_without_a_vat_number_is_a_reason() -> None:
+    (prepared,) = prepare_documents(make_data({(ACME, "EUR"): [make_group("1")]}, ACME="intra_community"))
+    assert prepared.reason == "customer_vat_number_missing"
 
 
 def test_a_total_that_is_not_positive_goes_before_a_shortcoming() -> None:

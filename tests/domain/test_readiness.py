@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from billing_admin.domain.document_details import Address, BankAccount, Delivery
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import (
     CUSTOMER_TAX_ID_MISSING,
+    CUSTOMER_VAT_NUMBER_MISSING,
     EN_16931,
     FORMAT_NAMES,
     PAGES,
@@ -90,6 +92,10 @@ def numbers(**fields: str) -> Change:
     return lambda facts: facts._replace(numbers=replace(facts.numbers, **fields))
 
 
+def both(*changes: Change) -> Change:
+    return lambda facts: reduce(lambda result, change: change(result), changes, facts)
+
+
 def changed(*changes: Change, **fields: Any) -> IssueFacts:
     facts = COMPLETE._replace(**fields)
     for change in changes:
@@ -117,6 +123,8 @@ def test_a_complete_document_lacks_nothing(format: str) -> None:
         (changed(seller=Party("Nimbus", " \n", "")), "organisation_address_missing"),
         (changed(buyer=Party("", "2 Road", "")), "customer_name_missing"),
         (changed(buyer=Party("Acme", "2 Road", ""), tax_treatment="reverse_charge"), CUSTOMER_TAX_ID_MISSING),
+        (changed(buyer=Party("Acme", "2 Road", ""), tax_treatment="intra_community"), CUSTOMER_VAT_NUMBER_MISSING),
+        (changed(untaxed("K"), buyer=Party("Acme", "2 Road", " -")), CUSTOMER_VAT_NUMBER_MISSING),
     ],
 )
 def test_every_document_names_its_parties(facts: IssueFacts, code: str) -> None:
@@ -132,6 +140,9 @@ WARNED = [
     (lambda facts: facts._replace(has_exchange_rate=False), "exchange_rate_missing"),
     (buyer_address(country=""), "customer_country_missing"),
     (numbers(buyer_vat_problem="Wrong."), "customer_vat_number_wrong"),
+    (both(untaxed("K"), numbers(buyer_vat_number="")), "customer_vat_number_not_intra_community"),
+    (both(untaxed("K"), numbers(seller_vat_number="")), "organisation_vat_number_missing"),
+    (both(untaxed("K"), details(delivery=Delivery("", Address(country="DE")))), "customer_delivery_within_country"),
 ]
 
 
@@ -142,6 +153,26 @@ def test_incomplete_details_are_warnings_until_the_organisation_requires_them(ch
     assert find_stops(changed(change)) == ()
     [stop] = find_stops(changed(change, requires_complete_details=True))
     assert stop == replace(warning, severity=STOP)
+
+
+@pytest.mark.parametrize("number", ["CHE123456788MWST", "DE136695976", "GB980780684"])
+def test_an_intra_community_supply_needs_a_number_of_another_eu_country(number: str) -> None:
+    facts = changed(untaxed("K"), numbers(buyer_vat_number=number))
+    assert codes(facts) == ["customer_vat_number_not_intra_community"]
+    assert codes(changed(untaxed("G"), numbers(buyer_vat_number=number))) == []
+
+
+@pytest.mark.parametrize("number", ["ATU12345675", "EL094259216", "XI980780684"])
+def test_numbers_of_the_eu_suit_an_intra_community_supply(number: str) -> None:
+    facts = changed(numbers(buyer_vat_number=number), tax_treatment="intra_community")
+    assert codes(facts) == []
+
+
+def test_without_a_delivery_address_an_intra_community_supply_goes_to_the_customer() -> None:
+    assert codes(changed(untaxed("K"), buyer_address(country="DE"))) == ["customer_delivery_within_country"]
+    depot = Delivery("Depot", Address(country="AT"))
+    assert codes(changed(untaxed("K"), buyer_address(country="DE"), details(delivery=depot))) == []
+    assert codes(changed(untaxed("K"), details(e_invoice="ubl"))) == []
 
 
 def test_a_message_names_the_customer_the_currency_and_the_problem() -> None:
@@ -182,9 +213,10 @@ def test_reverse_charge_without_a_tax_id_stops_the_issue(
         ("ATU12345678", "reverse_charge", ("AE",)),
         ("0", "standard", ("AE",)),
         ("ΕΛ123", "reverse_charge", ()),
-        ("", "standard", ("S", "Z", "E", "O", "G", "K")),
+        ("", "standard", ("S", "Z", "E", "O", "G")),
         ("", "exempt", ("E",)),
         ("", "export", ("G",)),
+        ("ATU12345678", "intra_community", ("K",)),
         ("", "standard", ()),
     ],
 )
@@ -193,7 +225,7 @@ def test_with_a_tax_id_or_without_reverse_charge_nothing_stops_it(
 ) -> None:
     facts = changed(untaxed(*categories), buyer=Party("Acme", "2 Road", tax_id), tax_treatment=treatment)
     assert find_shortcomings(facts) == ()
-    assert not lacks_tax_id(tax_id, treatment, categories)
+    assert not any(lacks_tax_id(category, tax_id, treatment, categories) for category in ("AE", "K"))
 
 
 # --- e-invoices -------------------------------------------------------------------------------------------------------
@@ -223,7 +255,6 @@ EN_16931_CASES = [
     ([numbers(buyer_vat_number=""), untaxed("K"), DELIVERED],
      "e_invoice_customer_vat_number_missing"),
     ([numbers(buyer_vat_number=""), untaxed("AE")], "e_invoice_customer_identifier_missing"),
-    ([untaxed("K")], "e_invoice_customer_delivery_country_missing"),
     ([untaxed("K"), details(delivery=Delivery("", Address(postcode="1", city="Linz")))],
      "e_invoice_customer_delivery_country_missing"),
 ]  # fmt: skip

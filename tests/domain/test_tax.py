@@ -70,5 +70,6 @@ def test_a_treatment_has_the_code_of_its_category_and_an_exempt_one_the_chosen_c
         "exempt": ("E", "EXEMPT", "VATEX-EU-132"),
         "reverse_charge": ("AE", "REVERSE_CHARGE", "VATEX-EU-AE"),
         "export": ("G", "EXPORT", "VATEX-EU-G"),
+        "intra_community": ("K", "INTRA_COMMUNITY", "VATEX-EU-IC"),
     }
     assert untaxed_terms(notes, "")["exempt"].vatex == ""

@@ -74,6 +74,9 @@ HARD: dict[str, Callable[[], Invoice]] = {
         customer_tax_id="12-3456789",
     ),
     "intra-community": lambda: issued(group("10", tax=K0, note="Intra-community supply"), details=PARIS, **BUYER_VAT),
+    "intra-community to the buyer": lambda: issued(
+        group("10", tax=K0, note="Intra-community supply"), details=ABROAD, **BUYER_VAT
+    ),
     "not subject to tax": lambda: issued(group("10", tax=O0), details=ABROAD, seller_tax_id="", **BUYER_VAT),
     "dollars with tax in euros": lambda: issued(
         group("100"), currency="USD", details=replace(DETAILS, base_rate=IN_EURO), tax_in_base=1748
@@ -163,7 +166,10 @@ UNREADY: dict[str, tuple[Callable[[], Invoice], str]] = {
         lambda: issued(group("1", tax=AE0, note="Reverse charge"), details=with_buyer(DETAILS, registration_id="")),
         "BR-AE-02",
     ),
-    "intra-community without delivery": (lambda: issued(group("1", tax=K0), details=ABROAD, **BUYER_VAT), "BR-IC-12"),
+    "intra-community without delivery country": (
+        lambda: issued(group("1", tax=K0), details=replace(ABROAD, delivery=Delivery("Dépôt")), **BUYER_VAT),
+        "BR-IC-12",
+    ),
     "intra-community without the buyer's number": (lambda: issued(group("1", tax=K0), details=PARIS), "BR-IC-02"),
     "three decimal places": (lambda: issued(group("1.234"), currency="BHD"), "BR-DEC-09"),
     "an unknown unit": (lambda: _with_codes(issued(group("1")), unit_code="HD"), "BR-CL-23"),

@@ -76,6 +76,7 @@ def test_another_unit_code_changes_the_preview(session: Session) -> None:
         ("exempt", [("E", "Exempt from tax", "VATEX-EU-151")]),
         ("reverse_charge", [("AE", "Reverse charge: the customer accounts for the tax", "VATEX-EU-AE")]),
         ("export", [("G", "Export: no tax is charged", "VATEX-EU-G")]),
+        ("intra_community", [("K", "Intra-community supply: no tax is charged", "VATEX-EU-IC")]),
     ],
 )
 def test_taxes_have_the_code_of_their_rate_or_of_the_treatment(

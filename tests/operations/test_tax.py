@@ -118,6 +118,7 @@ def test_a_change_leaves_what_is_issued_as_it_was(session: Session) -> None:
         ("exempt", "E", "Exempt from tax"),
         ("reverse_charge", "AE", "Reverse charge: the customer accounts for the tax"),
         ("export", "G", "Export: no tax is charged"),
+        ("intra_community", "K", "Intra-community supply: no tax is charged"),
     ],
 )
 def test_the_customers_treatment_overrides_the_services_rate_and_says_why(
@@ -164,7 +165,7 @@ def test_net_and_inclusive_charges_of_one_price_keep_apart(session: Session) -> 
     assert sorted(taxes(invoice)) == [("S", "19", False, 250, 48, ""), ("S", "19", True, 210, 40, "")]
 
 
-@pytest.mark.parametrize("treatment", ["exempt", "reverse_charge", "export"])
+@pytest.mark.parametrize("treatment", ["exempt", "reverse_charge", "export", "intra_community"])
 def test_who_is_charged_no_tax_pays_the_net_of_the_day(session: Session, treatment: str) -> None:
     change_tax(make_tax_rate(), CHANGE, "16")
     acme, shop = make_customer(tax_treatment=treatment, tax_id="ATU13585627"), taxed(inclusive=True)

@@ -32,6 +32,7 @@ GOOD = {
         "exempt_note": "Exempt",
         "reverse_charge_note": "Reverse charge",
         "export_note": "Export",
+        "intra_community_note": "Supply within the EU",
         "version": "1",
     },
     DOCUMENTS: {"payment_terms_days": "14", "language": "de", "paper": "letter", "accent": "#0B57D0", "version": "1"},

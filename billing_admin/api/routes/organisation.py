@@ -100,6 +100,7 @@ class OrganisationChanges(Body):
     exempt_vatex: ShortText = OMITTED
     reverse_charge_note: Name = OMITTED
     export_note: Name = OMITTED
+    intra_community_note: Name = OMITTED
     hold_likely_duplicates: bool = OMITTED
     applies_credit: bool = OMITTED
     requires_complete_details: bool = OMITTED
@@ -149,6 +150,7 @@ class OrganisationOut(ResponseModel):
     exempt_vatex: str
     reverse_charge_note: str
     export_note: str
+    intra_community_note: str
     hold_likely_duplicates: bool
     applies_credit: bool
     requires_complete_details: bool

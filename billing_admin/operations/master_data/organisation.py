@@ -41,6 +41,7 @@ FIELDS = [
     "exempt_vatex",
     "reverse_charge_note",
     "export_note",
+    "intra_community_note",
     "hold_likely_duplicates",
     "applies_credit",
     "requires_complete_details",

@@ -94,6 +94,9 @@ class TaxForm(SectionForm):
     exempt_vatex = VatexField("VATEX code for exempt customers")
     reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
     export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
+    intra_community_note = TextField(
+        "For intra-community supplies", blank_message="Enter the reason to print on invoices."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
