@@ -31,6 +31,7 @@ def run_export(job: Job, progress: Progress) -> dict[str, Any]:
         parameters["kind"],
         meta_filters.filters_from_json(parameters["kind"], parameters["filters"]),
         parameters["format"],
+        sort=parameters.get("sort", ""),
     )
     day = today(db.session(), now)
 

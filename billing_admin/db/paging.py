@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from sqlakeyset.columns import parse_ob_clause
 from sqlakeyset.paging import compare_tuples
 from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ColumnCollection
 from sqlalchemy.sql.elements import Label
 
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
@@ -24,6 +25,7 @@ BAD_CURSOR = "This cursor is not valid. Leave it out to start from the first pag
 T = TypeVar("T")
 
 Query: TypeAlias = Select[Any]
+Names: TypeAlias = Mapping[str, Any] | ColumnCollection[str, Any]
 # A row with named columns, as a query for columns returns it.
 Record: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -59,7 +61,7 @@ def page(session: Session, query: Select[Any], limit: int, after: str | None = N
 class Sort:
     """A column by which a list can be sorted.
 
-    `key` are SQL expressions or names of the query's columns, of which only the last one may be NULL. `is_indexed` says
+    `key` are SQL expressions or names of columns of the list, of which only the last one may be NULL. `is_indexed` says
     that an index has the order, so that lists of any length can have it. `id` is the unique column.
     """
 
@@ -78,17 +80,29 @@ class Order:
     sort: Sort
     descending: bool = False
 
-    def columns(self, query: Select[Any]) -> list[Any]:
-        """Return the expressions of the key and the id in a query."""
-        parts = (*self.sort.key, self.sort.id)
-        columns = [query.selected_columns[part] if isinstance(part, str) else part for part in parts]
+    def columns(self, named: Names) -> list[Any]:
+        """Return the expressions of the key and the id; `named` are the list's columns."""
+        columns = [named[part] if isinstance(part, str) else part for part in (*self.sort.key, self.sort.id)]
         return [column.element if isinstance(column, Label) else column for column in columns]
+
+    def clauses(self, named: Names) -> list[Any]:
+        """Return the terms of ORDER BY; `named` are the list's columns."""
+        *first, value, id = self.columns(named)
+        directed = [column.desc() if self.descending else column.asc() for column in (*first, value, id)]
+        return [value.is_(None), *directed]
 
     def apply(self, query: Select[Any]) -> Select[Any]:
         """Return the query in this order."""
-        *first, value, id = self.columns(query)
-        directed = [column.desc() if self.descending else column.asc() for column in (*first, value, id)]
-        return query.order_by(None).order_by(value.is_(None), *directed)
+        return query.order_by(None).order_by(*self.clauses(query.selected_columns))
+
+
+def find_order(sorts: Mapping[str, Sort], sort: str) -> Order:
+    """Return the order by a column's key, after a minus sign to reverse it.
+
+    Raises:
+        KeyError: The list cannot be sorted by that.
+    """
+    return Order(sorts[sort.removeprefix("-")], sort.startswith("-"))
 
 
 def has_at_most(session: Session, query: Select[Any], limit: int) -> bool:
@@ -106,7 +120,7 @@ def ordered_page(session: Session, query: Select[Any], order: Order, limit: int,
     Raises:
         Invalid: The cursor is no position in this order.
     """
-    columns = order.columns(query)
+    columns = order.columns(query.selected_columns)
     marker = _parse_position(columns, after) if after else Marker(None, backwards=False)
     rows: list[Any] = []
     for part in _parts(query, order, columns, marker):

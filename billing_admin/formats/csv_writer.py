@@ -27,15 +27,20 @@ Cell = ColumnElement[Any]
 
 
 def export_csv(
-    session: Session, kind: str, filters: Filters, excel: bool = False, formula_rule: int = FORMULA_RULE
+    session: Session,
+    kind: str,
+    filters: Filters,
+    excel: bool = False,
+    formula_rule: int = FORMULA_RULE,
+    sort: str = "",
 ) -> Iterator[bytes]:
     """Yield the parts of a file of a kind; `excel` begins it with a byte order mark.
 
-    `formula_rule` is the version of the rule that escapes texts.
+    `formula_rule` is the version of the rule that escapes texts, `sort` that of a list.
 
     Errors are raised by the iterator, so that an incomplete file is never taken for a complete code_point.
     """
-    yield from write_csv(session, rows_of(session, kind, filters), excel, formula_rule)
+    yield from write_csv(session, rows_of(session, kind, filters, sort), excel, formula_rule)
 
 
 def write_csv(

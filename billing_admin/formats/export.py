@@ -39,7 +39,8 @@ META_SUFFIX = ".meta.json"
 class ExportRequest:
     """A requested file: its kind, filters and format.
 
-    `excel` begins a CSV with a byte order mark; `formula_rule` is the version of its rule for formulas.
+    `excel` begins a CSV with a byte order mark; `formula_rule` is the version of its rule for formulas. `sort` is that of
+    the list, or empty for the file's own order.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class ExportRequest:
     format: str = "csv"
     excel: bool = False
     formula_rule: int = FORMULA_RULE
+    sort: str = ""
 
     def name(self, day: date) -> str:
         """Return the name of the file."""
@@ -55,7 +57,12 @@ class ExportRequest:
     @property
     def details(self) -> dict[str, Any]:
         """The details of the audit event of a download."""
-        return {"kind": self.kind, "format": self.format, "filters": filters_as_json(self.filters)}
+        return {"kind": self.kind, "format": self.format, "filters": filters_as_json(self.filters), **self.sorting}
+
+    @property
+    def sorting(self) -> dict[str, str]:
+        """The sort as a member of an object, none for the file's own order."""
+        return {"sort": self.sort} if self.sort else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +114,16 @@ def export_parts(session: Session, request: ExportRequest) -> Iterator[bytes]:
     A workbook is completed in a temporary file before its first part.
     """
     if request.format == "csv":
-        yield from csv_writer.export_csv(session, request.kind, request.filters, request.excel, request.formula_rule)
+        yield from csv_writer.export_csv(
+            session, request.kind, request.filters, request.excel, request.formula_rule, request.sort
+        )
         return
     with tempfile.TemporaryFile() as file:
         xlsx.write_workbook(
-            session, export(session, request.kind, request.filters), request.kind, cast("BinaryIO", file)
+            session,
+            export(session, request.kind, request.filters, request.sort),
+            request.kind,
+            cast("BinaryIO", file),
         )
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
@@ -132,7 +144,7 @@ def check_workbook_size(session: Session, request: ExportRequest) -> None:
 
 def check_export(session: Session, request: ExportRequest) -> None:
     """Raise the errors of a request before a response begins."""
-    export(session, request.kind, request.filters)
+    export(session, request.kind, request.filters, request.sort)
 
 
 def describe_export(
@@ -148,6 +160,7 @@ def describe_export(
         "kind": request.kind,
         "format": request.format,
         "filters": filters_as_json(request.filters),
+        **request.sorting,
         "made_at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": by,
         "rows": file_totals.rows,

@@ -23,7 +23,7 @@ from billing_admin.formats import export, journal, meta_filters as filters
 from billing_admin.formats.export import ExportRequest
 from billing_admin.formats.exported_csv import CsvContent, FileDigest, digest_file, read_content
 from billing_admin.formats.journal import JournalRequest
-from billing_admin.queries.exports import FILE_KINDS, Filters, totals
+from billing_admin.queries.exports import FILE_KINDS, Filters, sorts_of, totals
 from billing_admin.queries.journal import Period
 
 LARGEST_META = 1 << 18
@@ -46,6 +46,7 @@ class Meta:
     sums: Mapping[str, Decimal]
     sha256: str
     formula_rule: int = FORMULA_RULE
+    sort: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def _as_written(kind: str, export_filters: Filters, meta: Meta | None) -> Export
     """Return the request of the present file, in the form of the given one."""
     if meta is None:
         return ExportRequest(kind, export_filters)
-    return ExportRequest(kind, export_filters, meta.format, formula_rule=meta.formula_rule)
+    return ExportRequest(kind, export_filters, meta.format, formula_rule=meta.formula_rule, sort=meta.sort)
 
 
 def _journal_now(session: Session, meta: Meta) -> tuple[Figures | None, str | None, str]:
@@ -239,11 +240,13 @@ def read_meta(content: bytes) -> Meta:
             sums={currency: _amount(amount) for currency, amount in content_data.get("sums", {}).items()},
             sha256=_text(content_data["sha256"]),
             formula_rule=int(content_data.get("formula_rule", 1)),
+            sort=_text(content_data.get("sort", "")),
         )
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta") from error
     formats = journal.FORMATS if meta.kind == "journal" else export.FORMATS
-    is_known = meta.format in formats and meta.formula_rule in FORMULA_CHARACTERS
+    has_known_sort = not meta.sort or meta.sort.removeprefix("-") in sorts_of(meta.kind)
+    is_known = meta.format in formats and meta.formula_rule in FORMULA_CHARACTERS and has_known_sort
     if not _SHA256.fullmatch(meta.sha256) or not is_known:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta")
     return meta

@@ -3,6 +3,11 @@
 The order itself is tried on the queries of the lists (`tests/db/test_paging.py` has NULLs and ties of their own).
 """
 
+import csv
+import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -14,19 +19,23 @@ from flask.testing import FlaskClient
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.paging import Order, ordered_page
+from billing_admin.db.paging import Order, find_order, ordered_page
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.formats.export import ExportRequest, describe_export, write_export
+from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.operations.charges import recurring_charges as recurring_operations
 from billing_admin.queries.charges import charges, recurring_charges
+from billing_admin.queries.exports import FILE_KINDS
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.payments import payments
 from billing_admin.web.frame import tables
 from billing_admin.web.frame.lists import LISTS
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, make_service, make_spec, pay, post
-from tests.people import signed_in
+from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import Element, has_link, link, parse, words
 
@@ -213,3 +222,61 @@ def test_the_table_class_is_declared_once() -> None:
         assert len(set(keys)) == len(keys), name
         assert [column.role for column in table.columns].count("title") == 1, name
         assert table.sorts.keys() <= set(keys), name
+
+
+FILES = {
+    "charges": "CHARGES",
+    "invoices": "INVOICES",
+    "invoice-lines": "INVOICES",
+    "payments": "PAYMENTS",
+    "customers": "CUSTOMERS",
+    "services": "SERVICES",
+    "recurring-charges": "RECURRING_CHARGES",
+}
+
+
+def test_each_file_that_can_be_sorted_is_tried_here() -> None:
+    own_rows = {"allocations", "contacts"}
+    assert FILES.keys() | own_rows == {kind for kind, file in FILE_KINDS.items() if file.sorts}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_has_the_order_of_its_list(browser: FlaskClient, filled: Session, kind: str) -> None:
+    name = FILES[kind]
+    query = QUERIES[name](filled)
+    for key in LISTS[name].sorts:
+        for sort in (key, f"-{key}"):
+            listed = filled.execute(
+                find_order(LISTS[name].sorts, sort)
+                .apply(query)
+                .with_only_columns(*_ids(query), maintain_column_froms=True)
+            ).scalars()
+            file = browser.get(f"/exports/{kind}.csv?sort={sort}").text
+            rows = list(csv.DictReader(io.StringIO(file)))
+            ids = [row["invoice_id" if kind == "invoice-lines" else "id"] for row in rows]
+            assert list(dict.fromkeys(ids)) == [str(id) for id in listed], sort
+
+
+def test_the_export_page_and_the_job_state_the_order(browser: FlaskClient) -> None:
+    assert "Order Newest first" in words(browser.get("/exports/charges?currency=USD"))
+    page = browser.get("/exports/charges?currency=USD&sort=-amount")
+    assert "Order Sorted by Amount, descending" in words(page)
+    file = browser.get("/exports/charges.csv?currency=USD&sort=-amount").data
+    stated = json.loads(browser.get("/exports/charges.csv.meta.json?currency=USD&sort=-amount").data)
+    assert (stated["sort"], stated["sha256"]) == ("-amount", hashlib.sha256(file).hexdigest())
+    job = send(browser, "/exports/charges.csv/prepare?currency=USD&sort=-amount")
+    zipped = browser.get(link(browser.get(job.location), "Download the file"))
+    with zipfile.ZipFile(io.BytesIO(zipped.data)) as archive:
+        assert archive.read(archive.namelist()[0]) == file
+    assert browser.get("/exports/charges?sort=created_by").status_code == 422
+    assert "sort" not in json.loads(browser.get("/exports/charges.csv.meta.json").data)
+
+
+def test_a_sorted_file_is_verified_in_its_order(filled: Session) -> None:
+    request = ExportRequest("charges", charges.ChargeFilter(), sort="-amount")
+    file = io.BytesIO()
+    about = describe_export(request, "charges.csv", write_export(filled, request, file), NOW, "Ada")
+    result = verify_file(filled, file, read_meta(json.dumps(about).encode()), TODAY)
+    assert (result.same_bytes, result.same_now) == (True, True)
+    with pytest.raises(Invalid):
+        read_meta(json.dumps(about | {"sort": "nothing"}).encode())

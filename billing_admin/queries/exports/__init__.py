@@ -1,7 +1,7 @@
 """Exports: the columns, rows and control totals of each kind of file."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
+from billing_admin.db.paging import Sort, find_order
 from billing_admin.domain.money import Money
 from billing_admin.models.base import exact_sum
+from billing_admin.queries import list_sorts
 from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.queries.charges.charges import ChargeFilter
@@ -46,7 +48,7 @@ from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.queries.payments.refunds import RefundFilter
 
-__all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "totals"]
+__all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "sorts_of", "totals"]
 
 Filters = (
     AuditFilter
@@ -66,27 +68,30 @@ Filters = (
 
 
 class FileKind(NamedTuple):
-    """A kind of file: filters, function, columns and summed column.
+    """A kind of file: filters, function, columns, summed column and sorts.
 
-    The summed column is the one of its control totals.
+    The summed column is the one of its control totals. The sorts are those of the list that the file is exported from.
     """
 
     filters: type[Filters]
     build: Callable[[Session, Any], Export]
     columns: tuple[Column, ...]
     summed: str | None = None
+    sorts: Mapping[str, Sort] = {}
 
 
 FILE_KINDS: Final[Mapping[str, FileKind]] = {
-    "invoices": FileKind(InvoiceFilter, invoices, invoice_columns(date.min), "total"),
-    "invoice-lines": FileKind(InvoiceFilter, lines, LINES, "net"),
-    "charges": FileKind(ChargeFilter, charges, CHARGES, "amount"),
-    "recurring-charges": FileKind(RecurringFilter, recurring_charges, recurring_columns(date.min)),
-    "payments": FileKind(PaymentFilter, payments, PAYMENTS, "amount"),
-    "allocations": FileKind(PaymentFilter, allocations, ALLOCATIONS, "amount"),
-    "customers": FileKind(CustomerFilter, customers, CUSTOMERS),
-    "contacts": FileKind(CustomerFilter, contacts, CONTACTS),
-    "services": FileKind(ServiceFilter, services, SERVICES),
+    "invoices": FileKind(InvoiceFilter, invoices, invoice_columns(date.min), "total", list_sorts.INVOICES),
+    "invoice-lines": FileKind(InvoiceFilter, lines, LINES, "net", list_sorts.INVOICES),
+    "charges": FileKind(ChargeFilter, charges, CHARGES, "amount", list_sorts.CHARGES),
+    "recurring-charges": FileKind(
+        RecurringFilter, recurring_charges, recurring_columns(date.min), sorts=list_sorts.RECURRING_CHARGES
+    ),
+    "payments": FileKind(PaymentFilter, payments, PAYMENTS, "amount", list_sorts.PAYMENTS),
+    "allocations": FileKind(PaymentFilter, allocations, ALLOCATIONS, "amount", list_sorts.PAYMENTS),
+    "customers": FileKind(CustomerFilter, customers, CUSTOMERS, sorts=list_sorts.CUSTOMERS),
+    "contacts": FileKind(CustomerFilter, contacts, CONTACTS, sorts=list_sorts.CUSTOMERS),
+    "services": FileKind(ServiceFilter, services, SERVICES, sorts=list_sorts.SERVICES),
     "bank-accounts": FileKind(BankAccountFilter, bank_accounts, BANK_ACCOUNTS),
     "exchange-rates": FileKind(RateFilter, exchange_rates, EXCHANGE_RATES),
     "audit-events": FileKind(AuditFilter, events, EVENTS),
@@ -97,12 +102,22 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
 }
 
 
-def export(session: Session, kind: str, filters: Filters) -> Export:
-    """Return the file of a kind with the rows that match a filter.
+def sorts_of(kind: str) -> Mapping[str, Sort]:
+    """Return the columns by which a kind of file can be sorted, none for an unknown kind."""
+    return FILE_KINDS[kind].sorts if kind in FILE_KINDS else {}
 
-    Raises as the list does.
+
+def export(session: Session, kind: str, filters: Filters, sort: str = "") -> Export:
+    """Return the file of a kind with the rows that match a filter, in its own order or a list's.
+
+    `sort` is one of the kind's `sorts`, after a minus sign to reverse it. Rows of the same object stay in the file's own
+    order. Raises as the list does.
     """
-    return FILE_KINDS[kind].build(session, filters)
+    file = FILE_KINDS[kind].build(session, filters)
+    if not sort:
+        return file
+    order = find_order(FILE_KINDS[kind].sorts, sort).clauses({column.name: column.value for column in file.columns})
+    return replace(file, rows=file.rows.order_by(None).order_by(*order, *file.rows._order_by_clauses))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.meta_filters import filters_as_json
 from billing_admin.http.downloads import Download, send_export, send_recorded, unrecorded_attachment
 from billing_admin.operations.jobs import enqueue
-from billing_admin.queries.exports import Filters, totals
+from billing_admin.queries.exports import Filters, sorts_of, totals
 from billing_admin.queries.files import file_chunks, stored_file
 from billing_admin.queries.invoices.invoices import count_issued
 from billing_admin.queries.jobs import latest_job
@@ -31,7 +31,9 @@ from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
+from billing_admin.web.frame.lists import CHARGES, CUSTOMERS, INVOICES, PAYMENTS, RECURRING_CHARGES, SERVICES
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import Table, describe_order, sort_param
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import bank_accounts, customers, exchange_rates, services
 from billing_admin.web.messages import messages
@@ -47,32 +49,48 @@ pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 class ExportKind:
     """A kind of export as its page shows it.
 
-    It has the title of the file, the noun for its rows, the label of its sum, and the permission to
-    download it.
+    It has the title of the file, the noun for its rows, the words for its own order, the label of its sum, the permission
+    to download it, and the table of its list, whose order it follows.
     """
 
     title: str
     row: str
+    order: str
     sum_of: str = ""
     needs: str = "read"
+    table: Table | None = None
+
+    def describe_order(self, sort: str) -> str:
+        """Return the words for the order of the file."""
+        return describe_order(self.table, sort) if self.table and sort else self.order
 
 
 EXPORT_KINDS = {
-    "invoices": ExportKind("Invoices", "invoice", "Sum of the totals"),
-    "invoice-lines": ExportKind("Invoice lines", "invoice line", "Sum of the net amounts"),
-    "charges": ExportKind("Charges", "charge", "Exact sum of the amounts"),
-    "recurring-charges": ExportKind("Recurring charges", "recurring charge"),
-    "payments": ExportKind("Payments", "payment", "Sum of the amounts, including reversed payments"),
-    "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, including withdrawn allocations"),
-    "refunds": ExportKind("Refunds", "refund", "Sum of the amounts, including reversed refunds"),
-    "open-items": ExportKind("Open items", "open item", "Sum of the open amounts"),
-    "customers": ExportKind("Customers", "customer"),
-    "contacts": ExportKind("Contacts", "contact"),
-    "services": ExportKind("Services", "service and price"),
-    "bank-accounts": ExportKind("Bank accounts", "bank account"),
-    "exchange-rates": ExportKind("Exchange rates", "exchange rate"),
-    "messages": ExportKind("Messages", "recipient"),
-    "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
+    "invoices": ExportKind("Invoices", "invoice", "Newest first", "Sum of the totals", table=INVOICES),
+    "invoice-lines": ExportKind(
+        "Invoice lines", "invoice line", "Newest invoice first", "Sum of the net amounts", table=INVOICES
+    ),
+    "charges": ExportKind("Charges", "charge", "Newest first", "Exact sum of the amounts", table=CHARGES),
+    "recurring-charges": ExportKind("Recurring charges", "recurring charge", "Newest first", table=RECURRING_CHARGES),
+    "payments": ExportKind(
+        "Payments", "payment", "Newest first", "Sum of the amounts, including reversed payments", table=PAYMENTS
+    ),
+    "allocations": ExportKind(
+        "Allocations",
+        "allocation",
+        "Newest payment first",
+        "Sum of the amounts, including withdrawn allocations",
+        table=PAYMENTS,
+    ),
+    "refunds": ExportKind("Refunds", "refund", "Newest first", "Sum of the amounts, including reversed refunds"),
+    "open-items": ExportKind("Open items", "open item", "By currency, oldest due first", "Sum of the open amounts"),
+    "customers": ExportKind("Customers", "customer", "By reference", table=CUSTOMERS),
+    "contacts": ExportKind("Contacts", "contact", "By reference of the customer", table=CUSTOMERS),
+    "services": ExportKind("Services", "service and price", "By code", table=SERVICES),
+    "bank-accounts": ExportKind("Bank accounts", "bank account", "By currency"),
+    "exchange-rates": ExportKind("Exchange rates", "exchange rate", "Latest first"),
+    "messages": ExportKind("Messages", "recipient", "Newest message first"),
+    "audit-events": ExportKind("Audit log", "event", "Newest first", needs=audit.READ),
 }
 
 
@@ -183,6 +201,7 @@ def _export_page(
     files = [
         {
             "kind": EXPORT_KINDS[export_request.kind],
+            "order": EXPORT_KINDS[export_request.kind].describe_order(export_request.sort),
             "totals": _control_totals(export_request),
             "urls": _file_urls(export_request.kind),
         }
@@ -244,7 +263,13 @@ def _read_export_request(kind: str, format: str) -> ExportRequest:
         NotFound: if the filter names a customer that does not exist.
     """
     actor().require(EXPORT_KINDS[kind].needs)
-    return ExportRequest(kind, _READ_FILTERS[kind](), format, excel=format == "csv" and flag_param("excel"))
+    return ExportRequest(
+        kind,
+        _READ_FILTERS[kind](),
+        format,
+        excel=format == "csv" and flag_param("excel"),
+        sort=sort_param(sorts_of(kind)),
+    )
 
 
 _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
@@ -307,7 +332,12 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
     """
     export_request = _read_export_request(kind, format)
     export.check_export(db.session(), export_request)
-    parameters = {"kind": kind, "format": format, "filters": filters_as_json(export_request.filters)}
+    parameters = {
+        "kind": kind,
+        "format": format,
+        "filters": filters_as_json(export_request.filters),
+        **export_request.sorting,
+    }
     job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), parameters)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)

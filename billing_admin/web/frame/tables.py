@@ -153,7 +153,7 @@ def load_table(
         Invalid: The list has no such column, or cannot be sorted by it.
     """
     open_default_view()
-    sort, chosen = read_sort(table), columns_param({column.key for column in table.columns})
+    sort, chosen = sort_param(table.sorts), columns_param({column.key for column in table.columns})
     if is_short is None:
         is_short = table.is_short or paging.has_at_most(db.session(), query, MAX_SORTED_ROWS)
     column = table.column(sort.removeprefix("-")) if sort else None
@@ -164,13 +164,13 @@ def load_table(
             " Add filters first."
         )
         column = None
-    order = paging.Order(table.sorts[column.key], sort.startswith("-")) if column else None
+    order = paging.find_order(table.sorts, sort) if column else None
     page = _load_rows(query, order, limit)
     return ListTable(
         table,
         page.rows,
         [_show_column(shown, table.offers(shown.key, is_short), column, sort, chosen) for shown in table.columns],
-        _describe_order(column, sort) if column else table.order,
+        describe_order(table, sort if column else ""),
         sort if column else "",
         notice,
         current_url(),
@@ -186,22 +186,13 @@ def plain_table(table: Table, rows: Sequence[Any], order: str = "") -> ListTable
     return ListTable(table, rows, columns, order, "", "", "", None, None)
 
 
-def read_sort(table: Table) -> str:
+def sort_param(sorts: Mapping[str, paging.Sort]) -> str:
     """Return the parameter `sort`: a column's key, after a minus sign to reverse it.
 
     Raises:
-        Invalid: The table cannot be sorted by that.
+        Invalid: The list cannot be sorted by that.
     """
-    keys = [column.key for column in table.columns if column.key in table.sorts]
-    return choice_param("sort", [*keys, *(f"-{key}" for key in keys)])
-
-
-def sorted_query(query: paging.Query, table: Table) -> paging.Query:
-    """Return the query of a whole list in the order that the URL chooses."""
-    sort = read_sort(table)
-    if not sort:
-        return query
-    return paging.Order(table.sorts[sort.removeprefix("-")], sort.startswith("-")).apply(query)
+    return choice_param("sort", [*sorts, *(f"-{key}" for key in sorts)])
 
 
 def _load_rows(query: paging.Query, order: paging.Order | None, limit: int) -> paging.Page[Any]:
@@ -235,5 +226,9 @@ def first_sort(column: Column) -> str:
     return f"-{column.key}" if column.is_numeric or column.is_descending_first else column.key
 
 
-def _describe_order(column: Column, sort: str) -> str:
+def describe_order(table: Table, sort: str) -> str:
+    """Return the words for a table's order: its own one, or that of a sort."""
+    column = table.column(sort.removeprefix("-")) if sort else None
+    if column is None:
+        return table.order
     return f"Sorted by {column.label}, {'descending' if sort.startswith('-') else 'ascending'}"
