@@ -103,15 +103,15 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
 
 
 def sorts_of(kind: str) -> Mapping[str, Sort]:
-    """Return the columns by which a kind of file can be sorted, none for an unknown kind."""
+    """Return the sorts of a kind of file, none for an unknown kind."""
     return FILE_KINDS[kind].sorts if kind in FILE_KINDS else {}
 
 
 def export(session: Session, kind: str, filters: Filters, sort: str = "") -> Export:
-    """Return the file of a kind with the rows that match a filter, in its own order or a list's.
+    """Return the file of a kind with the rows that match a filter.
 
-    `sort` is one of the kind's `sorts`, after a minus sign to reverse it. Rows of the same object stay in the file's own
-    order. Raises as the list does.
+    `sort` is one of the kind's `sorts`, after a minus sign to reverse it; without one, the file has its own order, as have
+    the rows of one object. Raises as the list does.
     """
     file = FILE_KINDS[kind].build(session, filters)
     if not sort:
