@@ -76,7 +76,7 @@
     button.hidden = false;
     const label = button.textContent;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(button.dataset.copy || button.previousElementSibling.textContent);
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = label; }, 2000);
     });

@@ -4,6 +4,7 @@
 """
 
 import json
+from functools import cache
 from importlib import import_module
 from typing import Final
 
@@ -59,5 +60,5 @@ def init_api(app: Flask, settings: Settings) -> None:
     """Add the API's routes and its OpenAPI document."""
     init_rate_limits(app, settings)
     init_charge_poster(app)
-    init_api_document(app, lambda: json.dumps(openapi.document(VERSION)))
+    init_api_document(app, cache(lambda: json.dumps(openapi.document(VERSION))))
     app.register_blueprint(blueprint)

@@ -1,4 +1,4 @@
-"""The API's page: read by whoever is signed in, tried with a token; nothing of another host, nothing that the CSP forbids."""
+"""The API's pages: read by whoever is signed in, tried with a token; nothing of another host, nothing that the CSP forbids."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.deep]
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_a_person_makes_a_token_and_tries_a_route(seeded: Seeded, visit: Visit, width: int) -> None:
+def test_a_person_makes_a_token_and_tries_a_call(seeded: Seeded, visit: Visit, width: int) -> None:
     """A visitor whose console says anything of an error, as for a breach of the CSP, fails."""
     visitor = visit(seeded.home, width)
     visitor.sign_in()
@@ -20,15 +20,16 @@ def test_a_person_makes_a_token_and_tries_a_route(seeded: Seeded, visit: Visit, 
     visitor.follow("Done")
     visitor.follow("Try the API")
     page = visitor.page
-    page.get_by_role("button", name="Authorize").first.click()
-    page.locator(".dialog-ux input").fill(token)
-    page.locator(".dialog-ux button.authorize").click()
-    page.locator(".dialog-ux button.btn-done").click()
-    operation = page.locator("#operations-customers-list_customers")
-    operation.locator("button.opblock-summary-control").click()
-    operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table")
-    assert answer.locator(".response-col_status").last.inner_text().startswith("200")
+    page.get_by_label("Find a call").fill("list customers")
+    assert 0 < page.locator("[data-call]:visible").count() < 20 < page.locator("[data-call]").count()
+    page.locator("[data-call]:visible a[href$='#list_customers']").click()
+    call = page.locator("#list_customers")
+    call.get_by_text("Try this call").click()
+    call.get_by_label("Token").fill(token)
+    call.get_by_label("limit").fill("3")
+    call.get_by_role("button", name="Send request").click()
+    answer = call.locator("[data-answer]")
+    answer.get_by_text("200").wait_for()
     assert "Many 123" in answer.inner_text()
     visitor.check()
 
@@ -36,21 +37,20 @@ def test_a_person_makes_a_token_and_tries_a_route(seeded: Seeded, visit: Visit, 
 def test_a_viewer_reads_it_and_a_session_is_no_token(seeded: Seeded, visit: Visit) -> None:
     visitor = visit(seeded.home, 1280)
     visitor.sign_in("viewer")
-    visitor.go("/api/docs")
-    operation = visitor.page.locator("#operations-customers-list_customers")
-    operation.locator("button.opblock-summary-control").click()
-    operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table .response-col_status").last
-    assert answer.inner_text().startswith("401")
+    visitor.go("/api/docs/customers")
+    call = visitor.page.locator("#list_customers")
+    call.get_by_text("Try this call").click()
+    call.get_by_role("button", name="Send request").click()
+    call.locator("[data-answer]").get_by_text("401").first.wait_for()
     (refused,) = visitor.faults
     assert refused.startswith(f"401: {seeded.home}/api/v1/customers")
     visitor.faults.clear()
 
 
-def test_without_script_it_leads_to_the_document(seeded: Seeded, visit: Visit) -> None:
+def test_without_script_every_call_is_shown(seeded: Seeded, visit: Visit) -> None:
     visitor = visit(seeded.home, 320, javascript=False)
     visitor.sign_in()
-    visitor.go("/api/docs")
+    visitor.go("/api/docs/customers")
     visitor.check()
-    assert "JavaScript" in visitor.page.locator("main").inner_text()
-    assert visitor.page.get_by_role("link", name="OpenAPI document").is_visible()
+    assert "curl " in visitor.page.locator("#list_customers").inner_text()
+    assert not visitor.page.get_by_text("Try this call").first.is_visible()

@@ -134,9 +134,9 @@ def _operation(route: Route, schemas: Schemas) -> JsonObject:
         "responses": success_responses(route, schemas) | error_responses(route),
         "security": [] if route.scope == PUBLIC else [{"token": [route.scope]}],
     }
-    # Filters have no examples: the documentation's forms would fill them in and narrow the list.
+    # Filters have no examples: a form with their values would narrow the list.
     for parameter in operation["parameters"]:
-        if parameter["in"] == "path" and parameter["name"] in example.parameters:
+        if parameter["in"] != "header" and parameter["required"] and parameter["name"] in example.parameters:
             parameter["example"] = example.parameters[parameter["name"]]
     if route.body is not None:
         content = {"schema": schemas[route.body, "validation"], "example": example.body}
