@@ -44,7 +44,7 @@ class ChargeSpec:
     `money.exact_decimal`). `tax_included` says whether the given unit price or amount includes tax.
     The charge is for the days from `period_from` to `period_to`, both included, or for its day alone.
     `period_of_days` is the length of the whole period if the charge is for some of its days.
-    `purchase_order` is the number of the customer's order.
+    `purchase_order` is the number of the customer's order; if it is empty, the customer's standing one applies.
     `stored_texts` names the texts that are copied from stored data: they are not checked as new ones.
 
     Raises:
@@ -133,6 +133,7 @@ class CustomerTerms:
     reference: str
     currency: str
     archived: bool = False
+    purchase_order: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -245,6 +246,7 @@ def price_charge(
 ) -> PricedCharge:
     """Return a charge with its exact amount, and with defaults for missing fields.
 
+    A charge without a purchase order gets the customer's standing one.
     The price is the given unit price, else the given amount, else the service's list price in the
     charge's currency on its day. A given price is net unless `tax_included` is true; a list price defines this
     itself.
@@ -267,6 +269,7 @@ def price_charge(
         raise Invalid("out_of_range", message, "quantity")
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None
+    purchase_order = spec.purchase_order or customer.purchase_order
     parts = (  # frozen: charges of the last 24 hours have fingerprints of these parts in this order
         customer.key,
         service.key if service else "",
@@ -279,7 +282,7 @@ def price_charge(
         *(("tax included",) if tax_included else ()),
         *(() if spec.period_from is None else (f"from {spec.period_from}", f"to {spec.period_to}")),
         *(() if spec.period_of_days is None else (f"of {spec.period_of_days} days",)),
-        *((f"order {spec.purchase_order}",) if spec.purchase_order else ()),
+        *((f"order {purchase_order}",) if purchase_order else ()),
     )
     return PricedCharge(
         id=id,
@@ -297,7 +300,7 @@ def price_charge(
         period_from=spec.period_from,
         period_to=spec.period_to,
         period_of_days=spec.period_of_days,
-        purchase_order=spec.purchase_order or "",
+        purchase_order=purchase_order,
     )
 
 
@@ -364,7 +367,8 @@ def differing_fields(
         "period_from": (spec.period_from, stored.period_from),
         "period_to": (spec.period_to, stored.period_to),
         "period_of_days": (spec.period_of_days, stored.period_of_days),
-        "purchase_order": (spec.purchase_order, stored.purchase_order),
+        # An empty one stands for the customer's standing one, which may have changed since.
+        "purchase_order": (spec.purchase_order or None, stored.purchase_order),
     }
     return [field for field, (requested, present) in values.items() if requested is not None and requested != present]
 

@@ -54,7 +54,7 @@ def test_an_invoice_has_the_order_of_its_charges_or_the_customer_or_the_run(
 ) -> None:
     post(spec(make_customer(purchase_order=standing), charge))
     run(of_run)
-    assert orders() == [(expected, [charge or ""])]
+    assert orders() == [(expected, [charge or standing])]
     assert_books_balance(session)
 
 
@@ -63,12 +63,12 @@ def test_charges_of_several_orders_have_lines_of_their_own(session: Session) -> 
     post(*(spec(customer, order, None, service=service, quantity="2") for order in ("PO-2", "PO-1", None, "PO-1")))
     shown = preview(session, BillingScope(MARCH_END))
     bill(confirmed=shown.digest)
-    assert orders() == [("PO-C", ["", "PO-1", "PO-2"])]
+    assert orders() == [("PO-C", ["PO-1", "PO-2", "PO-C"])]
     [invoice] = all_invoices()
-    assert [(line.charges, line.net) for line in invoice.lines] == [(1, 500), (2, 1000), (1, 500)]
+    assert [(line.charges, line.net) for line in invoice.lines] == [(2, 1000), (1, 500), (1, 500)]
     contents = document_contents(invoice)
     assert ("Your order", "PO-C") in contents["facts"]
-    assert contents["table"]["details"] == ["", "Your order PO-1", "Your order PO-2"]
+    assert contents["table"]["details"] == ["Your order PO-1", "Your order PO-2", ""]
     assert_books_balance(session)
 
 
@@ -80,6 +80,27 @@ def test_the_standing_order_is_copied_once_and_old_invoices_keep_theirs(session:
     post(spec(customer, None, "11"))
     bill()
     assert [order for order, _ in orders()] == ["PO-1", "PO-2"]
+
+
+def test_a_charge_keeps_the_standing_order_of_its_posting(session: Session) -> None:
+    customer = make_customer(purchase_order="PO-1")
+    post(spec(customer, None, id=A))
+    transaction(customers.update, customer.id, {"purchase_order": "PO-2"}, None, SYSTEM, NOW)
+    assert [post(spec(customer, order, id=A)).replayed for order in (None, "", "PO-1")] == [1, 1, 1]
+    with pytest.raises(Conflict):
+        post(spec(customer, "PO-2", id=A))
+    post(spec(customer, "", "11", id=B))
+    session.rollback()
+    assert [session.get_one(Charge, id).purchase_order for id in (A, B)] == ["PO-1", "PO-2"]
+    bill()
+    assert orders() == [("PO-2", ["PO-1", "PO-2"])]
+    assert_books_balance(session)
+
+
+def test_the_standing_order_given_on_a_charge_is_a_likely_duplicate(session: Session) -> None:
+    customer = make_customer(purchase_order="PO-1")
+    result = post(spec(customer, None), spec(customer, "PO-1"), spec(customer, "PO-2"))
+    assert result.duplicates == [result.ids[1]]
 
 
 def test_another_standing_order_changes_the_preview(session: Session) -> None:

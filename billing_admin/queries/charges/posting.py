@@ -45,7 +45,8 @@ class _ContextRow(NamedTuple):
 
     All values are texts; flags are 'yes' or None. The columns by kind:
 
-    A customer: id, reference, archived_at, currency, its account's currency and billed_through, whether that is locked.
+    A customer: id, reference, archived_at, currency, its account's currency and billed_through, `day` (its standing purchase
+    order), whether the account is locked.
     A service: id, code, archived_at, name, a price's currency, value and first day, whether that includes tax.
     The organisation: only name (time zone) and value (whether likely duplicates are held). A stored charge: only its id.
     """
@@ -94,7 +95,8 @@ def load_context(
 
 def _add_customer(context: PostingContext, row: _ContextRow) -> None:
     """Add a customer, and its account in one currency, if it has one."""
-    customer = CustomerTerms(UUID(row.id), row.name, row.label, archived=row.archived_at is not None)
+    is_archived, order = row.archived_at is not None, row.day or ""
+    customer = CustomerTerms(UUID(row.id), row.name, row.label, archived=is_archived, purchase_order=order)
     context.customers[row.name] = context.customers[row.id] = customer
     if row.flag is not None:
         context.locked_by_others |= {row.name, row.id}
@@ -205,7 +207,9 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_lock
     It is for `places` names of a kind, or for lists if `places` is None. Names that look like ids are
     looked up as ids as well if `customer_ids` and `service_ids` say so.
     """
-    customer: Any = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
+    customer: Any = select(
+        Customer.id, Customer.reference, Customer.currency, Customer.archived_at, Customer.purchase_order
+    )
     named = union_all(
         *_by_value(customer, Customer.reference, "customer", places),
         *(_by_value(customer, Customer.id, "customer_id", places) if customer_ids else ()),
@@ -226,7 +230,7 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_lock
         named.c.currency,
         Account.currency,
         _text(locked.c.billed_through),
-        _NO_VALUE,
+        named.c.purchase_order,
         _flag(and_(Account.currency.is_not(None), locked.c.currency.is_(None))),
     )
     with_accounts = named.outerjoin(Account, Account.customer_id == named.c.id).outerjoin(
