@@ -1,5 +1,6 @@
 """Customers: list, page, new, edit, archive."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import AuditEvent, Customer
+from billing_admin.operations.charges import charges
 from billing_admin.operations.master_data import customers as operations
 from tests.making import (
     NOW,
@@ -236,9 +238,43 @@ def test_page_shows_the_balance_as_an_equation(admin: FlaskClient, session: Sess
     make_invoice(customer, "100")
     text = words(admin.get(f"/customers/{customer.id}").text)
     assert "Invoiced 100.00 USD − minus Paid 0.00 USD − minus Credited 0.00 USD = equals Balance 100.00 USD" in text
-    assert "Overdue Nothing Unbilled Nothing" in text
+    assert "Overdue Nothing Unbilled Nothing Credit None Balance 100.00 USD" in text
     assert "Nothing to bill up to 2 Apr 2026" in text
     assert "30 days (default)" in text
+
+
+def test_each_tab_shows_the_standing_and_the_next_act(admin: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="ACME", name="ACME Inc")
+    make_invoice(customer, "100", now=NOW - timedelta(60))
+    held, _ = post(make_spec(customer, "3"), make_spec(customer, "4")).ids
+    transaction(charges.hold, [held], "Unclear", SYSTEM, NOW)
+    standing = (
+        "Overdue 100.00 USD Oldest due 3 Mar 2026 Unbilled 4.00 USD 1 charge, 1 held Credit None Balance 100.00 USD"
+    )
+    for tab in ("", "/charges", "/recurring", "/invoices", "/payments"):
+        page = admin.get(f"/customers/{customer.id}{tab}").text
+        assert standing in words(page), tab
+        assert re.findall(r'class="btn btn-primary" href="([^"]+)"', page)[0] == "/payments/new?customer=ACME"
+    pay(make_payment_spec(customer, "10", ()))
+    page = admin.get(f"/customers/{customer.id}").text
+    assert "Credit 10.00 USD Balance 90.00 USD" in words(page)
+    primary = re.findall(r'class="btn btn-primary" href="([^"]+)"', page)
+    assert primary[0] == "/payments?customer=ACME&amp;status=unallocated"
+    assert "/refunds/new?customer=ACME&amp;currency=USD" in page
+
+
+def test_the_standing_is_that_of_the_dashboard_and_the_lists(admin: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="ACME")
+    make_invoice(customer, "70", now=NOW - timedelta(60))
+    make_invoice(customer, "30")
+    pay(make_payment_spec(customer, "5.50", ()))
+    page, home = words(admin.get(f"/customers/{customer.id}").text), words(admin.get("/").text)
+    overdue = words(admin.get("/invoices?customer=ACME&status=overdue").text)
+    assert "Overdue 70.00 USD" in page
+    assert "Overdue 70.00 USD" in home
+    assert "1 invoice in USD Net 70.00 USD Tax 0.00 USD 70.00 USD 70.00 USD" in overdue
+    assert "Credit 5.50 USD" in page
+    assert "5.50 USD" in words(admin.get("/payments?customer=ACME&status=unallocated").text)
 
 
 def test_page_shows_the_current_invoice_per_currency(admin: FlaskClient, session: Session) -> None:

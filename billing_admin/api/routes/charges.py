@@ -74,7 +74,8 @@ class ChargeIn(Body):
 
     `tax_included` applies only to a price that you send, which is net by default. List prices already define this.
     The charge is for the days from `period_from` to `period_to`, both included, or for its day alone. If these are some
-    days of a longer period, `period_of_days` is the length of that period. `purchase_order` is the customer's order number.
+    days of a longer period, `period_of_days` is the length of that period. `purchase_order` is the customer's order number,
+    by default the standing one of the customer.
     """
 
     # A field that is left out is None, and null is refused: `__dict__` holds the arguments of a ChargeSpec.

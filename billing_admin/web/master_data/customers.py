@@ -92,6 +92,7 @@ from billing_admin.web.frame.lists import (
 from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 from billing_admin.web.frame.tables import load_table
+from billing_admin.web.master_data.customer_head import customer_head
 from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 
 WRITE = "customers:write"
@@ -300,22 +301,19 @@ def show(id: UUID) -> ResponseReturnValue:
     """Show one customer: balances, current invoice, and recent charges and invoices."""
     session, day = db.session(), today()
     customer = _load_customer(id)
-    balances = customer_balances(session, [id], day)[id]
+    head = customer_head(customer)
     current_invoices = load_documents(session, BillingScope(day, [id]))
     settings = organisation.organisation(session)
-    overdue = invoices.invoice_sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     undelivered = MessageFilter(customer=str(id), undelivered=True, from_=day - UNDELIVERED_SHOWN)
     return render_template(
         "customers/show.html",
         customer=customer,
         tab="overview",
-        balances=balances,
         positions={
             balance.currency: balance.position
-            for balance in balances
+            for balance in head["balances"]
             if any(balance.position.open) or balance.position.unallocated
         },
-        overdue=overdue,
         current_invoices=current_invoices,
         max_lines=MAX_PREVIEW_LINES,
         today=day,
@@ -335,7 +333,7 @@ def show(id: UUID) -> ResponseReturnValue:
         may_remind=has_permission("messages:write"),
         **_document_settings(customer, settings),
         shortcomings=_shortcomings(customer, current_invoices),
-        **_permissions(),
+        **head,
     )
 
 
@@ -382,7 +380,9 @@ def charge_list(id: UUID) -> ResponseReturnValue:
     """List all charges of a customer, newest first."""
     session, customer = db.session(), _load_customer(id)
     page = load_table(charges.charges(session, ChargeFilter(customer=str(id))), CHARGES.without("customer"))
-    return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_permissions())
+    return render_template(
+        "customers/charges.html", customer=customer, tab="charges", page=page, **customer_head(customer)
+    )
 
 
 @pages.get("/<uuid:id>/recurring")
@@ -397,7 +397,7 @@ def recurring_list(id: UUID) -> ResponseReturnValue:
         tab="recurring",
         page=page,
         **recurring_words(page.rows),
-        **_permissions(),
+        **customer_head(customer),
     )
 
 
@@ -412,7 +412,7 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         page=load_table(invoices.invoices(session, filters), INVOICES.without("customer")),
         totals=invoice_totals(invoices.invoice_sums(session, filters)),
         today=filters.today,
-        **_permissions(),
+        **customer_head(customer),
     )
 
 
@@ -426,7 +426,7 @@ def payment_list(id: UUID) -> ResponseReturnValue:
         tab="payments",
         page=load_table(payments.payments(session, filters), PAYMENTS.without("customer")),
         totals=payment_totals(payments.payment_sums(session, filters)),
-        **_permissions(),
+        **customer_head(customer),
     )
 
 
@@ -502,14 +502,6 @@ def by_reference(reference: str) -> ResponseReturnValue:
 
 def _load_customer(id: UUID) -> Customer:
     return customers.customer(db.session(), str(id))
-
-
-def _permissions() -> dict[str, bool]:
-    return {
-        "may_write": has_permission(WRITE),
-        "may_charge": has_permission("charges:write"),
-        "may_pay": has_permission("payments:write"),
-    }
 
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:

@@ -40,6 +40,7 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import now, today
+from billing_admin.web.master_data.customer_head import statement_head
 from billing_admin.web.master_data.customers import pages as customer_pages
 
 WRITE = "payments:write"
@@ -220,9 +221,7 @@ def statement(id: UUID) -> ResponseReturnValue:
             for code in statements
             if has_permission("messages:write") and aged_on == (last or today()) and customer.archived_at is None
         },
-        may_write=has_permission("customers:write"),
-        may_charge=has_permission("charges:write"),
-        may_pay=has_permission(WRITE),
+        **statement_head(customer),
     )
 
 
