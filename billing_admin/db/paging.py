@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from sqlakeyset import Marker, select_page, serialize_bookmark, unserialize_bookmark
-from sqlakeyset.columns import parse_ob_clause
-from sqlakeyset.paging import compare_tuples
+from sqlakeyset import Marker, serialize_bookmark, unserialize_bookmark
+from sqlakeyset.columns import OC, parse_ob_clause
+from sqlakeyset.paging import compare_tuples, where_condition_for_page
 from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ColumnCollection
 from sqlalchemy.sql.elements import Label
 
+from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
 
 # No valid cursor is longer: names hold up to 200 characters, and one character can fold to eighteen.
 MAX_CURSOR_LENGTH = 10_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_FIRST_PAGE = Marker(None, backwards=False)
 BAD_CURSOR = "This cursor is not valid. Leave it out to start from the first page."
 T = TypeVar("T")
 
@@ -45,17 +47,19 @@ class Page(Generic[T]):
 def page(session: Session, query: Select[Any], limit: int, after: str | None = None) -> Page[Any]:
     """Return up to `limit` rows after a cursor.
 
-    A query for one entity returns the entities themselves.
+    A query for one entity returns the entities themselves, others named tuples.
 
     The query's order must end in a unique column. Raises Invalid for a bad cursor.
     """
-    rows = select_page(session, query, per_page=limit, page=_parse_cursor(session, query, after) if after else None)
-    paging = rows.paging
-    return Page(
-        [row[0] for row in rows] if len(query.column_descriptions) == 1 else list(rows),
-        paging.bookmark_next if paging.has_next else None,
-        paging.bookmark_previous if paging.has_previous else None,
-    )
+    order = parse_ob_clause(query)
+    marker = _parse_cursor(session, order, after) if after else _FIRST_PAGE
+    if marker.backwards:
+        order = [column.reversed for column in order]
+    query = _with_order_columns(query, [column.comparable_value for column in order])
+    query = query.order_by(None).order_by(*(column.uo for column in order)).limit(limit + 1)
+    if marker.place is not None:
+        query = query.where(where_condition_for_page(order, marker.place, session.get_bind().dialect))
+    return _page(_execute(session, query), limit, marker, len(order))
 
 
 class Sort:
@@ -121,21 +125,44 @@ def ordered_page(session: Session, query: Select[Any], order: Order, limit: int,
         Invalid: The cursor is no position in this order.
     """
     columns = order.columns(query.selected_columns)
-    marker = _parse_position(columns, after) if after else Marker(None, backwards=False)
-    rows: list[Any] = []
+    marker = _parse_position(columns, after) if after else _FIRST_PAGE
+    rows: list[NamedRow] = []
     for part in _parts(query, order, columns, marker):
-        rows += session.execute(part.limit(limit + 1 - len(rows))).all()
+        rows += _execute(session, part.limit(limit + 1 - len(rows)))
         if len(rows) > limit:
             break
+    return _page(rows, limit, marker, len(columns))
+
+
+def _execute(session: Session, query: Select[Any]) -> list[NamedRow]:
+    """Return the rows of a query.
+
+    The connection reads columns in four fifths of the time that the session takes, which alone can read entities.
+    """
+    has_entity = any(column.is_selectable for column in query._raw_columns)
+    return named_rows((session if has_entity else session.connection()).execute(query))
+
+
+def _with_order_columns(query: Select[Any], columns: Sequence[Any]) -> Select[Any]:
+    """Return the query with the columns of its order at the end of each row."""
+    return query.add_columns(*(column.label(f"order_{number}") for number, column in enumerate(columns)))
+
+
+def _page(rows: list[NamedRow], limit: int, marker: Marker, width: int) -> Page[Any]:
+    """Return the page of the rows from a marker on.
+
+    There is one row more than the limit if the list goes on. The last `width` values of each row are its position.
+    """
     has_more, rows = len(rows) > limit, rows[:limit]
     if marker.backwards:
         rows.reverse()
-    positions = [tuple(row)[-len(columns) :] for row in (rows[0], rows[-1])] if rows else []
-    has_next, has_previous = (bool(rows), has_more) if marker.backwards else (has_more, marker.place is not None)
+    has_place = marker.place is not None
+    has_next, has_previous = (has_place, has_more) if marker.backwards else (has_more, has_place)
+    first, last = (rows[0][-width:], rows[-1][-width:]) if rows else (marker.place, marker.place)
     return Page(
-        [row[0] for row in rows] if len(query.column_descriptions) == 1 else rows,
-        serialize_bookmark(Marker(positions[1], backwards=False)) if has_next and rows else None,
-        serialize_bookmark(Marker(positions[0], backwards=True)) if has_previous and rows else None,
+        [row[0] for row in rows] if rows and len(rows[0]) == width + 1 else rows,
+        serialize_bookmark(Marker(last, backwards=False)) if has_next else None,
+        serialize_bookmark(Marker(first, backwards=True)) if has_previous else None,
     )
 
 
@@ -145,7 +172,7 @@ def _parts(query: Select[Any], order: Order, columns: Sequence[Any], marker: Mar
     Rows with a value come first, unless the marker goes backwards.
     """
     *_, value, id = columns
-    query = query.add_columns(*(column.label(f"order_{number}") for number, column in enumerate(columns)))
+    query = _with_order_columns(query, columns)
     descending = order.descending is not marker.backwards
     starts_blank = marker.place is not None and marker.place[-2] is None
     for is_blank in (True, False) if marker.backwards else (False, True):
@@ -173,14 +200,14 @@ def _parse_position(columns: Sequence[Any], cursor: str) -> Marker:
     return marker._replace(place=place)
 
 
-def _parse_cursor(session: Session, query: Select[Any], cursor: str) -> Marker:
-    """Read a cursor of an earlier page of the same query.
+def _parse_cursor(session: Session, order: Sequence[OC], cursor: str) -> Marker:
+    """Read a cursor of an earlier page of a query in the same order.
 
     Invalid values must not reach the databases, which fail differently on numbers beyond 64 bits, NUL,
     and values of another type.
     """
     marker = _unserialize(cursor)
-    columns = [column.element for column in parse_ob_clause(query)]
+    columns = [column.element for column in order]
     place = _complete(session, columns, marker.place or ()) if marker else ()
     if marker is None or len(place) != len(columns) or not all(map(_fits, place, _types(columns))):
         raise Invalid("bad_cursor", BAD_CURSOR, "after")

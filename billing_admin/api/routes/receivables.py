@@ -227,6 +227,5 @@ def list_open_items(query: OpenItemQuery) -> Reply:
 
 
 def _open_item_out(row: Any) -> OpenItemOut:
-    values = row._mapping
-    money = {name: str(Money(int(values[name]), row.currency)) for name in ("total", "open_amount")}
-    return OpenItemOut(**{name: values[name] for name in OpenItemOut.model_fields} | money)
+    money = {name: str(Money(int(getattr(row, name)), row.currency)) for name in ("total", "open_amount")}
+    return OpenItemOut(**{name: getattr(row, name) for name in OpenItemOut.model_fields} | money)
