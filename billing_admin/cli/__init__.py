@@ -14,7 +14,7 @@ from billing_admin.cli.exchange_rates import import_rates
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.mail import import_bounces, mail_test
-from billing_admin.cli.messages import mark_sent, outbox, send
+from billing_admin.cli.messages import mark_sent, outbox, resume_outbox, send
 from billing_admin.cli.month_end import month_end
 from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.readiness import readiness
@@ -43,6 +43,7 @@ COMMANDS = (
     mail_test,
     mark_sent,
     outbox,
+    resume_outbox,
     post_recurring,
     month_end,
     readiness,

@@ -16,6 +16,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.messages import CC, MARK_SENT, NOT_SENT_REASONS, TO, Recipient
 from billing_admin.models import Message
+from billing_admin.operations.messages.deliveries import resume_sending
 from billing_admin.operations.messages.documents import SendSpec, send_document
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -93,6 +94,16 @@ def mark_sent(
     print_message(
         f"Documents marked as sent: {format_whole(progress.sent)}. Left out: {format_whole(progress.left_out)}."
     )
+
+
+@command("resume-outbox", writes=True)
+def resume_outbox() -> None:
+    """Send all waiting messages now, and end a pause of the outbox.
+
+    A worker sends them. Correct the cause before, such as a wrong password of the mail server.
+    """
+    count = transaction(resume_sending, SYSTEM, clock.now())
+    print_message(f"Messages that will be sent shortly, if the mail server accepts them: {format_whole(count)}.")
 
 
 @command("outbox")

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
+from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.opening_balances import no_copy
@@ -123,6 +124,11 @@ def has_main_recipient(recipients: Iterable[Recipient]) -> bool:
     return any(recipient.kind == TO for recipient in recipients)
 
 
+def recipients_digest(recipients: Iterable[Recipient]) -> str:
+    """Return a digest of recipients, to compare them with confirmed ones."""
+    return hash_data([[recipient.kind, recipient.address, recipient.name] for recipient in recipients])
+
+
 def greeted_name(recipients: Iterable[Recipient]) -> str:
     """Return the name that a text greets: that of the first recipient of kind `to`."""
     return next((recipient.name for recipient in recipients if recipient.kind == TO), "")
@@ -209,6 +215,7 @@ NOT_SENT_REASONS: Final[Mapping[str, str]] = {
     "not_issued": "The document is a draft",
     "not_made": "The message could not be made; the log has the reason",
     "is_opening": "An opening invoice has no document here",
+    "recipients_changed": "The recipients have changed since they were confirmed",
 }
 
 

@@ -36,7 +36,7 @@ class SendingRun(Base):
 class SendingRunItem(Base):
     """A document of a sending run: its message, or the reason to leave it out.
 
-    It waits while it has neither.
+    It waits while it has neither. `recipients` is the digest of those that a person has confirmed, empty without one.
     """
 
     __tablename__ = "sending_run_items"
@@ -50,3 +50,4 @@ class SendingRunItem(Base):
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey(Invoice.id))
     message_id: Mapped[UUID | None] = mapped_column(ForeignKey(Message.id))
     reason: Mapped[str]
+    recipients: Mapped[str]

@@ -898,6 +898,13 @@ class ReminderRun:
 
 
 @dataclass(frozen=True)
+class ResumedOutbox:
+    """The number of waiting messages that are sent now."""
+
+    messages: int
+
+
+@dataclass(frozen=True)
 class NotSent:
     """A document that a sending run left out, and the reason."""
 

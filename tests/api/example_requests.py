@@ -266,6 +266,7 @@ def _messages(api: Recorder) -> None:
     again = {"id": id_of("7", 4), "reason": "The letter did not arrive"}
     api.twice(f"/messages/{id_of('7', 3)}/again", again)
     api.post(f"/messages/{id_of('7', 4)}/mark-sent", {"reason": "Given to Ann Lee in person"})
+    api.post("/outbox/resume", {})
     run = {"id": id_of("7", 5), "act": "mark_sent", "reason": "By letter", "invoices": ["INV-2026-00001"]}
     api.twice("/sending-runs", run)
     later = {"id": id_of("7", 6), "act": "send", "invoices": ["INV-2026-00001"], "background": True}

@@ -1,5 +1,6 @@
 """Messages over the API: sent, listed, filtered and changed."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin import clock
 from billing_admin.models import Invoice
 from billing_admin.queries.webhooks.payloads import load_message_payload
 from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
@@ -154,6 +156,14 @@ def test_message_is_cancelled_marked_and_sent_again(script: Script, document: In
     assert (done["state"], done["marked_as_sent"]) == ("sent", True)
     refused = script.post(f"/messages/{id}/cancel", {"reason": "Too late"})
     assert (refused.status_code, code(refused)) == (409, "wrong_state")
+
+
+def test_waiting_messages_are_sent_now(script: Script, session: Session, document: Invoice) -> None:
+    later = clock.now() + timedelta(hours=6)
+    message = make_message(document, next_attempt_at=later)
+    assert script.post("/outbox/resume").json == {"messages": 1}
+    due = content(script.get(f"/messages/{message.id}"))["next_attempt_at"]
+    assert datetime.fromisoformat(due) < later
 
 
 def test_sending_needs_its_scope_and_a_mail_server(

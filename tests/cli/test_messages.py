@@ -1,11 +1,15 @@
 """The commands `send`, `mark-sent` and `outbox`."""
 
 import json
+from datetime import timedelta
 
 from flask import Flask
 from flask.cli import FlaskGroup
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin import clock
+from billing_admin.models import Message
 from tests.making import make_customer, make_invoice
 from tests.messages import make_message
 
@@ -35,6 +39,17 @@ def test_outbox_lists_and_counts_messages(app: Flask, session: Session) -> None:
 def test_outbox_refuses_an_unknown_customer(app: Flask, session: Session) -> None:
     assert run(app, "--customer", "nobody")[0] == 4
     assert run(app)[:2] == (0, "")
+
+
+def test_waiting_messages_are_sent_now(app: Flask, session: Session) -> None:
+    later = clock.now() + timedelta(hours=6)
+    make_message(make_invoice(make_customer(reference="ACME")), next_attempt_at=later)
+    status, _, message = run(app, command="resume-outbox")
+    assert (status, message) == (0, "Messages that will be sent shortly, if the mail server accepts them: 1.\n")
+    session.rollback()
+    due = session.scalars(select(Message.next_attempt_at)).one()
+    assert due is not None
+    assert due < later
 
 
 def test_send_enqueues_a_message(app: Flask, session: Session) -> None:

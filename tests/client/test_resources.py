@@ -238,6 +238,7 @@ def test_many_documents_are_marked_as_sent(billing: Client) -> None:
     run = billing.messages.mark_many_sent("By letter", customer="ACME-2")
     assert (run.act, run.documents, run.sent, run.left_out) == ("mark_sent", 1, 1, ())
     assert billing.messages.get_run(run.id).reason == "By letter"
+    assert billing.messages.resume_outbox().messages == 0
     assert [listed.id for listed in billing.messages.runs()] == [run.id]
     [invoice] = billing.invoices.list(customer="ACME-2")
     again = billing.messages.send_many(invoices=[str(invoice.number)])

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.messages import MARK_SENT, SendingFacts
-from billing_admin.models import AuditEvent, Customer, Invoice, Message
+from billing_admin.domain.messages import MARK_SENT, SendingFacts, recipients_digest
+from billing_admin.models import AuditEvent, Customer, Invoice, Job, Message
+from billing_admin.operations import jobs
+from billing_admin.operations.master_data import contacts
 from billing_admin.operations.messages import documents, sending_runs
 from billing_admin.operations.messages.document_messages import document_messages
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_chunk, send_run, start_run
@@ -81,6 +83,44 @@ def test_a_repeated_request_continues_its_run(session: Session, ids: list[UUID])
     with pytest.raises(Conflict) as refused:
         start(ids, id=id, act=MARK_SENT, reason="By letter")
     assert refused.value.extra["differs"] == ["act", "reason"]
+
+
+@pytest.mark.both_databases
+def test_documents_with_other_recipients_than_confirmed_are_left_out(session: Session, ids: list[UUID]) -> None:
+    session.rollback()
+    confirmed = {
+        facts.invoice_id: recipients_digest(facts.recipients) for facts in documents.plan_sending(session, ids).ready
+    }
+    customer = session.get_one(Customer, session.get_one(Invoice, ids[4]).customer_id)
+    run_id, _ = transaction(start_run, SendingRunSpec(), dict(list(confirmed.items())[:2]), True, SYSTEM, NOW)
+    send_run(transaction, run_id, True, SYSTEM, NOW)
+    assert reasons(session, run_id) == []
+    ben: Any = {"name": "Ben", "email": "ben@acme.example"}
+    transaction(contacts.create, customer.id, ben, None, SYSTEM, NOW)
+    run_id, _ = transaction(start_run, SendingRunSpec(), confirmed, True, SYSTEM, NOW)
+    send_run(transaction, run_id, True, SYSTEM, NOW)
+    changed, sent = "recipients_changed", "already_waiting"
+    assert [reason for _, reason in reasons(session, run_id)] == [sent, sent, changed, changed]
+    free, _ = start(ids)  # without confirmed recipients, those of the moment get it
+    send_run(transaction, free, True, SYSTEM, NOW)
+    assert {len(row.recipients) for row in messages(session)} == {1, 2}
+
+
+def test_each_run_has_a_job_until_nothing_waits(session: Session, ids: list[UUID]) -> None:
+    id = uuid4()
+    start(ids, id=id)
+    start(ids, id=id)
+    session.rollback()
+    [job] = fresh(session, select(Job))
+    assert (job.kind, job.subject_id, job.state) == (sending_runs.JOB_KIND, id, "queued")
+    transaction(jobs.cancel, job.id, SYSTEM, NOW)
+    start(ids, id=id)  # continues the run
+    assert sorted(row.state for row in fresh(session, select(Job))) == ["cancelled", "queued"]
+    send_run(transaction, id, True, SYSTEM, NOW)
+    for row in fresh(session, select(Job).where(Job.state == "queued")):
+        transaction(jobs.cancel, row.id, SYSTEM, NOW)
+    start(ids, id=id)
+    assert {row.state for row in fresh(session, select(Job))} == {"cancelled"}
 
 
 def test_one_text_that_cannot_be_made_does_not_stop_the_others(

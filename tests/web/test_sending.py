@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.background.runner import run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import Recipient
@@ -344,6 +345,45 @@ def test_many_documents_are_sent_by_a_worker(
     assert "Show the sending run" in browser.get(f"/jobs/{job.id}").text
 
 
+def test_recipients_who_changed_after_the_confirmation_get_nothing(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(session)
+    for module in (sending, sending_runs):
+        monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(sending, "wake_worker", lambda: None)
+    url = "/invoices/send?sent=0"
+    page = browser.get(url)
+    shown = send(browser, url, id=hidden(page, "id"), shown=hidden(page, "shown"))
+    assert "Waiting for a worker" in words(browser.get(shown.location))
+    make_recipient(fresh(session, select(Customer).where(Customer.reference == "C1"))[0], "new@example.com", "New")
+    run_jobs(browser.application)
+    text = words(browser.get(shown.location))
+    assert "C1 The recipients have changed since they were confirmed" in text
+    [message] = messages(session)
+    assert [recipient.name for recipient in message.recipients] == ["Anna"]
+
+
+def test_a_job_finishes_a_small_run_whose_process_died(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(session)
+
+    def die(*_arguments: object) -> None:
+        raise SystemExit
+
+    url = "/invoices/send?sent=0"
+    page = browser.get(url)
+    monkeypatch.setattr(sending, "send_run", die)
+    with pytest.raises(SystemExit):
+        send(browser, url, id=hidden(page, "id"), shown=hidden(page, "shown"))
+    session.rollback()
+    assert messages(session) == []
+    run_jobs(browser.application)
+    assert len(messages(session)) == 2
+    assert [job.state for job in fresh(session, select(Job))] == ["done"]
+
+
 def test_old_documents_are_marked_as_sent(browser: FlaskClient, session: Session) -> None:
     make_run(session)
     pay(make_payment_spec("C1", "10"))
@@ -378,13 +418,29 @@ def test_draft_is_issued_and_sent(browser: FlaskClient, session: Session, acme: 
     draft = make_invoice(acme, issue=False)
     url = f"/invoices/{draft.id}/issue"
     assert "Draft ACME Inc To: Anna <anna@example.com> 10.00 USD" in words(browser.get(url))
-    assert "Issue and send" in browser.get(url).text
+    page = browser.get(url)
+    assert "Issue and send" in page.text
     for _ in range(2):
-        response = send(browser, url, issue_date="2026-04-02", send="1")
+        response = send(browser, url, issue_date="2026-04-02", send="1", recipients=hidden(page, "recipients"))
         assert response.location == f"/invoices/{draft.id}"
     assert "will be sent shortly" in words(browser.get(f"/invoices/{draft.id}"))
     [message] = messages(session)
     assert message.state == "waiting"
+
+
+def test_draft_is_not_issued_for_recipients_that_were_not_shown(
+    browser: FlaskClient, session: Session, acme: Customer
+) -> None:
+    draft = make_invoice(acme, issue=False)
+    url = f"/invoices/{draft.id}/issue"
+    page = browser.get(url)
+    make_recipient(acme, "new@example.com", "New")
+    fields = {"issue_date": "2026-04-02", "recipients": hidden(page, "recipients")}
+    refused = send(browser, url, **fields, send="1")
+    assert (refused.status_code, "The recipients have changed since you saw them." in words(refused)) == (422, True)
+    assert fresh(session, select(Invoice.status)) == ["draft"]
+    assert send(browser, url, **fields).location == f"/invoices/{draft.id}"  # issue alone
+    assert messages(session) == []
 
 
 def test_draft_that_cannot_be_sent_is_not_issued_for_sending(browser: FlaskClient, session: Session) -> None:
@@ -404,8 +460,13 @@ def test_drafts_of_a_run_are_issued_and_sent(browser: FlaskClient, session: Sess
     assert "Issue and send 2" in page.text
     assert "Draft C1 To: Anna <anna@example.com> 10.00 USD" in words(page)
     assert "1 document will not be sent No contact gets invoices: 1" in words(page)
-    fields = {"shown": hidden(page, "shown"), "issue_date": "2026-04-02", "send": "1"}
-    response = send(browser, f"/invoices/issue?run={run.id}", **fields)
+    url, fields = f"/invoices/issue?run={run.id}", {"issue_date": "2026-04-02", "send": "1"}
+    make_recipient(fresh(session, select(Customer).where(Customer.reference == "C1"))[0], "new@example.com", "New")
+    changed = send(browser, url, shown=hidden(page, "shown"), recipients=hidden(page, "recipients"), **fields)
+    assert (changed.status_code, "The recipients have changed since you saw them" in words(changed)) == (422, True)
+    assert "New <new@example.com>" in words(changed)
+    assert fresh(session, select(Invoice.status).distinct()) == ["draft"]
+    response = send(browser, url, shown=hidden(changed, "shown"), recipients=hidden(changed, "recipients"), **fields)
     assert response.status_code == 303
     assert "3 invoices issued. 2 messages will be sent shortly." in words(browser.get(response.location))
     assert len(messages(session)) == 2

@@ -43,6 +43,7 @@ from billing_admin.domain.messages import (
 )
 from billing_admin.models import Message
 from billing_admin.operations.messages import documents, messages as operations
+from billing_admin.operations.messages.deliveries import resume_sending
 from billing_admin.operations.messages.documents import SendSpec
 from billing_admin.queries.messages.messages import MessageFilter, message, messages
 from billing_admin.queries.messages.outbox import can_send
@@ -165,6 +166,12 @@ class MessageOut(ResponseModel):
     created_at: datetime
     created_by: str
     finished_at: datetime | None
+
+
+class ResumedOut(ResponseModel):
+    """The number of messages that are sent now."""
+
+    messages: int
 
 
 class MessageFilters(Parameters):
@@ -321,6 +328,12 @@ def mark_message_sent(actor: Actor, id: str, body: MessageReasonIn) -> Reply:
 def _act(session: Session, operation: Any, id: UUID, *arguments: Any) -> MessageOut:
     operation(session, id, *arguments)
     return message_out(message(session, id))
+
+
+@route("POST", "/outbox/resume", scope="messages:write", response=ResumedOut)
+def resume_outbox(actor: Actor) -> Reply:
+    """Send all waiting messages now, and end a pause of the outbox."""
+    return Reply(ResumedOut(messages=transaction(resume_sending, actor, now())))
 
 
 def _mail_on() -> bool:

@@ -116,6 +116,7 @@ def post_sending_run(actor: Actor, body: SendingRunIn) -> Reply:
     run_id, is_new = transaction(_start, body, mail_on, actor, at)
     if not body.background:
         operations.send_run(transaction, run_id, mail_on, actor, at)
+        wake_worker()  # closes the job of the run, which has nothing left to do
         return created_reply(_report(run_id), is_new)
     wake_worker()
     report = _report(run_id)
@@ -127,12 +128,9 @@ def post_sending_run(actor: Actor, body: SendingRunIn) -> Reply:
 def _start(session: Session, body: SendingRunIn, mail_on: bool, actor: Actor, at: datetime) -> tuple[UUID, bool]:
     documents = _documents(session, body, today(session, at))
     try:
-        run_id, is_new = operations.start_run(session, body.spec(), documents, mail_on, actor, at)
+        return operations.start_run(session, body.spec(), documents, mail_on, actor, at)
     except NotFound as error:
         raise Invalid(error.code, error.message, "customer") from error
-    if body.background:
-        operations.enqueue_run(session, run_id, actor, at)
-    return run_id, is_new
 
 
 def _documents(session: Session, body: SendingRunIn, day: date) -> list[UUID] | InvoiceFilter:

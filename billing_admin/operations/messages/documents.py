@@ -23,6 +23,7 @@ from billing_admin.domain.messages import (
     check_recipients,
     mail_off,
     marking_problem,
+    recipients_digest,
     sending_problem,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
@@ -92,11 +93,17 @@ def plan_sending(session: Session, invoice_ids: Collection[UUID], *, drafts_allo
 
 
 def send_documents(
-    session: Session, invoice_ids: Collection[UUID], mail_on: bool, actor: Actor, now: datetime
+    session: Session,
+    invoice_ids: Collection[UUID],
+    mail_on: bool,
+    actor: Actor,
+    now: datetime,
+    confirmed: Mapping[UUID, str] | None = None,
 ) -> SentDocuments:
     """Enqueue a message for each document that can be sent.
 
-    `mail_on` tells whether a mail server is set up. Documents that cannot be sent are left out, each with the reason.
+    `mail_on` tells whether a mail server is set up. `confirmed` holds the digests of confirmed recipients, by document.
+    Documents that cannot be sent, or have other recipients by now, are left out, each with the reason.
 
     Raises:
         Conflict: No mail server is set up.
@@ -105,12 +112,28 @@ def send_documents(
         raise mail_off(is_demo=organisation(session).is_demo)
     lock_documents(session, invoice_ids)
     plan = plan_sending(session, invoice_ids)
+    ready: list[SendingFacts] = []
+    changed: list[SendingFacts] = []
+    for facts in plan.ready:
+        (changed if _has_other_recipients(facts, confirmed or {}) else ready).append(facts)
     messages: dict[UUID, UUID] = {}
-    for start in range(0, len(plan.ready), _BATCH):
-        messages |= _enqueue_possible(session, plan.ready[start : start + _BATCH], actor, now)
-    not_made = Problem("not_made", f"{NOT_SENT_REASONS['not_made']}.", ("invoice",))
-    failed = [DocumentLeftOut(facts, not_made) for facts in plan.ready if facts.invoice_id not in messages]
-    return SentDocuments(messages, [*plan.left_out, *failed])
+    for start in range(0, len(ready), _BATCH):
+        messages |= _enqueue_possible(session, ready[start : start + _BATCH], actor, now)
+    failed = [facts for facts in ready if facts.invoice_id not in messages]
+    return SentDocuments(
+        messages, [*plan.left_out, *_left_out(changed, "recipients_changed"), *_left_out(failed, "not_made")]
+    )
+
+
+def _has_other_recipients(facts: SendingFacts, confirmed: Mapping[UUID, str]) -> bool:
+    """Return whether a document has other recipients than the confirmed ones."""
+    digest = confirmed.get(facts.invoice_id)
+    return bool(digest) and digest != recipients_digest(facts.recipients)
+
+
+def _left_out(documents: Sequence[SendingFacts], reason: str) -> list[DocumentLeftOut]:
+    problem = Problem(reason, f"{NOT_SENT_REASONS[reason]}.", ("invoice",))
+    return [DocumentLeftOut(facts, problem) for facts in documents]
 
 
 def _enqueue_possible(

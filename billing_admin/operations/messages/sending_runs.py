@@ -4,7 +4,7 @@ A run lists its documents in the transaction that starts it. Each chunk is a tra
 writers wait for a moment only. A run that stops continues with the documents that wait.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -35,6 +35,9 @@ JOB_KIND: Final = "sending_run"
 CHUNK: Final = 200  # documents of one transaction
 # Parts of a filter whose result for an issued document does not change.
 LASTING_FILTERS: Final = ("customer", "kind", "currency", "issued_from", "issued_to", "run")
+# The documents of a run: their ids, or a filter that stands for its issued documents without a message. A mapping holds
+# the digest of the confirmed recipients of each document: it is left out if they have changed when it is its turn.
+Documents = Collection[UUID] | Mapping[UUID, str] | InvoiceFilter
 NO_DOCUMENTS: Final = "No document of this list was issued and not sent. Choose other filters."
 
 
@@ -50,15 +53,16 @@ class SendingRunSpec:
 def start_run(
     session: Session,
     spec: SendingRunSpec,
-    documents: Collection[UUID] | InvoiceFilter | None,
+    documents: Documents | None,
     mail_on: bool,
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool]:
-    """Store a run with documents, or return the run that has the same id.
+    """Store a run with documents and its job, or return the run that has the same id.
 
-    A filter stands for its issued documents without a message. None stands for the documents of the run that has the same id.
-    Returns the id, and whether the run is new. `mail_on` tells whether a mail server is set up.
+    The job is there for small runs as well, which the caller finishes at once: without it, their documents would wait for
+    ever if the caller's process died before. None stands for the documents of the run that has the same id. Returns the
+    id, and whether the run is new. `mail_on` tells whether a mail server is set up.
 
     Raises:
         Conflict: The id belongs to another run, or no mail server is set up.
@@ -71,6 +75,8 @@ def start_run(
         differs = differing_fields({"act": spec.act, "reason": reason}, {"act": stored.act, "reason": stored.reason})
         differs += _differing_documents(session, stored, documents)
         refuse_differences(f"Sending run {stored.id}", differs, "id")
+        if waiting_documents(session, stored.id, 0, 1):
+            _enqueue_job(session, stored.id, actor, now)
         return stored.id, False
     if spec.act == SEND and not mail_on:
         raise mail_off(is_demo=organisation(session).is_demo)
@@ -85,12 +91,11 @@ def start_run(
     session.flush()
     details = {"act": run.act, "documents": run.documents} | ({"reason": reason} if reason else {})
     record(session, actor, now, "sending_run.created", "sending_run", run.id, details)
+    _enqueue_job(session, run.id, actor, now)
     return run.id, True
 
 
-def _differing_documents(
-    session: Session, run: SendingRun, documents: Collection[UUID] | InvoiceFilter | None
-) -> list[str]:
+def _differing_documents(session: Session, run: SendingRun, documents: Documents | None) -> list[str]:
     """Return the fields of a repeated request that do not fit the run's documents.
 
     A run does not store its filter: each part of the filter that no later act changes must fit all documents.
@@ -110,14 +115,22 @@ def _differing_documents(
     return differs
 
 
-def enqueue_run(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Enqueue the job of a run in which documents wait."""
-    if waiting_documents(session, run_id, 0, 1):
-        enqueue(session, JOB_KIND, run_id, "messages:write", actor, now)
+def _enqueue_job(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
+    enqueue(session, JOB_KIND, run_id, "messages:write", actor, now)
 
 
-def _store_items(session: Session, run: SendingRun, documents: Collection[UUID] | InvoiceFilter) -> int:
-    """Store the documents of a run, by series and number, and return how many."""
+def _store_items(session: Session, run: SendingRun, documents: Documents) -> int:
+    """Store the documents of a run, by series and number, and return how many.
+
+    Those with confirmed recipients are stored in their own order.
+    """
+    if isinstance(documents, Mapping):
+        item = insert(SendingRunItem).values(run_id=run.id, reason="")
+        confirmed = enumerate(documents.items(), 1)
+        items = [{"position": position, "invoice_id": id, "recipients": digest} for position, (id, digest) in confirmed]
+        if items:
+            session.connection().execute(item, items)
+        return len(items)
     chosen = (
         unsent_conditions(session, documents, with_settled=run.act == MARK_SENT)
         if isinstance(documents, InvoiceFilter)
@@ -129,8 +142,9 @@ def _store_items(session: Session, run: SendingRun, documents: Collection[UUID] 
         func.row_number().over(order_by=order),
         Invoice.id,
         literal("", SendingRunItem.reason.type),
+        literal("", SendingRunItem.recipients.type),
     )
-    names = ["run_id", "position", "invoice_id", "reason"]
+    names = ["run_id", "position", "invoice_id", "reason", "recipients"]
     rows = insert(SendingRunItem).from_select(names, select(*columns).where(*chosen), include_defaults=False)
     session.connection().execute(rows)
     return sending_progress(session, run.id).waiting
@@ -154,13 +168,14 @@ def send_chunk(session: Session, run_id: UUID, after: int, mail_on: bool, actor:
     the same documents.
     """
     run = session.get_one(SendingRun, run_id, with_for_update=True)
-    positions = waiting_documents(session, run_id, after, CHUNK)
-    if not positions:
+    documents = waiting_documents(session, run_id, after, CHUNK)
+    if not documents:
         return None
     if run.act == MARK_SENT:
-        outcome = mark_documents_sent(session, positions, run.reason, actor, now)
+        outcome = mark_documents_sent(session, documents, run.reason, actor, now)
     else:
-        outcome = send_documents(session, positions, mail_on, actor, now)
+        confirmed = {id: document.recipients for id, document in documents.items()}
+        outcome = send_documents(session, documents, mail_on, actor, now, confirmed)
     reasons = {row.facts.invoice_id: row.problem.code for row in outcome.left_out}
     item = update(SendingRunItem).where(
         SendingRunItem.run_id == run_id, SendingRunItem.position == bindparam("item_position")
@@ -168,8 +183,12 @@ def send_chunk(session: Session, run_id: UUID, after: int, mail_on: bool, actor:
     session.connection().execute(
         item.values(message_id=bindparam("sent_by"), reason=bindparam("left_out_for")),
         [
-            {"item_position": position, "sent_by": outcome.messages.get(id), "left_out_for": reasons.get(id, "")}
-            for id, position in positions.items()
+            {
+                "item_position": document.position,
+                "sent_by": outcome.messages.get(id),
+                "left_out_for": reasons.get(id, ""),
+            }
+            for id, document in documents.items()
         ],
     )
-    return max(positions.values())
+    return max(document.position for document in documents.values())

@@ -1,7 +1,7 @@
 """Sending runs, with their progress and the documents that they left out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
@@ -52,13 +52,19 @@ def sending_progress(session: Session, run_id: UUID) -> SendingProgress:
     return SendingProgress(*session.execute(select(*counts).where(SendingRunItem.run_id == run_id)).one())
 
 
-def waiting_documents(session: Session, run_id: UUID, after: int, limit: int) -> dict[UUID, int]:
-    """Return the next documents of a run that wait after a position, with theirs."""
-    query = select(SendingRunItem.invoice_id, SendingRunItem.position).where(
-        SendingRunItem.run_id == run_id, SendingRunItem.position > after, _is_waiting()
-    )
+class WaitingDocument(NamedTuple):
+    """A waiting document: its position, and the digest of confirmed recipients."""
+
+    position: int
+    recipients: str
+
+
+def waiting_documents(session: Session, run_id: UUID, after: int, limit: int) -> dict[UUID, WaitingDocument]:
+    """Return the next documents of a run that wait after a position."""
+    columns = (SendingRunItem.invoice_id, SendingRunItem.position, SendingRunItem.recipients)
+    query = select(*columns).where(SendingRunItem.run_id == run_id, SendingRunItem.position > after, _is_waiting())
     rows = session.execute(query.order_by(SendingRunItem.position).limit(limit))
-    return {row.invoice_id: row.position for row in rows}
+    return {row.invoice_id: WaitingDocument(row.position, row.recipients) for row in rows}
 
 
 def _is_waiting() -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.domain.messages import NOT_SENT_REASONS
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
-from billing_admin.operations.messages.documents import send_documents
+from billing_admin.operations.messages.documents import plan_sending, send_documents
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
@@ -41,7 +41,13 @@ from billing_admin.web.invoices.invoices import (
     shortcomings_of_drafts,
     unprintable_in_drafts,
 )
-from billing_admin.web.messages.sending_plans import may_send, plan_of_drafts, wants_to_send
+from billing_admin.web.messages.sending_plans import (
+    digest_of_plan,
+    may_send,
+    plan_of_drafts,
+    recipients_changed,
+    wants_to_send,
+)
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
@@ -66,11 +72,12 @@ class MoveChargesForm(Form):
 class IssueDraftsForm(Form):
     """Issue date of all drafts.
 
-    `shown` is a digest of the drafts on the confirmation page.
+    `shown` is a digest of the drafts on the confirmation page, `recipients` of those that can be sent.
     """
 
     issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
+    recipients = HiddenField()
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -130,8 +137,9 @@ def issue() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             wants = wants_to_send()
-            shown = (filters, form.shown.data or "", form.issue_date.data)
-            count, sent = transaction(_issue_as_shown, *shown, wants, may_send(), actor(), now())
+            recipients = form.recipients.data or "" if wants else None
+            shown = (filters, form.shown.data or "", recipients, form.issue_date.data)
+            count, sent = transaction(_issue_as_shown, *shown, may_send(), actor(), now())
             result = f" {pluralise(sent, 'message')} will be sent shortly." if wants else ""
             flash(f"{pluralise(count, 'invoice')} issued.{result}", "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)
@@ -139,7 +147,8 @@ def issue() -> ResponseReturnValue:
     if not drafts.ids:
         flash("There are no drafts to issue.", "info")
         return redirect(drafts_url, 303)
-    form.shown.data = drafts.digest
+    sending = plan_of_drafts(drafts.ids)
+    form.shown.data, form.recipients.data = drafts.digest, digest_of_plan(sending.plan) if sending else ""
     number = next_number(db.session(), form.issue_date.data or today())
     button_label = f"Issue {pluralise(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
     return render_form(
@@ -152,7 +161,7 @@ def issue() -> ResponseReturnValue:
         drafts_url=drafts_url,
         unprintable=unprintable_in_drafts(drafts.ids),
         shortcomings=shortcomings_of_drafts(drafts.ids, form.issue_date.data),
-        sending=plan_of_drafts(drafts.ids),
+        sending=sending,
         reasons=NOT_SENT_REASONS,
         left_out=_count_selected(filters) - len(drafts.ids) if filters.selection else 0,
     )
@@ -167,15 +176,16 @@ def _issue_as_shown(
     session: Session,
     filters: queries.InvoiceFilter,
     shown: str,
+    recipients: str | None,
     issue_date: date,
-    wants_to_send: bool,
     mail_on: bool,
     actor: Actor,
     now: datetime,
 ) -> tuple[int, int]:
-    """Issue the drafts that were shown, and send them if `wants_to_send`.
+    """Issue the drafts that were shown, and send them to `recipients`.
 
-    Those that cannot be sent are issued alone. Returns how many were issued, and how many will be sent.
+    Without `recipients`, none is sent. Those that cannot be sent are issued alone. Returns how many were issued, and how
+    many will be sent.
 
     Raises:
         Conflict: They have changed since.
@@ -183,6 +193,9 @@ def _issue_as_shown(
     drafts = queries.draft_selection(session, filters)
     if drafts.digest != shown:
         raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")
+    if recipients is None:
+        return issue_many(session, drafts.ids, issue_date, actor, now), 0
+    if digest_of_plan(plan_sending(session, drafts.ids, drafts_allowed=True)) != recipients:
+        raise recipients_changed()
     issued = issue_many(session, drafts.ids, issue_date, actor, now)
-    sent = send_documents(session, drafts.ids, mail_on, actor, now).messages if wants_to_send else {}
-    return issued, len(sent)
+    return issued, len(send_documents(session, drafts.ids, mail_on, actor, now).messages)

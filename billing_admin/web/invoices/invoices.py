@@ -12,6 +12,7 @@ from uuid import UUID
 
 from flask import current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
@@ -33,7 +34,7 @@ from billing_admin.http.downloads import Download, send_recorded, unrecorded_att
 from billing_admin.models import BillingRun, Customer, Invoice, Message
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
-from billing_admin.operations.messages.documents import send_documents
+from billing_admin.operations.messages.documents import plan_sending, send_documents
 from billing_admin.queries.charges import late
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.explanation import load_explanation
@@ -71,7 +72,14 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import moment, signed_total
 from billing_admin.web.invoices.timeline import load_timeline
-from billing_admin.web.messages.sending_plans import SENT_ALREADY, may_send, plan_of_drafts, wants_to_send
+from billing_admin.web.messages.sending_plans import (
+    SENT_ALREADY,
+    digest_of_plan,
+    may_send,
+    plan_of_drafts,
+    recipients_changed,
+    wants_to_send,
+)
 
 WRITE = "billing:write"
 PDF = "application/pdf"
@@ -83,9 +91,10 @@ pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
 
 
 class IssueForm(Form):
-    """Issue date of one invoice."""
+    """Issue date of one invoice; `recipients` is a digest of those on the page."""
 
     issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
+    recipients = HiddenField()
 
 
 def read_filters() -> queries.InvoiceFilter:
@@ -449,7 +458,8 @@ def issue(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             if wants_to_send():
-                transaction(_issue_and_send, id, form.issue_date.data, may_send(), actor(), now())
+                shown = (form.recipients.data or "", form.issue_date.data)
+                transaction(_issue_and_send, id, *shown, may_send(), actor(), now())
                 flash(f"{_load_invoice(id).number} was issued and will be sent shortly.", "success")
                 return redirect(url_for("invoices.show", id=id), 303)
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
@@ -461,7 +471,8 @@ def issue(id: UUID) -> ResponseReturnValue:
     if invoice.status != "draft" and not form.errors:
         flash(f"{invoice.number} is already {invoice.status}.", "info")
         return redirect(url_for("invoices.show", id=id), 303)
-    number = next_number(db.session(), form.issue_date.data or today())
+    number, sending = next_number(db.session(), form.issue_date.data or today()), plan_of_drafts([id])
+    form.recipients.data = digest_of_plan(sending.plan) if sending else ""
     return render_form(
         "invoices/issue.html",
         form,
@@ -472,17 +483,20 @@ def issue(id: UUID) -> ResponseReturnValue:
         credit=sum(credit_to_apply(db.session(), [((invoice.customer_id, invoice.currency), invoice.total)]).values()),
         unprintable=unprintable_in_drafts([id]),
         shortcomings=shortcomings_of_drafts([id], form.issue_date.data),
-        sending=plan_of_drafts([id]),
+        sending=sending,
     )
 
 
 def _issue_and_send(
-    session: Session, id: UUID, issue_date: date | None, mail_on: bool, actor: Actor, at: datetime
+    session: Session, id: UUID, recipients: str, issue_date: date | None, mail_on: bool, actor: Actor, at: datetime
 ) -> None:
-    """Issue a draft and send it, or do neither.
+    """Issue a draft and send it to the recipients that were shown, or do neither.
 
     A document that was issued before is sent unless it was sent before.
     """
+    plan = plan_sending(session, [id], drafts_allowed=True)
+    if plan.ready and digest_of_plan(plan) != recipients:
+        raise recipients_changed()
     operations.issue(session, id, issue_date, actor, at)
     sent = send_documents(session, [id], mail_on, actor, at)
     for left_out in sent.left_out:

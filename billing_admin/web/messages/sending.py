@@ -1,6 +1,5 @@
 """Send documents: one with a choice of recipients and text, or many at once."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -18,13 +17,20 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.message_texts import MessageText
-from billing_admin.domain.messages import MARK_SENT, NOT_SENT_REASONS, SEND, Recipient, check_recipients
+from billing_admin.domain.messages import (
+    MARK_SENT,
+    NOT_SENT_REASONS,
+    SEND,
+    Recipient,
+    check_recipients,
+    recipients_digest,
+)
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.models import SendingRun
 from billing_admin.operations.messages import documents as operations
-from billing_admin.operations.messages.documents import SendingPlan, SendSpec
+from billing_admin.operations.messages.documents import SendSpec
 from billing_admin.operations.messages.outbox import Attachment, NewMessage, check_addresses
-from billing_admin.operations.messages.sending_runs import CHUNK, SendingRunSpec, enqueue_run, send_run, start_run
+from billing_admin.operations.messages.sending_runs import CHUNK, SendingRunSpec, send_run, start_run
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice as load_invoice
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.messages.documents import (
@@ -43,7 +49,7 @@ from billing_admin.web.frame.list_params import filtered_url
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.invoices.invoices import filter_chips, read_filters
 from billing_admin.web.messages.recipients import MessageForm
-from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send, show_plan
+from billing_admin.web.messages.sending_plans import WRITE, digest_of_plan, mail_on, may_send, show_plan
 
 MAX_ROWS: Final = 200  # of a table of documents to confirm
 MAX_DOCUMENTS: Final = 10_000  # whose recipients the page looks up
@@ -174,7 +180,7 @@ def send_many() -> ResponseReturnValue:
     if not (shown.plan.ready or shown.plan.left_out):
         flash("There are no unsent documents.", "info")
         return redirect(back, 303)
-    form.shown.data = _digest_of_plan(shown.plan)
+    form.shown.data = digest_of_plan(shown.plan)
     return render_form(
         "messages/send_many.html",
         form,
@@ -229,6 +235,7 @@ def _show_run(run_id: UUID, back: str) -> ResponseReturnValue:
         wake_worker()
         return redirect(url_for("sending_runs.show", id=run_id), 303)
     send_run(transaction, run_id, may_send(), actor(), now())
+    wake_worker()  # closes the job of the run, which has nothing left to do
     progress = sending_progress(db.session(), run_id)
     if progress.left_out:
         return redirect(url_for("sending_runs.show", id=run_id), 303)
@@ -252,10 +259,10 @@ def _start_sending(
     if session.get(SendingRun, id) is not None:  # a double click
         return id
     plan = operations.plan_sending(session, unsent_ids(session, filters))
-    if _digest_of_plan(plan) != shown:
+    if digest_of_plan(plan) != shown:
         raise _changed()
-    ids = [facts.invoice_id for facts in plan.ready]
-    return _start(session, SendingRunSpec(SEND, id=id), ids, mail_on, actor, now)
+    confirmed = {facts.invoice_id: recipients_digest(facts.recipients) for facts in plan.ready}
+    return start_run(session, SendingRunSpec(SEND, id=id), confirmed, mail_on, actor, now)[0]
 
 
 def _start_marking(
@@ -276,28 +283,8 @@ def _start_marking(
         return start_run(session, spec, None, mail_on, actor, now)[0]
     if hash_data([str(id) for id in unmarked_ids(session, filters)]) != shown:
         raise _changed()
-    return _start(session, spec, filters, mail_on, actor, now)
-
-
-def _start(
-    session: Session,
-    spec: SendingRunSpec,
-    documents: Collection[UUID] | InvoiceFilter,
-    mail_on: bool,
-    actor: Actor,
-    now: datetime,
-) -> UUID:
-    """Start a run, with a job if it is large, and return its id."""
-    run_id, _ = start_run(session, spec, documents, mail_on, actor, now)
-    if sending_run(session, run_id).documents > CHUNK:
-        enqueue_run(session, run_id, actor, now)
-    return run_id
+    return start_run(session, spec, filters, mail_on, actor, now)[0]
 
 
 def _changed() -> Conflict:
     return Conflict("documents_changed", "The documents have changed since you saw them. Check the new list below.")
-
-
-def _digest_of_plan(plan: SendingPlan) -> str:
-    rows = [[str(facts.invoice_id), [recipient.address for recipient in facts.recipients]] for facts in plan.ready]
-    return hash_data(rows)

@@ -21,14 +21,14 @@ def show(id: UUID) -> ResponseReturnValue:
     """Show a run: its progress, and the documents that it left out with the reasons."""
     session = db.session()
     run, job, left_out = sending_run(session, id), latest_job(session, id), left_out_of_run(session, id)
-    reasons = Counter(row.reason for row in left_out)
+    reasons, progress = Counter(row.reason for row in left_out), sending_progress(session, id)
     return render_template(
         "sending_runs/show.html",
         run=run,
         job=job,
-        progress=sending_progress(session, id),
+        progress=progress,
         left_out=left_out[:MAX_ROWS],
         reasons=NOT_SENT_REASONS,
         counts=reasons.most_common(),
-        live=job is not None and job.state in {"queued", "running"},
+        live=job is not None and job.state in {"queued", "running"} and progress.waiting > 0,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Download, FileTotals, ListedSendingRun, Message, SendingRun
+from billing_client.answers import Download, FileTotals, ListedSendingRun, Message, ResumedOutbox, SendingRun
 from billing_client.asking import Key, MessageFilter, NewRecipient, NewSendingRun
 from billing_client.ids import new_id as make_id
 from billing_client.resources.base import Resource
@@ -49,6 +49,13 @@ class Messages(Resource):
     def mark_sent(self, id: Key, reason: str) -> Message:
         """Mark a message as sent by other means, or as known to have arrived."""
         return self.ask(Message, calls.MESSAGE_MARK_SENT, id, body={"reason": reason})
+
+    def resume_outbox(self) -> ResumedOutbox:
+        """Send all waiting messages now, and end a pause of the outbox.
+
+        Use it after the cause is corrected, such as a wrong password of the mail server.
+        """
+        return self.ask(ResumedOutbox, calls.OUTBOX_RESUME)
 
     def send_many(self, **run: Unpack[NewSendingRun]) -> SendingRun:
         """Send many documents that were not sent.
