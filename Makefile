@@ -8,7 +8,7 @@ TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/i
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit sbom bench bench-full client screenshots texts lock clean
+.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit sbom bench bench-full client messages screenshots texts lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ client: install  ## Build the Python client into client/dist, and use it where n
 
 texts: install  ## Write every text that a person reads into texts.txt
 	$(BIN)/python -m tests.language.texts texts.txt
+
+messages: install  ## Collect the texts of pages, and update and compile their translations
+	$(BIN)/python -m tests.language.messages
 
 screenshots: install  ## A picture of each page, wide and 320 px, into screenshots/
 	$(BIN)/python -m tests.browser.screenshots

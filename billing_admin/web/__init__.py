@@ -24,6 +24,7 @@ from billing_admin.web.charges import (
 from billing_admin.web.exchange import exports, imports, journal, verify
 from billing_admin.web.frame.context import init_context
 from billing_admin.web.frame.guard import init_guard
+from billing_admin.web.frame.languages import init_languages
 from billing_admin.web.frame.signed_in import init_number_format, init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import bill_again, drafts, e_invoices, invoices, numbers, void_and_credit
@@ -117,6 +118,7 @@ def init_web(app: Flask, config: Settings) -> None:
     init_sign_in(app, config)
     init_guard(app)
     init_number_format(app)
+    init_languages(app)
     init_filters(app)
     init_context(app)
     for subject in SUBJECTS:

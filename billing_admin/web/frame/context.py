@@ -7,6 +7,7 @@ from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
+from billing_admin.web.frame.languages import language_in_use
 from billing_admin.web.frame.navigation import build_menu
 from billing_admin.web.frame.shortcuts import shortcut_groups
 from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
@@ -30,7 +31,7 @@ def history_url(id: UUID) -> str | None:
 
 
 def _context() -> dict[str, Any]:
-    context: dict[str, Any] = {"version": VERSION}
+    context: dict[str, Any] = {"version": VERSION, "language": language_in_use()}
     if g.get("failing"):  # an error page reads nothing from the database: it may be the cause of the error
         return context
     person, organisation = current_person(), current_organisation()

@@ -63,6 +63,7 @@ class OrganisationProfile:
 
     name: str
     time_zone: str
+    language: str
     base_currency: str
     number_format: NumberFormat
     date_order: DateOrder
@@ -120,6 +121,7 @@ def current_organisation() -> OrganisationProfile:
         g.organisation = OrganisationProfile(
             row.legal_name,
             row.time_zone,
+            row.language,
             row.base_currency,
             NumberFormat(row.number_format),
             DateOrder(row.date_order),

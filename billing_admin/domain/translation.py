@@ -1,0 +1,118 @@
+"""English texts of the program that pages show in the language in use.
+
+A `Phrase` is an English string wherever it is stored, sent or compared. It remembers its form and its values, so that a
+page can look up the form in the catalogue of a language. Texts that people entered are plain strings, which are never
+translated.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from html import escape
+from string import Formatter
+from typing import Protocol, Self
+
+from billing_admin.domain.number_format import format_in_use
+
+
+class Catalogue(Protocol):
+    """The translations of a language, as `gettext` has them."""
+
+    def gettext(self, message: str, /) -> str:
+        """Return the translation of a form, or the form itself."""
+        ...
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str:
+        """Return the translation of a form for a number."""
+        ...
+
+
+_IN_USE: ContextVar[Catalogue | None] = ContextVar("catalogue", default=None)
+
+
+class _Grouping(Formatter):
+    """Write `{limit:,}` with the thousands separators of the number format in use."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if format_spec == "," and isinstance(value, int):
+            return format_in_use().group(Decimal(value))
+        return str(super().format_field(value, format_spec))
+
+
+_GROUPING = _Grouping()
+
+
+def _fill(form: str, values: Mapping[str, object]) -> str:
+    if not values:
+        return form
+    return _GROUPING.vformat(form, (), values) if ":,}" in form else form.format(**values)
+
+
+class Phrase(str):
+    """An English text, such as `Phrase("Use {first} or later.", first=day)`.
+
+    A form without values is taken as it is, with its braces. `plural` makes texts that depend on a number.
+    """
+
+    __slots__ = ("form", "number", "plural_form", "values")
+
+    form: str
+    values: Mapping[str, object]
+    plural_form: str | None
+    number: int
+
+    def __new__(cls, form: str, /, **values: object) -> Self:
+        """Return the text in English."""
+        text = super().__new__(cls, _fill(form, values))
+        text.form, text.values, text.plural_form, text.number = form, values, None, 0
+        return text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Return the English text, which is what other processes get."""
+        return str, (str(self),)
+
+    def __html__(self) -> str:
+        """Return the text for a page: in the language in use, escaped."""
+        return escape(translated(self))
+
+    def __str__(self) -> str:
+        """Return the English text as a plain string."""
+        return str.__str__(self)
+
+
+def plural(singular: str, plural_form: str, number: int, /, **values: object) -> Phrase:
+    """Return a text that depends on a number.
+
+    For example, `plural("{count} charge", "{count} charges", 3)`; `count` is the number as it is shown.
+    """
+    values = {"count": format_in_use().group(Decimal(number)), **values}
+    text = Phrase(singular if number == 1 else plural_form, **values)
+    text.form, text.plural_form, text.number = singular, plural_form, number
+    return text
+
+
+def translated(text: str) -> str:
+    """Return a text in the language in use, with the texts among its values.
+
+    A plain string is returned as it is.
+    """
+    catalogue = _IN_USE.get()
+    if catalogue is None or not isinstance(text, Phrase):
+        return str(text)
+    if text.plural_form is None:
+        form = catalogue.gettext(text.form)
+    else:
+        form = catalogue.ngettext(text.form, text.plural_form, text.number)
+    values = {name: translated(value) if isinstance(value, Phrase) else value for name, value in text.values.items()}
+    return _fill(form, values)
+
+
+@contextmanager
+def use_catalogue(catalogue: Catalogue | None) -> Iterator[None]:
+    """Translate texts by a catalogue within the block; none leaves them in English."""
+    token = _IN_USE.set(catalogue)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)

@@ -1,0 +1,42 @@
+"""The language of a page, and the translation of its texts by Flask-Babel."""
+
+from contextlib import ExitStack
+
+from flask import Flask, g, request
+from flask_babel import Babel, get_translations
+
+from billing_admin.domain import languages
+from billing_admin.domain.translation import use_catalogue
+from billing_admin.web.frame.signed_in import current_organisation
+
+
+def init_languages(app: Flask) -> None:
+    """Translate texts into the language of the page while it is made."""
+    Babel(app, locale_selector=language_in_use)
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.before_request(_use_language)
+    app.teardown_request(_leave_language)
+
+
+def language_in_use() -> str:
+    """Return the language of the page that is made."""
+    language: str = g.get("language", languages.ENGLISH)
+    return language
+
+
+def _use_language() -> None:
+    endpoint = request.endpoint or ""
+    if len(languages.PAGE_LANGUAGES) == 1 or endpoint == "static" or endpoint.startswith("api."):
+        return
+    g.language = languages.page_language(
+        *(language.partition("-")[0] for language in request.accept_languages.values()),
+        current_organisation().language,
+    )
+    if g.language != languages.ENGLISH:
+        g.catalogue = ExitStack()
+        g.catalogue.enter_context(use_catalogue(get_translations()))
+
+
+def _leave_language(_error: BaseException | None) -> None:
+    if (stack := g.pop("catalogue", None)) is not None:
+        stack.close()

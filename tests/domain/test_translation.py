@@ -1,0 +1,89 @@
+"""Texts are English strings, which pages translate by their forms."""
+
+import json
+import pickle
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, strategies as st
+
+from billing_admin.domain.languages import page_language
+from billing_admin.domain.number_format import NumberFormat, use_number_format
+from billing_admin.domain.translation import Phrase, plural, translated, use_catalogue
+
+GERMAN = {
+    "Use {first} or later.": "Ab {first}.",
+    "Use at most {limit:,} characters.": "Höchstens {limit:,} Zeichen.",
+    "Nov": "November",
+    "{count} charge": ("{count} Buchung", "{count} Buchungen"),
+    "Use {year} & {number}.": "{year} & {number} verwenden.",
+}
+
+
+class Catalogue:
+    """A small German catalogue."""
+
+    def gettext(self, message: str) -> str:
+        return str(GERMAN.get(message, message))
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return GERMAN.get(msgid1, (msgid1, msgid2))[n != 1]
+
+
+@pytest.fixture
+def _german() -> Iterator[None]:
+    with use_catalogue(Catalogue()):
+        yield
+
+
+@pytest.mark.usefixtures("_german")
+def test_texts_stay_english_where_they_are_strings() -> None:
+    text = Phrase("Use {first} or later.", first=Phrase("Nov"))
+    assert text == str(text) == f"{text}" == "Use Nov or later."
+    assert json.dumps([text]) == '["Use Nov or later."]'
+    assert hash(text) == hash("Use Nov or later.")
+    assert pickle.loads(pickle.dumps(text)) == "Use Nov or later."
+    assert type(pickle.loads(pickle.dumps(text))) is type(str(text)) is str
+
+
+@pytest.mark.usefixtures("_german")
+def test_pages_translate_form_and_values() -> None:
+    assert translated(Phrase("Use {first} or later.", first=Phrase("Nov"))) == "Ab November."
+    assert Phrase("Use {year} & {number}.").__html__() == "{year} &amp; {number} verwenden."
+
+
+@pytest.mark.usefixtures("_german")
+def test_texts_of_people_are_not_translated() -> None:
+    assert translated("Nov") == "Nov"
+    assert translated(Phrase("Use {first} or later.", first="Nov")) == "Ab Nov."
+
+
+@pytest.mark.usefixtures("_german")
+@pytest.mark.parametrize(
+    ("number", "english", "german"), [(1, "1 charge", "1 Buchung"), (2000, "2,000 charges", "2,000 Buchungen")]
+)
+def test_texts_follow_their_number(number: int, english: str, german: str) -> None:
+    text = plural("{count} charge", "{count} charges", number)
+    assert (text, translated(text)) == (english, german)
+
+
+@pytest.mark.usefixtures("_german")
+def test_numbers_have_the_format_in_use() -> None:
+    with use_number_format(NumberFormat.POINT_COMMA):
+        text = Phrase("Use at most {limit:,} characters.", limit=1000)
+        assert (text, translated(text)) == ("Use at most 1.000 characters.", "Höchstens 1.000 Zeichen.")
+
+
+def test_texts_are_english_without_catalogue() -> None:
+    assert translated(Phrase("Use {first} or later.", first=Phrase("Nov"))) == "Use Nov or later."
+
+
+@given(st.text(), st.integers(), st.decimals(allow_nan=False))
+def test_a_form_is_filled_as_a_format_string(word: str, number: int, amount: object) -> None:
+    text = Phrase("“{word}”: {number} of {amount}", word=word, number=number, amount=amount)
+    assert text == f"“{word}”: {number} of {amount}"
+
+
+@pytest.mark.parametrize("wanted", [(), ("",), ("xx", "fr-FR")])
+def test_pages_are_english_unless_another_language_is_complete(wanted: tuple[str, ...]) -> None:
+    assert page_language(*wanted) == "en"

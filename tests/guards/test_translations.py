@@ -1,0 +1,91 @@
+"""Texts are marked for translation, and the catalogues of translations fit to the texts."""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+
+from billing_admin.domain.languages import ENGLISH, PAGE_LANGUAGES
+from tests.language.messages import TEMPLATE, as_mo, as_po, collect, languages, po_path, read_catalogue, update
+from tests.language.texts import ROOT
+
+MARKS = {"Phrase", "plural"}
+# `%(name)s` of templates and `{name}` of code.
+PLACEHOLDER = re.compile(r"%\(\w+\)s|(?<!{){\w+[^{}]*}(?!})")
+
+
+def calls_without_constant(path: Path) -> Iterator[str]:
+    """Yield the marked texts of a module that are not constants, so that no catalogue can have them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
+            forms = node.args[: 2 if node.func.id == "plural" else 1]
+            if not all(isinstance(form, ast.Constant) for form in forms):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the forms of a message: one, or one for each number."""
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def wrong_placeholders(message: Message) -> bool:
+    """Return whether a form of a translation has a placeholder that the text does not have, or lacks one."""
+    forms, translations = texts(message.id), [text for text in texts(message.string) if text]
+    expected = {name for form in forms for name in PLACEHOLDER.findall(form)}
+    required = set.intersection(*(set(PLACEHOLDER.findall(form)) for form in forms))
+    return any(not required <= set(PLACEHOLDER.findall(text)) <= expected for text in translations)
+
+
+def test_marked_texts_are_constants() -> None:
+    modules = sorted((ROOT / "billing_admin").rglob("*.py"))
+    ours = [path for path in modules if path.name != "translation.py"]
+    assert [place for path in ours for place in calls_without_constant(path)] == []
+
+
+def test_template_has_every_text() -> None:
+    """`make messages` writes it."""
+    assert TEMPLATE.read_bytes() == as_po(template())
+
+
+@cache
+def template() -> Catalog:
+    """Return the catalogue of all marked texts."""
+    return collect()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_catalogue_has_every_text(language: str) -> None:
+    """`make messages` adds new texts, and compiles the catalogue."""
+    catalog = read_catalogue(language)
+    update(catalog, template())
+    assert po_path(language).read_bytes() == as_po(catalog)
+    assert po_path(language).with_suffix(".mo").read_bytes() == as_mo(catalog)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_translations_keep_the_placeholders(language: str) -> None:
+    assert [message.id for message in read_catalogue(language) if message.id and wrong_placeholders(message)] == []
+
+
+@pytest.mark.parametrize("language", [language for language in PAGE_LANGUAGES if language != ENGLISH])
+def test_offered_languages_are_complete(language: str) -> None:
+    assert [message.id for message in read_catalogue(language) if not all(texts(message.string))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "translation", "is_wrong"),
+    [
+        ("Use {first:,} or later.", "Ab {first:,}.", False),
+        ("Use {first} or later.", "Ab {erster}.", True),
+        ("%(count)s of %(total)s", "%(total)s", True),
+        (("{count} charge of {day}", "{count} charges of {day}"), ("{count} Posten", "{count} Posten vom {day}"), True),
+        (("One charge", "{count} charges"), ("Ein Posten", "{count} Posten"), False),
+        ("Use {{braces}}.", "Klammern: {{braces}}.", False),
+    ],
+)
+def test_wrong_placeholders_are_found(text: str, translation: str, is_wrong: bool) -> None:
+    assert wrong_placeholders(Message(text, translation)) is is_wrong
