@@ -11,7 +11,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, case, cast, select
 
 from billing_admin.db.paging import Sort
-from billing_admin.models import Charge, Customer, Invoice, Payment, RecurringCharge, Service, TaxRate
+from billing_admin.models import (
+    AuditEvent,
+    BillingRun,
+    Charge,
+    Customer,
+    ExchangeRate,
+    Import,
+    Invoice,
+    Job,
+    Message,
+    Payment,
+    RecurringCharge,
+    Refund,
+    ReminderRun,
+    Service,
+    TaxRate,
+    WebhookDelivery,
+)
 from billing_admin.queries.payments.payments import unallocated_amount
 
 
@@ -32,8 +49,9 @@ def _by_customer(customer_id: Any) -> ColumnElement[str]:
 _TAX_RATE = select(TaxRate.name).where(TaxRate.id == Service.tax_rate_id).correlate(Service).scalar_subquery()
 _IS_OWED = (Invoice.status == "issued") & (Invoice.kind != "credit_note")
 _BALANCE = case((_IS_OWED, Invoice.total - Invoice.paid - Invoice.credited), else_=0)
-by_charge, by_invoice, by_payment, by_customer, by_service, by_recurring = (
-    partial(Sort, id=model.id) for model in (Charge, Invoice, Payment, Customer, Service, RecurringCharge)
+by_charge, by_invoice, by_payment, by_refund, by_customer, by_service, by_recurring, by_message = (
+    partial(Sort, id=model.id)
+    for model in (Charge, Invoice, Payment, Refund, Customer, Service, RecurringCharge, Message)
 )
 # Amounts are compared within a currency only.
 CHARGES: Mapping[str, Sort] = {
@@ -74,6 +92,53 @@ PAYMENTS: Mapping[str, Sort] = {
     "status": by_payment(Payment.status),
     "created_at": by_payment(Payment.created_at, is_indexed=True),
 }
+REFUNDS: Mapping[str, Sort] = {
+    "paid": by_refund(Refund.paid_on, is_indexed=True),
+    "customer": by_refund(Customer.sort_key),
+    "method": by_refund(Refund.method),
+    "reference": by_refund(Refund.reference),
+    "amount": by_refund(Refund.currency, Refund.amount),
+    "status": by_refund(Refund.status),
+    "created_at": by_refund(Refund.created_at, is_indexed=True),
+}
+# The rows of these three are computed: names are those of columns of the list's query and of the exported file.
+OPEN_ITEMS: Mapping[str, Sort] = {
+    "number": Sort("number"),
+    "customer": Sort(Customer.sort_key),
+    "issued": Sort("issue_date"),
+    "due": Sort("due_date"),
+    "days_overdue": Sort("days_overdue"),
+    "total": Sort("currency", "total"),
+    "open": Sort("currency", "open_amount"),
+}
+UNALLOCATED: Mapping[str, Sort] = {
+    "customer": Sort(Customer.sort_key),
+    "kind": Sort("kind"),
+    "day": Sort("day"),
+    "name": Sort("name"),
+    "amount": Sort("currency", "amount"),
+}
+OPENING_BALANCES: Mapping[str, Sort] = {
+    "number": Sort("number"),
+    "customer": Sort(Customer.sort_key),
+    "original_date": Sort("original_date"),
+    "due": Sort("due_date"),
+    "status": Sort("status"),
+    "opened": Sort("currency", "amount"),
+    "balance": Sort("currency", "balance"),
+    "created_at": Sort("created_at"),
+}
+MESSAGES: Mapping[str, Sort] = {
+    "created_at": by_message(Message.created_at, is_indexed=True),
+    "customer": by_message(_by_customer(Message.customer_id)),
+    "subject": by_message(Message.subject),
+    "purpose": by_message(Message.purpose),
+    "state": by_message(Message.state),
+    "finished_at": by_message(Message.finished_at),
+}
+DUPLICATES: Mapping[str, Sort] = {
+    key: CHARGES[key] for key in ("description", "customer", "day", "amount", "created_at", "status")
+}
 CUSTOMERS: Mapping[str, Sort] = {
     "name": by_customer(Customer.sort_key, is_indexed=True),
     "reference": by_customer(Customer.reference, is_indexed=True),
@@ -97,4 +162,34 @@ RECURRING_CHARGES: Mapping[str, Sort] = {
     "unit_price": by_recurring(RecurringCharge.currency, _by_exact(RecurringCharge.unit_price)),
     "starts_on": by_recurring(RecurringCharge.starts_on),
     "ends_on": by_recurring(RecurringCharge.ends_on),
+}
+
+
+def _log_sorts(model: Any, *names: str) -> Mapping[str, Sort]:
+    """Return the sorts of rows with an index of their creation, which is the only one."""
+    created = {"created_at": Sort(model.created_at, id=model.id, is_indexed=True)}
+    return created | {name: Sort(getattr(model, name), id=model.id) for name in names}
+
+
+BILLING_RUNS = _log_sorts(BillingRun, "through", "created_by", "state", "finished_at")
+REMINDER_RUNS = _log_sorts(ReminderRun, "day", "reminders", "created_by")
+JOBS = _log_sorts(Job, "kind", "created_by", "finished_at", "state")
+IMPORTS = _log_sorts(Import, "kind", "file_name", "created_by", "finished_at", "state")
+DELIVERIES = _log_sorts(WebhookDelivery, "event", "about", "tries", "state", "finished_at")
+AUDIT_EVENTS: Mapping[str, Sort] = {
+    "at": Sort(AuditEvent.at, id=AuditEvent.id, is_indexed=True),
+    "actor": Sort(AuditEvent.actor_name, id=AuditEvent.id),
+    "action": Sort(AuditEvent.action, id=AuditEvent.id),
+}
+# A rate has no id: its day and its currency are unique.
+EXCHANGE_RATES: Mapping[str, Sort] = {
+    "day": Sort(ExchangeRate.day, id=ExchangeRate.currency, is_indexed=True),
+    "rate": Sort(ExchangeRate.currency, _by_exact(ExchangeRate.rate), id=ExchangeRate.day),
+}
+NUMBERS: Mapping[str, Sort] = {
+    "number": by_invoice(Invoice.sequence, is_indexed=True),
+    "customer": by_invoice(_by_customer(Invoice.customer_id)),
+    "issued": by_invoice(Invoice.issue_date),
+    "total": by_invoice(Invoice.currency, Invoice.total),
+    "status": by_invoice(Invoice.status),
 }

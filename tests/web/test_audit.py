@@ -25,7 +25,7 @@ from billing_admin.operations.invoices import credit_notes, drafts, invoices
 from billing_admin.operations.master_data import customers
 from billing_admin.queries.audit import chain_head
 from billing_admin.queries.invoices.credit_notes import CreditSpec
-from billing_admin.web.frame import list_params
+from billing_admin.web.frame import tables
 from billing_admin.web.frame.labels import event_details
 from tests.making import (
     NOW,
@@ -123,7 +123,7 @@ def test_what_matches_nothing_says_so(viewer: FlaskClient) -> None:
 
 
 def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
+    monkeypatch.setattr(tables.load_table, "__defaults__", (2,))
     for number in range(3):
         transaction(audit.record, SYSTEM, NOW + timedelta(days=9000 + number), f"customer.tried_{number}", "customer")
     first = viewer.get("/audit?type=customer")

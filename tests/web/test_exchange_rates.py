@@ -114,7 +114,7 @@ def test_rates_are_filtered_exported_and_removed(admin: FlaskClient, session: Se
     page = words(admin.get(f"{LIST}?currency=USD&to=2026-04-01").text)
     assert "1.0832 USD" in page
     assert "163.05" not in page
-    assert "1 rate, latest first" in page
+    assert "1 rate. Latest first." in page
     file = admin.get("/exports/exchange-rates.csv?currency=USD").text
     assert file.split() == [
         "currency,day,rate,source,base_currency",

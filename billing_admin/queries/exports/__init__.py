@@ -93,12 +93,12 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "contacts": FileKind(CustomerFilter, contacts, CONTACTS, sorts=list_sorts.CUSTOMERS),
     "services": FileKind(ServiceFilter, services, SERVICES, sorts=list_sorts.SERVICES),
     "bank-accounts": FileKind(BankAccountFilter, bank_accounts, BANK_ACCOUNTS),
-    "exchange-rates": FileKind(RateFilter, exchange_rates, EXCHANGE_RATES),
-    "audit-events": FileKind(AuditFilter, events, EVENTS),
-    "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
+    "exchange-rates": FileKind(RateFilter, exchange_rates, EXCHANGE_RATES, sorts=list_sorts.EXCHANGE_RATES),
+    "audit-events": FileKind(AuditFilter, events, EVENTS, sorts=list_sorts.AUDIT_EVENTS),
+    "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount", list_sorts.OPEN_ITEMS),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),
-    "refunds": FileKind(RefundFilter, refunds, REFUNDS, "amount"),
-    "messages": FileKind(MessageFilter, messages, MESSAGES),
+    "refunds": FileKind(RefundFilter, refunds, REFUNDS, "amount", list_sorts.REFUNDS),
+    "messages": FileKind(MessageFilter, messages, MESSAGES, sorts=list_sorts.MESSAGES),
 }
 
 

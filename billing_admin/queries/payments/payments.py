@@ -4,7 +4,7 @@ Money is in minor units.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -173,6 +173,17 @@ def payment_sums(session: Session, filters: PaymentFilter) -> list[PaymentSum]:
     )
     # The columns are in the order of PaymentSum's fields.
     return [PaymentSum(row[0], *(int(value) for value in row[1:])) for row in session.execute(query)]
+
+
+def count_by_state(session: Session, filters: PaymentFilter) -> dict[str, int]:
+    """Count the payments that match the rest of the filter, by state.
+
+    The empty state counts all.
+    """
+    without_status = conditions(session, replace(filters, status=""))
+    columns = [func.count().filter(is_in_state(state)) for state in STATES]
+    row = session.execute(select(func.count(), *columns).select_from(Payment).where(*without_status)).one()
+    return dict(zip(("", *STATES), row, strict=True))
 
 
 def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:

@@ -5,7 +5,7 @@ Money is in minor units.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,17 @@ def refund_sums(session: Session, filters: RefundFilter) -> list[RefundSum]:
         .order_by(Refund.currency)
     )
     return [RefundSum(currency, count, int(minor)) for currency, count, minor in session.execute(query)]
+
+
+def count_by_state(session: Session, filters: RefundFilter) -> dict[str, int]:
+    """Count the refunds that match the rest of the filter, by state.
+
+    The empty state counts all.
+    """
+    without_status = conditions(session, replace(filters, status=""))
+    columns = [func.count().filter(Refund.status == state) for state in STATES]
+    row = session.execute(select(func.count(), *columns).select_from(Refund).where(*without_status)).one()
+    return dict(zip(("", *STATES), row, strict=True))
 
 
 def parts_of_refunds(session: Session, refund_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:

@@ -26,6 +26,8 @@ from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, WholeNumberField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, current_person, now
+from billing_admin.web.frame.system_lists import TOKENS
+from billing_admin.web.frame.tables import plain_table
 
 WRITE = "tokens:write"
 DEFAULT_DAYS = 365
@@ -57,7 +59,7 @@ def index() -> ResponseReturnValue:
     """List all tokens, newest first, without their secrets."""
     moment, tokens = now(), queries.tokens(db.session())
     states = {token.id: queries.token_state(token, moment) for token in tokens}
-    return render_template("tokens/list.html", tokens=tokens, states=states)
+    return render_template("tokens/list.html", page=plain_table(TOKENS, tokens), states=states)
 
 
 @pages.route("/new", methods=["GET", "POST"])

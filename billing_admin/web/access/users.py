@@ -21,6 +21,8 @@ from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import PEOPLE
+from billing_admin.web.frame.tables import plain_table
 
 WRITE = "users:write"
 
@@ -72,7 +74,9 @@ def _tokens_form(user: User) -> TokensForm:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List all people, and the permissions of each role."""
-    return render_template("users/list.html", users=queries.people(db.session()), permissions=PERMISSIONS, roles=ROLES)
+    return render_template(
+        "users/list.html", page=plain_table(PEOPLE, queries.people(db.session())), permissions=PERMISSIONS, roles=ROLES
+    )
 
 
 @pages.route("/new", methods=["GET", "POST"])

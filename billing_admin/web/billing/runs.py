@@ -62,13 +62,14 @@ from billing_admin.web.frame.list_params import (
     day_param,
     has_permission,
     id_param,
-    load_page,
     name_params,
     strict_day_param,
     text_param,
 )
 from billing_admin.web.frame.readiness import group_shortcomings, show_shortcomings
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.system_lists import BILLING_RUNS
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import amounts
 
 WRITE = "billing:write"
@@ -111,7 +112,7 @@ class ConfirmForm(Form):
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the billing runs, newest first."""
-    page = load_page(queries.runs())
+    page = load_table(queries.runs(), BILLING_RUNS)
     totals = queries.run_totals(db.session(), {run.id for run in page.rows})
     return render_template("billing_runs/list.html", page=page, totals=totals, may_write=has_permission(WRITE))
 

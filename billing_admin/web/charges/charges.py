@@ -39,7 +39,6 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -54,7 +53,7 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.lists import CHARGES
+from billing_admin.web.frame.lists import CHARGES, charge_totals
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import Total, load_table
 
@@ -174,10 +173,7 @@ def _is_short(is_large: bool, sums: Sequence[queries.ChargeSum]) -> bool:
 def _totals(is_large: bool, sums: Sequence[queries.ChargeSum]) -> list[Total]:
     if is_large:
         return [Total(f"More than {format_whole(queries.LARGE_RESULT)} charges. Add filters to see the exact sum.", {})]
-    return [
-        Total(f"{pluralise(row.charges, 'charge')} in {row.currency}", {"amount": row.amount}, row.currency)
-        for row in sums
-    ]
+    return charge_totals(sums)
 
 
 def _load_sums(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:

@@ -18,8 +18,10 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
-from billing_admin.web.frame.list_params import has_permission, load_page, selected_ids
+from billing_admin.web.frame.list_params import has_permission, selected_ids
+from billing_admin.web.frame.lists import DUPLICATES, charge_totals
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.tables import load_table
 
 WRITE = "charges:write"
 UNDECIDED = ChargeFilter(likely_duplicates=True)
@@ -74,12 +76,12 @@ def index() -> ResponseReturnValue:
     Each is shown with the earlier charge.
     """
     session = db.session()
-    page = load_page(queries.charges(session, UNDECIDED))
+    page = load_table(queries.charges(session, UNDECIDED), DUPLICATES)
     return render_template(
         "duplicates/list.html",
         page=page,
         earlier=queries.charges_by_id(session, {row.duplicate_of_id for row in page.rows}),
-        sums=queries.charge_sums(session, UNDECIDED),
+        totals=charge_totals(queries.charge_sums(session, UNDECIDED)),
         may_write=has_permission(WRITE),
     )
 

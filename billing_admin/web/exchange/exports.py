@@ -31,8 +31,19 @@ from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
-from billing_admin.web.frame.lists import CHARGES, CUSTOMERS, INVOICES, PAYMENTS, RECURRING_CHARGES, SERVICES
+from billing_admin.web.frame.lists import (
+    CHARGES,
+    CUSTOMERS,
+    INVOICES,
+    MESSAGES,
+    OPEN_ITEMS,
+    PAYMENTS,
+    RECURRING_CHARGES,
+    REFUNDS,
+    SERVICES,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.system_lists import AUDIT_EVENTS, EXCHANGE_RATES
 from billing_admin.web.frame.tables import Table, describe_order, sort_param
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import bank_accounts, customers, exchange_rates, services
@@ -82,15 +93,19 @@ EXPORT_KINDS = {
         "Sum of the amounts, including withdrawn allocations",
         table=PAYMENTS,
     ),
-    "refunds": ExportKind("Refunds", "refund", "Newest first", "Sum of the amounts, including reversed refunds"),
-    "open-items": ExportKind("Open items", "open item", "By currency, oldest due first", "Sum of the open amounts"),
+    "refunds": ExportKind(
+        "Refunds", "refund", "Newest first", "Sum of the amounts, including reversed refunds", table=REFUNDS
+    ),
+    "open-items": ExportKind(
+        "Open items", "open item", "By currency, oldest due first", "Sum of the open amounts", table=OPEN_ITEMS
+    ),
     "customers": ExportKind("Customers", "customer", "By reference", table=CUSTOMERS),
     "contacts": ExportKind("Contacts", "contact", "By reference of the customer", table=CUSTOMERS),
     "services": ExportKind("Services", "service and price", "By code", table=SERVICES),
     "bank-accounts": ExportKind("Bank accounts", "bank account", "By currency"),
-    "exchange-rates": ExportKind("Exchange rates", "exchange rate", "Latest first"),
-    "messages": ExportKind("Messages", "recipient", "Newest message first"),
-    "audit-events": ExportKind("Audit log", "event", "Newest first", needs=audit.READ),
+    "exchange-rates": ExportKind("Exchange rates", "exchange rate", "Latest first", table=EXCHANGE_RATES),
+    "messages": ExportKind("Messages", "recipient", "Newest message first", table=MESSAGES),
+    "audit-events": ExportKind("Audit log", "event", "Newest first", needs=audit.READ, table=AUDIT_EVENTS),
 }
 
 

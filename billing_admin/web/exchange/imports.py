@@ -49,8 +49,10 @@ from billing_admin.web.exchange.import_forms import (
 )
 from billing_admin.web.frame.forms import add_errors, errors_on, render_form
 from billing_admin.web.frame.guard import PageBlueprint, page_blueprint
-from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page, text_param
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, text_param
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import IMPORTS
+from billing_admin.web.frame.tables import load_table
 
 SHOWN_ERRORS = 100
 MAX_LINE_DIGITS = 4
@@ -70,7 +72,7 @@ def index() -> ResponseReturnValue:
         {"label": details.title, "url": current_url(kind=name), "active": name == kind}
         for name, details in IMPORT_KINDS.items()
     ]
-    page = load_page(queries.imports(kind))
+    page = load_table(queries.imports(kind), IMPORTS)
     tallies = {row.id: Tally.of_data(row.made or row.promised) for row in page.rows}
     allowed = [(name, details) for name, details in IMPORT_KINDS.items() if has_permission(details.permission)]
     return render_template(

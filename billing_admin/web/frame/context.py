@@ -8,6 +8,7 @@ from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
 from billing_admin.web.frame.languages import language_in_use
+from billing_admin.web.frame.list_params import is_print_view
 from billing_admin.web.frame.navigation import build_menu
 from billing_admin.web.frame.shortcuts import shortcut_groups
 from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
@@ -20,6 +21,7 @@ def init_context(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.context_processor(_context)
     app.add_template_global(history_url)
+    app.add_template_global(is_print_view)
 
 
 def history_url(id: UUID) -> str | None:

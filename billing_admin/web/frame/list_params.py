@@ -33,10 +33,11 @@ MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
 COLUMNS_PARAM = "columns"
 VIEW_PARAM = "view"
+PRINT_PARAM = "print"
 PLAIN_VIEW = "none"
 DISPLAY_PARAMS = ("sort", COLUMNS_PARAM, VIEW_PARAM)
 BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
-_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last", "back"}
+_NOT_FILTERS = {CURSOR_PARAM, PRINT_PARAM, "endpoint", "all", "last", "back"}
 
 
 def text_param(name: str) -> str:
@@ -138,6 +139,11 @@ def day_range_params(
     first_day, last_day = read(first), read(last)
     check_day_range(first_day, last_day, first)
     return first_day, last_day
+
+
+def is_print_view() -> bool:
+    """Return whether the page shows a whole list without navigation, for printing."""
+    return request.args.get(PRINT_PARAM) == "1"
 
 
 def id_param(name: str) -> UUID | None:

@@ -4,13 +4,29 @@
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
+from billing_admin.domain.receivables import BUCKET_NAMES
+from billing_admin.domain.text import fold_for_search
 from billing_admin.queries import list_sorts
+from billing_admin.queries.charges.charges import ChargeSum
 from billing_admin.queries.invoices.invoices import InvoiceSum
 from billing_admin.queries.payments.payments import PaymentSum
+from billing_admin.queries.payments.receivables import AgedAccount
+from billing_admin.queries.payments.refunds import RefundSum
+from billing_admin.web.frame import system_lists
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.tables import Column, ListTable, Table, Total, plain_table
+
+BUCKET_LABELS = dict(
+    zip(BUCKET_NAMES, ("Not due", "1–30 days", "31–60 days", "61–90 days", "Over 90 days"), strict=True)
+)
+
+
+def _open_key(place: int, row: AgedAccount) -> tuple[str, int]:
+    return row.currency, row.position.open[place]
+
 
 CHARGES = Table(
     "Charges",
@@ -71,6 +87,116 @@ PAYMENTS = Table(
     ),
     order="Newest first",
     sorts=list_sorts.PAYMENTS,
+)
+REFUNDS = Table(
+    "Refunds",
+    "payments/cells.html",
+    (
+        Column("paid", "Paid", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("method", "Method"),
+        Column("reference", "Reference", is_wide=True),
+        Column("amount", "Amount", "amount", is_numeric=True),
+        Column("status", "Status", "detail"),
+        Column("created_at", "Recorded", is_descending_first=True, is_shown=False),
+        Column("created_by", "Recorded by", is_shown=False),
+    ),
+    order="Newest first",
+    sorts=list_sorts.REFUNDS,
+)
+OPEN_ITEMS = Table(
+    "Open items",
+    "receivables/open_item_cells.html",
+    (
+        Column("number", "Number", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_wide=True),
+        Column("issued", "Issued", is_descending_first=True),
+        Column("due", "Due", "detail"),
+        Column("days_overdue", "Days overdue", is_numeric=True),
+        Column("total", "Total", is_numeric=True),
+        Column("open", "Open", "amount", is_numeric=True),
+    ),
+    order="Oldest due date first in each currency",
+    sorts=list_sorts.OPEN_ITEMS,
+)
+AGEING = Table(
+    "Ageing",
+    "receivables/ageing_cells.html",
+    (
+        Column("customer", "Customer", "title", is_wide=True),
+        *(Column(f"open_{name}", label, is_numeric=True) for name, label in BUCKET_LABELS.items()),
+        Column("unallocated", "Unallocated", "detail", is_numeric=True),
+        Column("balance", "Balance", "amount", is_numeric=True),
+    ),
+    order="Largest first in each currency",
+    row_keys={
+        "customer": lambda row: (fold_for_search(row.name), row.currency),
+        **{f"open_{name}": partial(_open_key, place) for place, name in enumerate(BUCKET_LABELS)},
+        "unallocated": lambda row: (row.currency, -row.position.unallocated),
+        "balance": lambda row: (row.currency, row.position.balance),
+    },
+)
+UNALLOCATED = Table(
+    "Unallocated money",
+    "receivables/unallocated_cells.html",
+    (
+        Column("customer", "Customer", "title", is_cut=True),
+        Column("kind", "From"),
+        Column("day", "Received or issued", "detail"),
+        Column("name", "Reference or number", "detail", is_wide=True),
+        Column("amount", "Unallocated", "amount", is_numeric=True),
+    ),
+    order="Oldest first in each currency",
+    sorts=list_sorts.UNALLOCATED,
+)
+OPENING_BALANCES = Table(
+    "Opening balances",
+    "opening_balances/cells.html",
+    (
+        Column("number", "Number", "title"),
+        Column("customer", "Customer", "detail", is_wide=True),
+        Column("original_date", "Date", is_descending_first=True),
+        Column("due", "Due", "detail"),
+        Column("status", "Status", "detail"),
+        Column("opened", "Open on the cut-over day", is_numeric=True),
+        Column("balance", "Open now", "amount", is_numeric=True),
+        Column("created_at", "Recorded", is_descending_first=True, is_shown=False),
+    ),
+    order="Last recorded first",
+    sorts=list_sorts.OPENING_BALANCES,
+)
+MESSAGES = Table(
+    "Messages",
+    "messages/cells.html",
+    (
+        Column("created_at", "Created", "title", is_descending_first=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("subject", "Subject", is_wide=True),
+        Column("purpose", "Purpose", is_shown=False),
+        Column("documents", "Documents", is_cut=True),
+        Column("recipients", "Recipients", is_cut=True),
+        Column("state", "Status", "detail"),
+        Column("finished_at", "Finished", is_descending_first=True, is_shown=False),
+        Column("created_by", "Created by", is_shown=False),
+    ),
+    order="Newest first",
+    sorts=list_sorts.MESSAGES,
+)
+DUPLICATES = Table(
+    "Likely duplicates",
+    "duplicates/cells.html",
+    (
+        Column("description", "Charge", "title", is_wide=True),
+        Column("customer", "Customer", "detail", is_cut=True),
+        Column("day", "Day", is_descending_first=True),
+        Column("amount", "Amount", "amount", is_numeric=True),
+        Column("created_at", "Posted", is_descending_first=True),
+        Column("created_by", "Posted by", is_shown=False),
+        Column("earlier", "Earlier charge", "detail"),
+        Column("status", "Status", "detail"),
+    ),
+    order="Newest first",
+    sorts=list_sorts.DUPLICATES,
 )
 CUSTOMERS = Table(
     "Customers",
@@ -137,6 +263,26 @@ def invoice_totals(sums: Iterable[InvoiceSum]) -> list[Total]:
     ]
 
 
+def refund_totals(sums: Iterable[RefundSum]) -> list[Total]:
+    """Return the totals below a list of refunds, without reversed refunds."""
+    return [
+        Total(
+            f"{pluralise(row.refunds, 'refund')} in {row.currency}, without reversed refunds",
+            {"amount": row.amount},
+            row.currency,
+        )
+        for row in sums
+    ]
+
+
+def charge_totals(sums: Iterable[ChargeSum]) -> list[Total]:
+    """Return the totals below a list of charges."""
+    return [
+        Total(f"{pluralise(row.charges, 'charge')} in {row.currency}", {"amount": row.amount}, row.currency)
+        for row in sums
+    ]
+
+
 def payment_totals(sums: Iterable[PaymentSum]) -> list[Total]:
     """Return the totals below a list of payments, without reversed payments."""
     return [
@@ -149,7 +295,7 @@ def payment_totals(sums: Iterable[PaymentSum]) -> list[Total]:
     ]
 
 
-LISTS = {name: table for name, table in globals().items() if isinstance(table, Table)}
+LISTS = {name: table for name, table in {**globals(), **vars(system_lists)}.items() if isinstance(table, Table)}
 
 
 def plain_list(name: str, rows: Sequence[Any], *hidden: str) -> ListTable:

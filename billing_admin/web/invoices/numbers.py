@@ -13,8 +13,10 @@ from billing_admin.http.downloads import Download, send_export
 from billing_admin.queries.invoices import numbers as queries
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import flag_param, load_page, text_param
+from billing_admin.web.frame.list_params import flag_param, text_param
 from billing_admin.web.frame.signed_in import today
+from billing_admin.web.frame.system_lists import NUMBERS, SERIES
+from billing_admin.web.frame.tables import load_table, plain_table
 
 MAX_SERIES_DIGITS = 5
 
@@ -28,7 +30,7 @@ def index() -> ResponseReturnValue:
     next_numbers = {kind: queries.next_number(session, day, kind) for kind in queries.DOCUMENT_KINDS}
     return render_template(
         "numbers/list.html",
-        series=queries.all_series(session),
+        page=plain_table(SERIES, queries.all_series(session)),
         next_numbers=next_numbers,
         blocked=queries.future_dated_documents(session, day),
     )
@@ -39,7 +41,7 @@ def show(kind: str, year: int) -> ResponseReturnValue:
     """List the numbers of one series, newest first."""
     session, series_filter = db.session(), SeriesFilter(kind, year, _series_part())
     series = queries.series(session, series_filter)
-    page = load_page(queries.number_register(series_filter))
+    page = load_table(queries.number_register(series_filter), NUMBERS)
     return render_template("numbers/show.html", series=series, page=page, today=today())
 
 

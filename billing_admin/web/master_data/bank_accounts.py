@@ -27,6 +27,8 @@ from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import BANK_ACCOUNTS
+from billing_admin.web.frame.tables import plain_table
 
 WRITE = "settings:write"
 
@@ -94,7 +96,7 @@ def index() -> ResponseReturnValue:
     accounts = queries.bank_accounts(db.session())
     return render_template(
         "bank_accounts/list.html",
-        accounts=accounts,
+        page=plain_table(BANK_ACCOUNTS, accounts),
         numbers={account.id: account_number(account) for account in accounts},
         may_write=has_permission(WRITE),
     )

@@ -30,10 +30,11 @@ from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
     has_permission,
-    load_page,
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.system_lists import EXCHANGE_RATES
+from billing_admin.web.frame.tables import load_table
 
 WRITE = "settings:write"
 RATES_FILE = BodyLimit(8 * MIB, fields=20)
@@ -109,7 +110,10 @@ def index() -> ResponseReturnValue:
     return render_template(
         "exchange_rates/list.html",
         base_currency=base_currency,
-        page=load_page(queries.latest_first(filters, base_currency)),
+        page=load_table(
+            queries.latest_first(filters, base_currency),
+            EXCHANGE_RATES if has_permission(WRITE) else EXCHANGE_RATES.without("actions"),
+        ),
         summary=pluralise(queries.count_exchange_rates(session, filters, base_currency), "rate"),
         currencies=[(code, code) for code in queries.rate_currencies(session, base_currency)],
         filters=filters,

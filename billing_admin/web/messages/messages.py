@@ -47,12 +47,13 @@ from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
     has_permission,
-    load_page,
     selected_ids,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import MESSAGES
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.messages.recipients import RecipientsForm
 from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send
 
@@ -178,7 +179,7 @@ def index() -> ResponseReturnValue:
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(queries.messages(session, filters)),
+        page=None if unknown_customer else load_table(queries.messages(session, filters), MESSAGES),
         purposes=PURPOSES,
         undelivered=UNDELIVERED,
         export_url=filtered_url("exports.message_files"),

@@ -46,8 +46,10 @@ from billing_admin.queries.messages import reminders as queries
 from billing_admin.web.frame.forms import Form, NewIdField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import REMINDER_NAMES, pluralise
-from billing_admin.web.frame.list_params import currency_param, has_permission, load_page, name_params
+from billing_admin.web.frame.list_params import currency_param, has_permission, name_params
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import REMINDER_RUNS
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.messages.sending_plans import mail_on, may_send
 
 WRITE = "messages:write"
@@ -103,7 +105,7 @@ def index() -> ResponseReturnValue:
         reminders=len(plan.reminders),
         exclusions=[(REASONS[reason], count) for reason, count in Counter(row.reason for row in plan.left_out).items()],
         is_daily=organisation(session).daily_reminders,
-        page=load_page(queries.reminder_runs()),
+        page=load_table(queries.reminder_runs(), REMINDER_RUNS),
         mail_on=mail_on(),
         may_write=has_permission(WRITE),
         may_set=has_permission("settings:write"),

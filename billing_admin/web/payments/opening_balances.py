@@ -17,8 +17,10 @@ from billing_admin.web.frame.currencies import currency_choices_after
 from billing_admin.web.frame.customer_field import CustomerField
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import has_permission, load_page
+from billing_admin.web.frame.list_params import has_permission
+from billing_admin.web.frame.lists import OPENING_BALANCES
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
 
 WRITE = "billing:write"
 TYPES = {"invoice": "Invoice — The customer owes the amount.", "credit": "Credit — You owe the customer the amount."}
@@ -71,7 +73,7 @@ def index() -> ResponseReturnValue:
         "opening_balances/index.html",
         totals=totals,
         sums=sum_by_currency(totals),
-        page=load_page(queries.opening_rows()),
+        page=load_table(queries.opening_rows(), OPENING_BALANCES),
         cut_over_day=queries.cut_over_day(db.session()),
         today=today(),
         may_write=has_permission(WRITE),

@@ -13,7 +13,7 @@ from wtforms import BooleanField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.formatting import format_day, format_exact, format_money
+from billing_admin.domain.formatting import format_exact, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import PaymentSpec
@@ -33,11 +33,7 @@ from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdFiel
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import PAYMENT_METHODS
 from billing_admin.web.frame.list_params import (
-    build_chips,
-    choice_param,
     currency_param,
-    current_url,
-    day_range_params,
     filtered_url,
     has_permission,
     id_param,
@@ -64,9 +60,9 @@ from billing_admin.web.payments.allocation_forms import (
     suggest_allocations,
     totals_data,
 )
+from billing_admin.web.payments.money_lists import money_chips, read_money_filters, status_tabs
 
 WRITE = "payments:write"
-TABS = ("", *queries.STATES)
 METHOD_LABELS = {queries.RECEIVED: "All but write-offs", **PAYMENT_METHODS}
 
 pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
@@ -77,50 +73,25 @@ pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
 
 def read_filters() -> queries.PaymentFilter:
     """Return the list filter in the URL."""
-    first, last = day_range_params("from", "to")
-    return queries.PaymentFilter(
-        q=text_param("q"),
-        customer=text_param("customer"),
-        currency=currency_param(),
-        status=choice_param("status", queries.STATES),
-        method=choice_param("method", METHOD_LABELS),
-        from_=first,
-        to=last,
-        reference=text_param("reference"),
-        selection=id_param("selection"),
-    )
+    selection = id_param("selection")
+    return read_money_filters(queries.PaymentFilter, queries.STATES, METHOD_LABELS, selection=selection)
 
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except status.
-
-    Status has tabs.
-    """
-    return build_chips(
-        ("q", "Search", filters.q),
-        ("customer", "Customer", filters.customer),
-        ("currency", "Currency", filters.currency),
-        ("method", "Method", METHOD_LABELS.get(filters.method, "")),
-        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To day", format_day(filters.to) if filters.to else ""),
-        ("reference", "Reference", filters.reference),
-        ("selection", "Only", "selected payments" if filters.selection else ""),
-    )
+    """Return a removable chip for each condition of the filter, except status."""
+    selection = "selected payments" if filters.selection else ""
+    return money_chips(filters, METHOD_LABELS, ("selection", "Only", selection))
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the payments that match the filter, newest first, with their sums."""
     session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
-    tabs = [
-        {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
-        for status in TABS
-    ]
     sums = [] if unknown_customer else queries.payment_sums(session, filters)
     return render_template(
         "payments/list.html",
         filters=filters,
-        tabs=tabs,
+        tabs=[] if unknown_customer else status_tabs(queries.count_by_state(session, filters), filters.status),
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,

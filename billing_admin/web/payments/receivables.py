@@ -26,6 +26,7 @@ from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.unallocated import UnallocatedFilter, unallocated_items, unallocated_totals
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -34,20 +35,17 @@ from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
     has_permission,
-    load_page,
     strict_day_param,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import AGEING, BUCKET_LABELS, OPEN_ITEMS, UNALLOCATED
 from billing_admin.web.frame.signed_in import now, today
+from billing_admin.web.frame.tables import MAX_SORTED_ROWS, Total, list_rows, load_table
 from billing_admin.web.master_data.customer_head import statement_head
 from billing_admin.web.master_data.customers import pages as customer_pages
 
 WRITE = "payments:write"
-BUCKET_LABELS = dict(
-    zip(BUCKET_NAMES, ("Not due", "1–30 days", "31–60 days", "61–90 days", "Over 90 days"), strict=True)
-)
-MAX_ROWS = 500
 
 pages = page_blueprint("receivables", __name__, None, write=WRITE)
 
@@ -62,8 +60,12 @@ def ageing() -> ResponseReturnValue:
         day=as_of or today(),
         as_of=as_of,
         currency=currency,
-        rows=balances[:MAX_ROWS],
+        page=list_rows(balances, AGEING),
         count=len(balances),
+        chips=build_chips(
+            ("as_of", "As at", format_day(as_of) if as_of else ""),
+            ("currency", "Currency", currency),
+        ),
         totals=receivables.positions_by_currency((row.key, row.position) for row in balances),
         currencies=[(code, code) for code in customers.account_currencies(db.session())],
         csv_url=filtered_url("receivables.ageing_file"),
@@ -131,8 +133,13 @@ def unallocated() -> ResponseReturnValue:
         ),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(unallocated_items(session, filters)),
-        totals={} if unknown_customer else unallocated_totals(session, filters),
+        page=None if unknown_customer else load_table(unallocated_items(session, filters), UNALLOCATED),
+        totals=[]
+        if unknown_customer
+        else [
+            Total(f"Total in {currency}", {"amount": minor}, currency)
+            for currency, minor in unallocated_totals(session, filters).items()
+        ],
         currencies=[(code, code) for code in customers.account_currencies(session)],
         ageing_url=filtered_url("receivables.ageing", customer=None),
     )
@@ -142,6 +149,8 @@ def unallocated() -> ResponseReturnValue:
 def open_items() -> ResponseReturnValue:
     """List the invoices with an open amount, now or at the end of a day."""
     session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
+    sums = [] if unknown_customer else queries.open_sums(session, filters)
+    is_short = sum(sum(row.invoices) for row in sums) <= MAX_SORTED_ROWS
     return render_template(
         "receivables/open_items.html",
         filters=filters,
@@ -149,8 +158,15 @@ def open_items() -> ResponseReturnValue:
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(queries.open_items(session, filters)),
-        sums=[] if unknown_customer else queries.open_sums(session, filters),
+        page=None
+        if unknown_customer
+        else load_table(queries.open_items(session, filters), OPEN_ITEMS, is_short=is_short),
+        totals=[
+            Total(
+                f"{pluralise(sum(row.invoices), 'invoice')} in {row.currency}", {"open": sum(row.amounts)}, row.currency
+            )
+            for row in sums
+        ],
         buckets=list(BUCKET_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.open_item_files"),

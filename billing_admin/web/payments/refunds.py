@@ -13,7 +13,6 @@ from wtforms import SelectField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.refunds import RefundSpec
@@ -26,22 +25,13 @@ from billing_admin.queries.payments.payments import PaymentFilter, payments
 from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import (
-    build_chips,
-    choice_param,
-    currency_param,
-    current_url,
-    day_range_params,
-    filtered_url,
-    has_permission,
-    load_page,
-    text_param,
-    unfiltered_url,
-)
+from billing_admin.web.frame.list_params import currency_param, filtered_url, has_permission, text_param, unfiltered_url
+from billing_admin.web.frame.lists import REFUNDS, refund_totals
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
+from billing_admin.web.payments.money_lists import money_chips, read_money_filters, status_tabs
 from billing_admin.web.payments.payments import WRITE, choose_customer
 
-TABS = ("", *queries.STATES)
 MAX_PAYMENTS = 20  # shown on the form
 
 pages = page_blueprint("refunds", __name__, "/refunds", write=WRITE)
@@ -49,52 +39,27 @@ pages = page_blueprint("refunds", __name__, "/refunds", write=WRITE)
 
 def read_filters() -> queries.RefundFilter:
     """Return the list filter in the URL."""
-    first, last = day_range_params("from", "to")
-    return queries.RefundFilter(
-        q=text_param("q"),
-        customer=text_param("customer"),
-        currency=currency_param(),
-        status=choice_param("status", queries.STATES),
-        method=choice_param("method", METHODS),
-        from_=first,
-        to=last,
-        reference=text_param("reference"),
-    )
+    return read_money_filters(queries.RefundFilter, queries.STATES, METHODS)
 
 
 def filter_chips(filters: queries.RefundFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except status.
-
-    Status has tabs.
-    """
-    return build_chips(
-        ("q", "Search", filters.q),
-        ("customer", "Customer", filters.customer),
-        ("currency", "Currency", filters.currency),
-        ("method", "Method", METHODS.get(filters.method, "")),
-        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To day", format_day(filters.to) if filters.to else ""),
-        ("reference", "Reference", filters.reference),
-    )
+    """Return a removable chip for each condition of the filter, except status."""
+    return money_chips(filters, METHODS)
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the refunds that match the filter, newest first, with their sums."""
     session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
-    tabs = [
-        {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
-        for status in TABS
-    ]
     return render_template(
         "refunds/list.html",
         filters=filters,
-        tabs=tabs,
+        tabs=[] if unknown_customer else status_tabs(queries.count_by_state(session, filters), filters.status),
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else load_page(queries.refunds(session, filters)),
-        sums=[] if unknown_customer else queries.refund_sums(session, filters),
+        page=None if unknown_customer else load_table(queries.refunds(session, filters), REFUNDS),
+        totals=[] if unknown_customer else refund_totals(queries.refund_sums(session, filters)),
         methods=METHODS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.refund_files"),

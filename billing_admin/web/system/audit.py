@@ -25,10 +25,11 @@ from billing_admin.web.frame.list_params import (
     current_url,
     day_range_params,
     filtered_url,
-    load_page,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.system_lists import AUDIT_EVENTS
+from billing_admin.web.frame.tables import load_table
 
 READ = "audit:read"
 # The log has no pages that write. The guard still needs a permission for writing.
@@ -99,7 +100,7 @@ def index() -> ResponseReturnValue:
     The page also has the state of the hash chain.
     """
     session, filters = db.session(), read_filters()
-    page = load_page(queries.shown_events(session, filters))
+    page = load_table(queries.shown_events(session, filters), AUDIT_EVENTS)
     names = queries.load_object_names(session, page.rows)
     return render_template(
         "audit/list.html",
@@ -109,7 +110,7 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         export_url=filtered_url("exports.audit_files"),
         page=page,
-        lines=[_event_line(event, names) for event in page.rows],
+        lines={event.id: _event_line(event, names) for event in page.rows},
         types=[(kind, humanise(kind)) for kind in queries.OBJECT_TYPES],
         head=queries.chain_head(session),
         unsealed=queries.count_unsealed(session),

@@ -32,9 +32,9 @@ from billing_admin.queries.webhooks import endpoints
 from billing_admin.queries.work_queue import Work
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import currency_param, has_permission
+from billing_admin.web.frame.lists import BUCKET_LABELS
 from billing_admin.web.frame.signed_in import now, today
 from billing_admin.web.messages.sending_plans import mail_on
-from billing_admin.web.payments.receivables import BUCKET_LABELS
 from billing_admin.web.system.set_up import set_up_progress
 
 RECENT_ROWS = 5

@@ -20,11 +20,12 @@ from billing_admin.web.frame.list_params import (
     choice_param,
     current_url,
     has_permission,
-    load_page,
     strict_day_param,
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import JOBS
+from billing_admin.web.frame.tables import load_table
 
 pages = page_blueprint("jobs", __name__, "/jobs", write="jobs:write")
 
@@ -66,7 +67,7 @@ def index() -> ResponseReturnValue:
         {"label": option.capitalize() or "All", "url": current_url(state=option), "active": option == state}
         for option in ("", *JOB_STATES)
     ]
-    page = load_page(queries.jobs(state, first_day))
+    page = load_table(queries.jobs(state, first_day), JOBS)
     return render_template(
         "jobs/list.html",
         page=page,

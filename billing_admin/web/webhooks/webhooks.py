@@ -26,8 +26,10 @@ from billing_admin.queries.webhooks import endpoints as queries
 from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, add_errors, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission
 from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.system_lists import DELIVERIES, WEBHOOKS
+from billing_admin.web.frame.tables import load_table, plain_table
 
 WRITE = "webhooks:write"
 
@@ -83,7 +85,7 @@ def index() -> ResponseReturnValue:
     session = db.session()
     return render_template(
         "webhooks/list.html",
-        endpoints=queries.endpoints(session),
+        page=plain_table(WEBHOOKS, queries.endpoints(session)),
         latest=queries.latest_deliveries(session),
         warning_threshold=FAILURES_BEFORE_WARNING,
         may_write=has_permission(WRITE),
@@ -132,7 +134,7 @@ def show(id: UUID) -> ResponseReturnValue:
     return render_template(
         "webhooks/show.html",
         endpoint=endpoint,
-        page=load_page(queries.deliveries(id, state, event)),
+        page=load_table(queries.deliveries(id, state, event), DELIVERIES),
         tabs=tabs,
         state=state,
         event=event,
