@@ -135,7 +135,7 @@ def _exact(value: Any, currency: str | None) -> Any:
 def _by_currency(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return ", ".join(str(_exact(amount, code)) for code, amount in value.items())
+    return {code: _exact(amount, code) for code, amount in value.items()}
 
 
 def _with_currency(value: Any) -> Any:

@@ -10,24 +10,28 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, null, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from billing_admin.db.lookup import is_any_of, parse_uuid
+from billing_admin.domain import audit_changes
 from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import (
     AuditEvent,
     AuditSeal,
     BankAccount,
     BillingRun,
     Charge,
+    CustomerContact,
     Invoice,
+    Job,
     Message,
     Payment,
     RecurringCharge,
     Refund,
     ReminderRun,
+    SavedView,
     SendingRun,
     TaxRate,
 )
@@ -175,17 +179,20 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "bank_account": (BankAccount.id, func.coalesce(func.nullif(BankAccount.iban, ""), BankAccount.account_number)),
     "billing_run": (BillingRun.id, BillingRun.through),
     "charge": (Charge.id, Charge.description),
+    "contact": (CustomerContact.id, CustomerContact.email),
+    "job": (Job.id, Job.kind),
     "message": (Message.id, Message.subject),
     "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
     "refund": (Refund.id, func.coalesce(func.nullif(Refund.reference, ""), "Refund")),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
+    "saved_view": (SavedView.id, SavedView.name),
     "reminder_run": (ReminderRun.id, ReminderRun.day),
     "sending_run": (SendingRun.id, SendingRun.act),
     "tax_rate": (TaxRate.id, TaxRate.name),
 }
-# The details of events that may be the id of an object of this type, or a pair of ids.
-NAMED_DETAILS: Final = frozenset({"customer", "service"})
-OBJECT_TYPES: Final = (*sorted([*_NAMES, "exchange_rate", "export", "message_text", "organisation"]),)
+OBJECT_TYPES: Final = (
+    *sorted([*_NAMES.keys() - {"contact"}, "exchange_rate", "export", "message_text", "organisation"]),
+)
 
 _MAX_NAMED = 5
 
@@ -214,37 +221,73 @@ def find_object(session: Session, text: str, object_type: str = "") -> UUID:
     raise Invalid("unknown_object", message, "object")
 
 
-def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any]:
-    """Return the current names of the objects of events and of their details, by id.
+@dataclass(frozen=True, slots=True)
+class EventNames:
+    """The names of the objects of events, and of the objects that their details name.
 
-    Deleted objects are left out.
+    `objects` has the names by id; those of deleted objects come from their events, and their ids are in `deleted`.
+    `named` has id and name by type and by the text in the details, an id or a name.
     """
-    ids_by_type: dict[str, set[UUID]] = defaultdict(set)
+
+    objects: Mapping[UUID, Any]
+    deleted: frozenset[UUID]
+    named: Mapping[tuple[str, str], tuple[UUID, Any]]
+
+
+def load_event(session: Session, id: UUID) -> Any:
+    """Return an event with its `currency` and its place in the chain.
+
+    The place, `sequence`, is None if the event is not sealed yet.
+
+    Raises NotFound.
+    """
+    query = (
+        shown_events(session, AuditFilter())
+        .where(AuditEvent.id == id)
+        .outerjoin(AuditSeal, AuditSeal.event_id == AuditEvent.id)
+        .add_columns(AuditSeal.sequence)
+    )
+    event = session.execute(query).one_or_none()
+    if event is None:
+        raise NotFound("unknown_event", f"There is no event {id} in the audit log.", "id")
+    return event
+
+
+def load_event_names(session: Session, events: Sequence[Any], max_items: int) -> EventNames:
+    """Return the names for events, with one query for each type of object.
+
+    Of long lists in the details, the first `max_items` objects are named.
+    """
+    texts_by_kind: dict[str, set[str]] = defaultdict(set)
     for event in events:
         if event.object_id is not None and event.object_type in _NAMES:
-            ids_by_type[event.object_type].add(event.object_id)
-        for name in NAMED_DETAILS & event.details.keys():
-            ids_by_type[name].update(id for id in map(_detail_id, _values(event.details[name])) if id is not None)
-    names: dict[UUID, Any] = {}
-    for object_type, ids in ids_by_type.items():
-        id, name = _NAMES[object_type]
-        names.update((row[0], row[1]) for row in session.execute(select(id, name).where(is_any_of(id, ids))))
-    return names
+            texts_by_kind[event.object_type].add(str(event.object_id))
+        for kind, text in audit_changes.named_objects(event.object_type, event.details, max_items):
+            texts_by_kind[kind].add(text)
+    named = {}
+    for kind, texts in texts_by_kind.items():
+        for id, key, name in session.execute(_objects_of(kind, texts)):
+            named[kind, str(id)] = named[kind, key] = id, name
+    objects = dict(named.values())
+    missing = {event.object_id for event in events if event.object_id is not None} - objects.keys()
+    deleted = dict(_last_names(session, missing)) if missing else {}
+    return EventNames(deleted | objects, frozenset(deleted), named)
 
 
-def named_detail(value: Any, names: Mapping[UUID, Any]) -> Any:
-    """Return the name of the object whose id a detail is, or the detail unchanged.
-
-    Of a change, a pair of ids, both are replaced.
-    """
-    if isinstance(value, list):
-        return [named_detail(item, names) for item in value]
-    return names.get(_detail_id(value) or UUID(int=0), value)
-
-
-def _values(detail: Any) -> Sequence[Any]:
-    return detail if isinstance(detail, list) else (detail,)
+def _objects_of(kind: str, texts: Iterable[str]) -> Select[Any]:
+    """Select id, key and name of the objects of a type that texts name by id or key."""
+    id, name = _NAMES[kind]
+    ids = {text: parse_uuid(text) for text in texts}
+    has_id = is_any_of(id, [value for value in ids.values() if value is not None])
+    if kind not in OBJECT_NAMES:
+        return select(id, null(), name).where(has_id)
+    _, key = OBJECT_NAMES[kind]
+    return select(id, key, name).where(or_(has_id, is_any_of(key, [text for text in ids if ids[text] is None])))
 
 
-def _detail_id(value: Any) -> UUID | None:
-    return parse_uuid(value) if isinstance(value, str) else None
+def _last_names(session: Session, ids: Iterable[UUID]) -> Iterator[tuple[UUID, str]]:
+    """Yield ids of deleted objects with the names in their events, oldest first."""
+    query = select(AuditEvent.object_id, AuditEvent.details).where(is_any_of(AuditEvent.object_id, ids))
+    for id, details in session.execute(query.order_by(AuditEvent.at, AuditEvent.id)):
+        if id is not None and (name := audit_changes.stated_name(details)):
+            yield id, name

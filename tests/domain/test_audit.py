@@ -39,8 +39,8 @@ NAMES = ("total", "became_credit", "unit_price", "amount", "sums", "prices", "al
         ),
         ("charge.corrected", {"unit_price": ["0.0000008", None]}, "USD", {"unit_price": ["0.0000008 USD", None]}),
         ("recurring_charge.created", {"unit_price": None}, "USD", {"unit_price": None}),
-        ("service.created", {"prices": {"EUR": "0.05", "JPY": "8"}}, None, {"prices": "0.05 EUR, 8 JPY"}),
-        ("service.changed", {"prices": [{"EUR": "2"}, {}]}, None, {"prices": ["2.00 EUR", ""]}),
+        ("service.created", {"prices": {"EUR": "0.05", "JPY": "8"}}, None, {"prices": {"EUR": "0.05 EUR", "JPY": "8 JPY"}}),
+        ("service.changed", {"prices": [{"EUR": "2"}, {}]}, None, {"prices": [{"EUR": "2.00 EUR"}, {}]}),
         (
             "payment.recorded",
             {"amount": "13113.80 EUR", "allocated": {"INV-1": "119.00 EUR"}},

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
@@ -26,7 +29,7 @@ from billing_admin.operations.master_data import customers
 from billing_admin.queries.audit import chain_head
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.web.frame import tables
-from billing_admin.web.frame.labels import event_details
+from billing_admin.web.frame.labels import detail_label, detail_text
 from tests.making import (
     NOW,
     bill,
@@ -42,7 +45,7 @@ from tests.making import (
 )
 from tests.people import signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, words
+from tests.web.pages import has_link, link, links, parse, words
 from tests.web.reading import queries_of
 
 
@@ -60,6 +63,12 @@ def acme(session: Session) -> UUID:
 @prepared
 def viewer(app: Flask) -> FlaskClient:
     return signed_in(app, "viewer")
+
+
+def events_in_full(viewer: FlaskClient, query: str) -> str:
+    """Return the texts of the pages of all events on a page of the list."""
+    urls = [url for _, url in links(viewer.get(f"/audit?{query}")) if re.fullmatch(r"/audit/[0-9a-f-]{36}", url)]
+    return " ".join(words(viewer.get(url)) for url in dict.fromkeys(urls))
 
 
 def test_tells_what_was_before_and_what_came_after(acme: UUID, viewer: FlaskClient) -> None:
@@ -160,15 +169,29 @@ def test_the_number_of_many_charges_is_shown(session: Session, viewer: FlaskClie
     assert "Charge held Charge Reason: asked Charges: 2" in words(viewer.get("/audit"))
 
 
-def test_values_in_words() -> None:
-    details = {"a_b": [None, True], "c": False, "d": {"EUR": "1.5", "USD": []}, "e": ["x", "y", "z"], "f": ["", 0]}
-    assert event_details(details) == [
-        ("A b", "none", "yes"),
-        ("C", None, "no"),
-        ("D", None, "EUR: 1.5, USD: none"),
-        ("E", None, "x, y, z"),
-        ("F", "none", "0"),
-    ]
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        (("a_b",), None, "none"),
+        (("a_b",), True, "yes"),
+        (("a_b",), False, "no"),
+        (("a_b",), 0, "0"),
+        (("d",), {"EUR": "1.5", "USD": []}, "EUR: 1.5, USD: none"),
+        (("e",), ["x", ["y"]], "x, y"),
+        (("interval",), "half_yearly", "Half-year"),
+        (("starts_on",), "2026-12-01", "1 Dec 2026"),
+        (("starts_on",), "soon", "soon"),
+        (("reference",), "2026-12-01", "2026-12-01"),
+    ],
+)
+def test_values_in_words(path: tuple[str, ...], value: object, text: str) -> None:
+    assert detail_text(path, value) == text
+
+
+def test_labels_keep_numbers_and_codes() -> None:
+    assert detail_label(("prices", "EUR")) == "Prices › EUR"
+    assert detail_label(("allocated", "INV-2026-00001")) == "Allocated › INV-2026-00001"
+    assert detail_label(("rates", "2")) == "Rates › 2"
 
 
 def test_a_charge_has_the_moves_of_many_in_its_history(session: Session, viewer: FlaskClient) -> None:
@@ -278,7 +301,7 @@ def test_exact_amounts_are_shown_with_the_currency_of_their_charge(session: Sess
     page = words(viewer.get("/audit"))
     assert "Amount: 5.00 EUR → 6.50 EUR" in page
     assert "Unit price: 31.00 EUR → 32.00 EUR" in page
-    assert "Prices: 1,234.50 EUR" in page
+    assert "Prices › EUR – none 1,234.50 EUR" in events_in_full(viewer, "action=service.created")
 
 
 def test_a_recurring_charge_has_names_and_the_words_of_its_form_in_its_history(
@@ -290,19 +313,21 @@ def test_a_recurring_charge_has_names_and_the_words_of_its_form_in_its_history(
     agreed = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0]
     change = {"service": "Backup", "timing": "in_arrears"}
     transaction(recurring_charges.change, agreed.id, NOW.date() + timedelta(days=1), change, None, "", SYSTEM, NOW)
-    page = words(viewer.get(f"/audit?object={agreed.id}"))
-    for said in (
-        "Customer: euro ",
-        "Service: Hosting ",
-        "Service: Hosting → Backup",
-        "Repeat every: 1",
-        "Interval: Half-year",
-        "When to charge: In advance, on the first day of each period",
-        "of each period → In arrears, on the last day of each period",
-        f"First day: {NOW.date()}",
+    history = words(viewer.get(f"/audit?object={agreed.id}"))
+    assert "Service: Hosting → Backup" in history
+    page = events_in_full(viewer, f"object={agreed.id}")
+    for line in (
+        "Customer – none euro ",
+        "Service – none Hosting ",
+        "Service Hosting Backup",
+        "Repeat every – none 1",
+        "Interval – none Half-year",
+        "When to charge – none In advance, on the first day of each period",
+        "first day of each period In arrears, on the last day of each period",
+        f"First day – none {format_day(NOW.date())}",
     ):
-        assert said in page
-    assert not any(str(row.id) in page for row in (customer, hosting, backup))
+        assert line in page
+    assert not any(str(row.id) in history + page for row in (customer, hosting, backup))
 
 
 def test_more_amounts_take_no_more_statements(money_moves: dict[str, UUID], viewer: FlaskClient, app: Flask) -> None:
@@ -330,3 +355,81 @@ def test_the_history_of_an_invoice_shows_everything_that_happened_to_it(session:
     assert link(page, "R-1") == f"/payments/{paid}"
     file = admin.get(f"/exports/audit-events.csv?object={invoice.id}").text
     assert [file.count(action) for action in ("invoice.issued", "payment.recorded", "credit_note.issued")] == [1, 1, 1]
+
+
+def test_the_page_of_an_event_marks_the_difference_and_links_both_ways(acme: UUID, viewer: FlaskClient) -> None:
+    changed = dict(links(viewer.get("/audit?action=customer.changed")))
+    page = viewer.get(next(url for url in changed.values() if re.fullmatch(r"/audit/[0-9a-f-]{36}", url)))
+    assert "Name ACME Inc ACME & Co" in words(page)
+    assert [element.text() for element in parse(page).elements("del", "ins")] == ["Inc", "& Co"]
+    assert link(page, "acme") == f"/customers/{acme}"
+    assert link(page, "History of this object") == f"/audit?object={acme}"
+    assert link(page, "Events of command line") == "/audit?actor=command+line"
+    assert "Place in the hash chain Not sealed yet" in words(page)
+    audit.seal_all_events(transaction, NOW, whole=True)
+    assert "Not sealed yet" not in words(viewer.get(action_url(page)))
+
+
+def action_url(page: TestResponse) -> str:
+    return page.request.path
+
+
+def test_objects_in_the_details_have_names_and_links(session: Session, viewer: FlaskClient) -> None:
+    customer = make_customer(reference="euro", currency="EUR")
+    first, second = post(make_spec(customer, "1"), make_spec(customer, "2")).ids
+    transaction(charges.hold, [first, second], "asked", SYSTEM, NOW)
+    page = viewer.get(_only_event(viewer, "action=charge.held"))
+    assert words(page).count("Work") == 2
+    targets = {url for _, url in links(page)}
+    assert {f"/charges/{first}", f"/charges/{second}"} <= targets
+    invoice = make_invoice(customer, "100")
+    paid = pay(make_payment_spec("euro", "60", {str(invoice.id): "60"}, reference="R-1"))
+    page = viewer.get(_only_event(viewer, "action=payment.recorded"))
+    assert "Allocated › INV-2026-00001 – none 60.00 EUR" in words(page)
+    assert link(page, "Allocated › INV-2026-00001") == f"/invoices/{invoice.id}"
+    assert link(page, "euro") == f"/customers/{customer.id}"
+    assert link(page, "R-1") == f"/payments/{paid}"
+
+
+def _only_event(viewer: FlaskClient, query: str) -> str:
+    (url,) = {url for _, url in links(viewer.get(f"/audit?{query}")) if re.fullmatch(r"/audit/[0-9a-f-]{36}", url)}
+    return url
+
+
+def test_a_deleted_object_keeps_the_name_that_its_events_state(session: Session, viewer: FlaskClient) -> None:
+    id = UUID(int=7)
+    transaction(audit.record, SYSTEM, NOW, "saved_view.saved", "saved_view", id, {"name": "Old debtors"})
+    transaction(audit.record, SYSTEM, NOW, "saved_view.deleted", "saved_view", id)
+    page = viewer.get("/audit?type=saved_view")
+    assert words(page).count("Old debtors") >= 2
+    assert not has_link(page, "Old debtors")
+
+
+def test_an_archived_customer_is_still_named(acme: UUID, viewer: FlaskClient) -> None:
+    transaction(customers.archive, acme, SYSTEM, NOW)
+    assert link(viewer.get("/audit?action=customer.archived"), "acme") == f"/customers/{acme}"
+
+
+def test_an_event_of_an_unknown_shape_is_shown_plainly(session: Session, viewer: FlaskClient) -> None:
+    details = {"strange": {"deep": [1, {"x": None}]}, "customer": "gone", "pair": [1, [2]], "id": str(UUID(int=9))}
+    transaction(audit.record, SYSTEM, NOW, "dragon.seen", "dragon", UUID(int=8), details)
+    page = words(viewer.get(_only_event(viewer, "action=dragon.seen")))
+    for line in (
+        "Strange › Deep › 1 – none 1",
+        "Strange › Deep › 2 › X – none none",
+        "Customer – none gone",
+        "Pair 1 2",
+    ):
+        assert line in page
+
+
+def test_an_unknown_event_is_not_found(viewer: FlaskClient) -> None:
+    assert viewer.get(f"/audit/{UUID(int=1)}").status_code == 404
+
+
+def test_a_list_shows_the_first_values_and_counts_the_others(session: Session, viewer: FlaskClient) -> None:
+    details = {f"value_{number}": number for number in range(9)}
+    transaction(audit.record, SYSTEM, NOW, "many.values", "customer", None, details)
+    page = viewer.get("/audit?action=many.values")
+    assert "Value 5: 5 3 more values" in words(page)
+    assert link(page, "3 more values") == _only_event(viewer, "action=many.values")

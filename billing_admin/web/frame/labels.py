@@ -1,9 +1,9 @@
 """Labels for states, counts and audit events."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from billing_admin.domain.billing_review import CHANGED_AMOUNT, DUPLICATES, INCOMPLETE, LATE, NEW, PRICE_CHANGED
@@ -147,43 +147,45 @@ def humanise(name: str) -> str:
     return _ACTION_LABELS.get(name) or name.replace("_", " ").replace(".", " ").capitalize()
 
 
-# Details of audit events that are lists of ids. Only their length is shown, as each may hold 10,000.
-_ID_LISTS = {"charges", "invoices", "added", "removed"}
 # Details of audit events whose values have labels of their own.
 _VALUE_LABELS: Mapping[str, Mapping[str, str]] = {"interval": INTERVAL_LABELS, "timing": TIMING_LABELS}
+_DAY_NAME = re.compile(r"(.*_)?(day|from|to|on|through|date)")
 
 
-def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
-    """Return an audit event's details as (name, value before, value).
-
-    The value before is None if it did not change.
-    """
-    return [_event_detail(name, value) for name, value in details.items()]
+def detail_label(path: Sequence[str]) -> str:
+    """Return the label of a detail of an audit event, such as `Prices › EUR`."""
+    return " › ".join(TERM_LABELS.get(name) or (humanise(name) if _is_identifier(name) else name) for name in path)
 
 
-def _event_detail(name: str, value: Any) -> tuple[str, str | None, str]:
-    label, value_labels = TERM_LABELS.get(name) or humanise(name), _VALUE_LABELS.get(name, {})
-    if isinstance(value, list) and name in _ID_LISTS:
-        return label, None, format_whole(len(value))
-    if isinstance(value, list) and len(value) == 2:  # a change: before and after
-        return label, _value_in_words(value[0], value_labels), _value_in_words(value[1], value_labels)
-    return label, None, _value_in_words(value, value_labels)
-
-
-def _value_in_words(value: Any, labels: Mapping[str, str] = MappingProxyType({})) -> str:
+def detail_text(path: Sequence[str], value: Any) -> str:
+    """Return a value in the details of an audit event in words."""
+    name = next((part for part in reversed(path) if not part.isdigit()), "")
     match value:
-        case str() if value in labels:
-            return labels[value]
         case None | "":
             return "none"
         case bool():
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name}: {_value_in_words(item)}" for name, item in value.items()) or "none"
+            return ", ".join(f"{key}: {detail_text(path, item)}" for key, item in value.items()) or "none"
         case list():
-            return ", ".join(map(_value_in_words, value)) or "none"
+            return ", ".join(detail_text(path, item) for item in value) or "none"
         case _:
-            return str(value)
+            return (
+                _day_text(str(value))
+                if _DAY_NAME.fullmatch(name)
+                else _VALUE_LABELS.get(name, {}).get(value, str(value))
+            )
+
+
+def _is_identifier(name: str) -> bool:
+    return name.isascii() and name.islower() and name.isidentifier()
+
+
+def _day_text(text: str) -> str:
+    try:
+        return format_day(date.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def tax_in_base(invoice: Invoice) -> str:
