@@ -6,18 +6,25 @@
   const saveSetting = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window: the setting is not saved */ } };
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
-  /* Theme: the chosen one, or that of the system. */
+  /* Theme: that of the signed-in person, or the last one in this browser, or that of the system. */
   const root = document.documentElement;
   const systemTheme = matchMedia("(prefers-color-scheme: dark)");
-  const applyTheme = () => { root.dataset.bsTheme = loadSetting("theme") || (systemTheme.matches ? "dark" : "light"); };
+  const chosenTheme = () => root.dataset.theme === "system" ? null : root.dataset.theme || loadSetting("theme");
+  const applyTheme = () => { root.dataset.bsTheme = chosenTheme() || (systemTheme.matches ? "dark" : "light"); };
+  if (root.dataset.theme) saveSetting("theme", chosenTheme() || "");
   applyTheme();
   systemTheme.addEventListener("change", applyTheme);
 
   const setUpTheme = () => all("[data-theme-toggle]").forEach((button) => {
     button.hidden = false;
     button.addEventListener("click", () => {
-      saveSetting("theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
+      const theme = root.dataset.theme = root.dataset.bsTheme === "dark" ? "light" : "dark";
+      saveSetting("theme", theme);
       applyTheme();
+      const body = new FormData();
+      body.set("theme", theme);
+      body.set("csrf_token", document.querySelector("[name=csrf_token]").value);
+      fetch(button.dataset.themeToggle, { method: "POST", body, credentials: "same-origin", redirect: "manual", keepalive: true }).catch(() => { /* the next page has the earlier theme */ });
     });
   });
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.models.base import Base
+from billing_admin.domain.appearance import Density, Theme
+from billing_admin.models.base import Base, value_check
 
 
 class User(Base):
@@ -17,6 +18,7 @@ class User(Base):
     """
 
     __tablename__ = "users"
+    __table_args__ = (value_check("theme", *Theme), value_check("density", *Density))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
@@ -25,6 +27,8 @@ class User(Base):
     password_temporary: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool]
     created_at: Mapped[datetime]
+    theme: Mapped[str] = mapped_column(default=Theme.SYSTEM.value)
+    density: Mapped[str] = mapped_column(default=Density.DENSE.value)
 
 
 class UserSession(Base):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.appearance import Density, Theme
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.sign_in import (
     FAILURES_COUNT_FOR,
@@ -104,6 +105,20 @@ def set_password(
     _store_password(session, user, password, temporary=temporary)
     record(session, actor, now, "user.password_changed", "user", user_id)
     _revoke_tokens(session, user_id, revoked_tokens, actor, now)
+
+
+def change_appearance(
+    session: Session, theme: Theme | None, density: Density | None, actor: Actor, now: datetime
+) -> None:
+    """Store how pages look for the actor; None leaves a value as it is."""
+    user = session.scalars(select(User).where(User.id == actor.id).with_for_update()).one()
+    stored = {"theme": user.theme, "density": user.density}
+    chosen = {"theme": theme and theme.value, "density": density and density.value}
+    changes = changed_fields(stored, {name: value for name, value in chosen.items() if value is not None})
+    if changes:
+        for name, (_, value) in changes.items():
+            setattr(user, name, value)
+        record(session, actor, now, "user.appearance_changed", "user", user.id, changes)
 
 
 def change_own_password(

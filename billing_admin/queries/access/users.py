@@ -35,6 +35,8 @@ class OpenSession:
     password_temporary: bool
     created_at: datetime
     last_seen_at: datetime
+    theme: str
+    density: str
 
 
 def people(session: Session) -> Sequence[User]:
@@ -83,7 +85,14 @@ def open_session(session: Session, token: str) -> OpenSession | None:
     """Return the session of an active person by the browser's token, or None."""
     row = session.execute(
         select(
-            User.id, User.email, User.role, User.password_temporary, UserSession.created_at, UserSession.last_seen_at
+            User.id,
+            User.email,
+            User.role,
+            User.password_temporary,
+            UserSession.created_at,
+            UserSession.last_seen_at,
+            User.theme,
+            User.density,
         )
         .join(UserSession, UserSession.user_id == User.id)
         .where(UserSession.token_hash == session_token_hash(token), User.active)

@@ -1,20 +1,22 @@
-"""The signed-in person's account: changing the password.
+"""The signed-in person's account: their settings and their password.
 
 A person whose password was set by somebody else sees this page first.
 """
 
-from flask import flash, request
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import RadioField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.appearance import DENSITY_LABELS, THEME_LABELS, Density, Theme
 from billing_admin.domain.errors import Invalid
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refuse_throttled, render_password_form
 from billing_admin.web.access.sign_in import client_network
-from billing_admin.web.frame.forms import errors_on
+from billing_admin.web.frame.forms import Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import SignedInPerson, actor, begin_session, now, signed_in_person
 
@@ -43,6 +45,41 @@ def password() -> ResponseReturnValue:
             return form.continue_to_request()
         form.current.errors = ["This is not your current password. Check it and try again."]
     return render_password_form(form, person)
+
+
+class AppearanceForm(Form):
+    """The look of pages."""
+
+    theme = RadioField("Theme", choices=dict(THEME_LABELS))
+    density = RadioField("Tables", choices=dict(DENSITY_LABELS))
+
+
+class ThemeForm(Form):
+    """The theme alone, as the button at the top of each page sends it."""
+
+    theme = RadioField("Theme", choices=dict(THEME_LABELS))
+
+
+@pages.route("/settings", methods=["GET", "POST"])
+def settings() -> ResponseReturnValue:
+    """Change how pages look for the signed-in person."""
+    person = signed_in_person()
+    form = AppearanceForm(data={"theme": person.theme, "density": person.density})
+    if form.validate_on_submit():
+        theme, density = Theme(form.theme.data), Density(form.density.data)
+        transaction(operations.change_appearance, theme, density, actor(), now())
+        flash("Your settings were saved.", "success")
+        return redirect(url_for("account.settings"), 303)
+    return render_form("account/settings.html", form, email=person.email, role=person.role)
+
+
+@pages.post("/theme")
+def change_theme() -> ResponseReturnValue:
+    """Change the theme alone."""
+    form = ThemeForm()
+    if form.validate_on_submit():
+        transaction(operations.change_appearance, Theme(form.theme.data), None, actor(), now())
+    return redirect(url_for("account.settings"), 303)
 
 
 def _change_password(form: PasswordForm, person: SignedInPerson) -> str | None:

@@ -39,6 +39,8 @@ class SignedInPerson:
     email: str
     role: str
     password_temporary: bool
+    theme: str
+    density: str
     token: str = field(repr=False)
 
     is_authenticated = True
@@ -182,7 +184,7 @@ def _load_person(token: str) -> SignedInPerson | None:
     if row is None:
         return None
     at = now()
-    person = SignedInPerson(row.user_id, row.email, row.role, row.password_temporary, token)
+    person = SignedInPerson(row.user_id, row.email, row.role, row.password_temporary, row.theme, row.density, token)
     lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(row.created_at, row.last_seen_at, at):
         _write_if_possible(users.end_session, token, person.actor(request_id()), at, "user.session_expired")
