@@ -11,6 +11,36 @@ from billing_admin.domain.days import count_days
 from billing_admin.domain.master_data import TAX_CATEGORIES
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.domain.number_format import format_in_use
+from billing_admin.domain.translation import Phrase, plural
+
+_MONTHS = (
+    Phrase("Jan"),
+    Phrase("Feb"),
+    Phrase("Mar"),
+    Phrase("Apr"),
+    Phrase("May"),
+    Phrase("Jun"),
+    Phrase("Jul"),
+    Phrase("Aug"),
+    Phrase("Sep"),
+    Phrase("Oct"),
+    Phrase("Nov"),
+    Phrase("Dec"),
+)
+_LONG_MONTHS = (
+    Phrase("January"),
+    Phrase("February"),
+    Phrase("March"),
+    Phrase("April"),
+    Phrase("May"),
+    Phrase("June"),
+    Phrase("July"),
+    Phrase("August"),
+    Phrase("September"),
+    Phrase("October"),
+    Phrase("November"),
+    Phrase("December"),
+)
 
 
 class TaxLike(Protocol):
@@ -84,7 +114,27 @@ def format_typed(amount: Decimal, digits: int = 0) -> str:
 
 def format_day(value: date) -> str:
     """Format a day, as in `22 Nov 2026`."""
-    return f"{value.day} {value:%b} {value.year}"
+    return Phrase("{day} {month} {year}", day=value.day, month=_MONTHS[value.month - 1], year=value.year)
+
+
+def format_day_of_month(value: date) -> str:
+    """Format a day without its year, as in `22 Nov`."""
+    return Phrase("{day} {month}", day=value.day, month=_MONTHS[value.month - 1])
+
+
+def format_month(value: date) -> str:
+    """Format the month of a day, as in `Nov 2026`."""
+    return Phrase("{month} {year}", month=_MONTHS[value.month - 1], year=value.year)
+
+
+def format_long_month(value: date) -> str:
+    """Format the month of a day, as in `November 2026`."""
+    return Phrase("{month} {year}", month=_LONG_MONTHS[value.month - 1], year=value.year)
+
+
+def month_name(value: date) -> str:
+    """Return the short name of the month of a day, as in `Nov`."""
+    return _MONTHS[value.month - 1]
 
 
 def format_period(first: date, last: date, of_days: int | None = None) -> str:
@@ -92,18 +142,23 @@ def format_period(first: date, last: date, of_days: int | None = None) -> str:
 
     `of_days` is the length of the whole period if only some of its days are charged.
     """
-    start = ""
+    period = format_day(last)
     if first != last:
-        month = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%b}"
-        year = "" if first.year == last.year else f" {first.year}"
-        start = f"{first.day}{month}{year} – "
-    share = "" if of_days is None else f" ({format_share(first, last, of_days)})"
-    return f"{start}{format_day(last)}{share}"
+        period = Phrase("{first} – {last}", first=_format_start(first, last), last=period)
+    if of_days is None:
+        return period
+    return Phrase("{period} ({share})", period=period, share=format_share(first, last, of_days))
+
+
+def _format_start(first: date, last: date) -> str:
+    if first.year != last.year:
+        return format_day(first)
+    return format_day_of_month(first) if first.month != last.month else Phrase("{day}", day=first.day)
 
 
 def format_share(first: date, last: date, of_days: int) -> str:
     """Format the share of a period that is charged, as in `10 of 30 days`."""
-    return f"{count_days(first, last)} of {of_days} days"
+    return plural("{days} of {count} day", "{days} of {count} days", of_days, days=count_days(first, last))
 
 
 def format_padded(amount: Decimal, digits: int) -> str:

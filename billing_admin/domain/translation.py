@@ -5,7 +5,7 @@ page can look up the form in the catalogue of a language. Texts that people ente
 translated.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
@@ -55,17 +55,18 @@ class Phrase(str):
     A form without values is taken as it is, with its braces. `plural` makes texts that depend on a number.
     """
 
-    __slots__ = ("form", "number", "plural_form", "values")
+    __slots__ = ("added_values", "form", "number", "plural_form", "values")
 
     form: str
     values: Mapping[str, object]
+    added_values: Mapping[str, object]
     plural_form: str | None
     number: int
 
     def __new__(cls, form: str, /, **values: object) -> Self:
         """Return the text in English."""
         text = super().__new__(cls, _fill(form, values))
-        text.form, text.values, text.plural_form, text.number = form, values, None, 0
+        text.form, text.values, text.added_values, text.plural_form, text.number = form, values, {}, None, 0
         return text
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
@@ -79,6 +80,36 @@ class Phrase(str):
     def __str__(self) -> str:
         """Return the English text as a plain string."""
         return str.__str__(self)
+
+    def __add__(self, text: str) -> "Phrase":
+        """Return both texts as one, each with its own translation."""
+        return Phrase("{first}{second}", first=self, second=text)
+
+    def format(self, *_args: object, **values: object) -> "Phrase":
+        """Return the text with values in its open places, which have names."""
+        text = self._with_english(super().format(**values))
+        text.added_values = values
+        return text
+
+    def lower(self) -> "Phrase":
+        """Return the text in lower case; a translation keeps its capitals."""
+        return self._with_english(super().lower())
+
+    def capitalize(self) -> "Phrase":
+        """Return the text with a capital; a translation keeps its capitals."""
+        return self._with_english(super().capitalize())
+
+    def _with_english(self, english: str) -> "Phrase":
+        text = super().__new__(Phrase, english)
+        text.form, text.values, text.added_values = self.form, self.values, self.added_values
+        text.plural_form, text.number = self.plural_form, self.number
+        return text
+
+
+def join(separator: str, texts: Iterable[str]) -> Phrase:
+    """Return texts as one, each with its own translation."""
+    values = {f"text{position}": text for position, text in enumerate(texts)}
+    return Phrase(separator.join(f"{{{name}}}" for name in values), **values)
 
 
 def plural(singular: str, plural_form: str, number: int, /, **values: object) -> Phrase:
@@ -104,8 +135,11 @@ def translated(text: str) -> str:
         form = catalogue.gettext(text.form)
     else:
         form = catalogue.ngettext(text.form, text.plural_form, text.number)
-    values = {name: translated(value) if isinstance(value, Phrase) else value for name, value in text.values.items()}
-    return _fill(form, values)
+    return _fill(_fill(form, _translated_values(text.values)), _translated_values(text.added_values))
+
+
+def _translated_values(values: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: translated(value) if isinstance(value, Phrase) else value for name, value in values.items()}
 
 
 @contextmanager

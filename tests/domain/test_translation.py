@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from billing_admin.domain.languages import page_language
 from billing_admin.domain.number_format import NumberFormat, use_number_format
-from billing_admin.domain.translation import Phrase, plural, translated, use_catalogue
+from billing_admin.domain.translation import Phrase, join, plural, translated, use_catalogue
 
 GERMAN = {
     "Use {first} or later.": "Ab {first}.",
@@ -72,6 +72,28 @@ def test_numbers_have_the_format_in_use() -> None:
     with use_number_format(NumberFormat.POINT_COMMA):
         text = Phrase("Use at most {limit:,} characters.", limit=1000)
         assert (text, translated(text)) == ("Use at most 1.000 characters.", "Höchstens 1.000 Zeichen.")
+
+
+@pytest.mark.usefixtures("_german")
+def test_texts_are_joined_with_their_translations() -> None:
+    day = Phrase("Use {first} or later.", first=Phrase("Nov"))
+    assert translated(join("; ", [day, "A", Phrase("Nov")])) == "Ab November.; A; November"
+    assert translated(day + " Anna") == "Ab November. Anna"
+
+
+@pytest.mark.usefixtures("_german")
+def test_values_are_filled_in_afterwards() -> None:
+    text = Phrase("Use {first} or later.").format(first=Phrase("Nov"))
+    assert (text, translated(text)) == ("Use Nov or later.", "Ab November.")
+    lacking = Phrase("Enter the {noun} of {{buyer}}.", noun="city").format(buyer="ACME")
+    assert (lacking, translated(lacking)) == ("Enter the city of ACME.", "Enter the city of ACME.")
+
+
+@pytest.mark.usefixtures("_german")
+def test_translations_keep_their_capitals() -> None:
+    assert (Phrase("Nov").lower(), translated(Phrase("Nov").lower())) == ("nov", "November")
+    count = plural("{count} charge", "{count} charges", 2)
+    assert (count.capitalize(), translated(count.capitalize())) == ("2 charges", "2 Buchungen")
 
 
 def test_texts_are_english_without_catalogue() -> None:

@@ -10,10 +10,13 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 
 from billing_admin.domain.languages import ENGLISH, PAGE_LANGUAGES
+from billing_admin.web.frame.labels import pluralise
 from tests.language.messages import TEMPLATE, as_mo, as_po, collect, languages, po_path, read_catalogue, update
 from tests.language.texts import ROOT
 
 MARKS = {"Phrase", "plural"}
+# `{{ count|pluralise("charge") }}` of templates and `pluralise(count, "charge")` of code.
+COUNTED_NOUN = re.compile(r"pluralise\((?:[\w.()]+, )?[\"']([a-z][a-z -]*)[\"']\)")
 # `%(name)s` of templates and `{name}` of code.
 PLACEHOLDER = re.compile(r"%\(\w+\)s|(?<!{){\w+[^{}]*}(?!})")
 
@@ -44,6 +47,13 @@ def test_marked_texts_are_constants() -> None:
     modules = sorted((ROOT / "billing_admin").rglob("*.py"))
     ours = [path for path in modules if path.name != "translation.py"]
     assert [place for path in ours for place in calls_without_constant(path)] == []
+
+
+def test_counted_nouns_have_both_forms() -> None:
+    sources = [*sorted((ROOT / "templates").rglob("*.html")), *sorted((ROOT / "billing_admin" / "web").rglob("*.py"))]
+    nouns = {noun for path in sources for noun in COUNTED_NOUN.findall(path.read_text(encoding="utf-8"))}
+    for noun in nouns:
+        assert pluralise(1, noun) == f"1 {noun}"
 
 
 def test_template_has_every_text() -> None:

@@ -56,6 +56,12 @@ def test_other_languages_are_not_offered_before_they_are_complete(app: Flask) ->
         assert show().startswith('<html lang="en">Sign in')
 
 
+def test_scripts_get_translated_texts(german: Flask) -> None:
+    with request_in(german, "de"):
+        texts = {"none": (Phrase("Sign in"), "Sign in", 1)}
+        assert render_template_string("{{ texts|tojson }}", texts=texts) == '{"none": ["Anmelden", "Sign in", 1]}'
+
+
 def test_messages_for_the_next_page_are_translated(german: Flask) -> None:
     with request_in(german, "de"):
         flash(Phrase("The view “{name}” is deleted.", name="A&B"))

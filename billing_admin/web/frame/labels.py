@@ -1,7 +1,7 @@
 """Labels for states, counts and audit events."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
 from billing_admin.domain.reminders import LEVELS
 from billing_admin.domain.tax import RateChange, percent_on
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.models import Invoice
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off", OPENING_CREDIT: "Opening credit"}
@@ -98,9 +99,143 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def pluralise(number: int, noun: str) -> str:
+# The nouns of counted things.
+_COUNTED: Mapping[str, Callable[[int], Phrase]] = {
+    "account": lambda number: plural("{count} account", "{count} accounts", number),
+    "allocation": lambda number: plural("{count} allocation", "{count} allocations", number),
+    "attempt": lambda number: plural("{count} attempt", "{count} attempts", number),
+    "balance": lambda number: plural("{count} balance", "{count} balances", number),
+    "bank account": lambda number: plural("{count} bank account", "{count} bank accounts", number),
+    "charge": lambda number: plural("{count} charge", "{count} charges", number),
+    "contact": lambda number: plural("{count} contact", "{count} contacts", number),
+    "credit note": lambda number: plural("{count} credit note", "{count} credit notes", number),
+    "customer": lambda number: plural("{count} customer", "{count} customers", number),
+    "day": lambda number: plural("{count} day", "{count} days", number),
+    "detail": lambda number: plural("{count} detail", "{count} details", number),
+    "digit": lambda number: plural("{count} digit", "{count} digits", number),
+    "document": lambda number: plural("{count} document", "{count} documents", number),
+    "draft": lambda number: plural("{count} draft", "{count} drafts", number),
+    "due charge": lambda number: plural("{count} due charge", "{count} due charges", number),
+    "e-mail": lambda number: plural("{count} e-mail", "{count} e-mails", number),
+    "error": lambda number: plural("{count} error", "{count} errors", number),
+    "event": lambda number: plural("{count} event", "{count} events", number),
+    "exchange rate": lambda number: plural("{count} exchange rate", "{count} exchange rates", number),
+    "held charge": lambda number: plural("{count} held charge", "{count} held charges", number),
+    "invoice": lambda number: plural("{count} invoice", "{count} invoices", number),
+    "invoice line": lambda number: plural("{count} invoice line", "{count} invoice lines", number),
+    "job": lambda number: plural("{count} job", "{count} jobs", number),
+    "late source": lambda number: plural("{count} late source", "{count} late sources", number),
+    "likely duplicate": lambda number: plural("{count} likely duplicate", "{count} likely duplicates", number),
+    "line": lambda number: plural("{count} line", "{count} lines", number),
+    "message": lambda number: plural("{count} message", "{count} messages", number),
+    "more line": lambda number: plural("{count} more line", "{count} more lines", number),
+    "more value": lambda number: plural("{count} more value", "{count} more values", number),
+    "new charge": lambda number: plural("{count} new charge", "{count} new charges", number),
+    "new contact": lambda number: plural("{count} new contact", "{count} new contacts", number),
+    "new customer": lambda number: plural("{count} new customer", "{count} new customers", number),
+    "new opening balance": lambda number: plural("{count} new opening balance", "{count} new opening balances", number),
+    "new payment": lambda number: plural("{count} new payment", "{count} new payments", number),
+    "new recurring charge": lambda number: plural(
+        "{count} new recurring charge", "{count} new recurring charges", number
+    ),
+    "new service": lambda number: plural("{count} new service", "{count} new services", number),
+    "newer invoice": lambda number: plural("{count} newer invoice", "{count} newer invoices", number),
+    "number": lambda number: plural("{count} number", "{count} numbers", number),
+    "older event": lambda number: plural("{count} older event", "{count} older events", number),
+    "open item": lambda number: plural("{count} open item", "{count} open items", number),
+    "opening credit": lambda number: plural("{count} opening credit", "{count} opening credits", number),
+    "opening invoice": lambda number: plural("{count} opening invoice", "{count} opening invoices", number),
+    "other selected message": lambda number: plural(
+        "{count} other selected message", "{count} other selected messages", number
+    ),
+    "payment": lambda number: plural("{count} payment", "{count} payments", number),
+    "pending charge": lambda number: plural("{count} pending charge", "{count} pending charges", number),
+    "rate": lambda number: plural("{count} rate", "{count} rates", number),
+    "recipient": lambda number: plural("{count} recipient", "{count} recipients", number),
+    "recurring charge": lambda number: plural("{count} recurring charge", "{count} recurring charges", number),
+    "refund": lambda number: plural("{count} refund", "{count} refunds", number),
+    "reminder": lambda number: plural("{count} reminder", "{count} reminders", number),
+    "row": lambda number: plural("{count} row", "{count} rows", number),
+    "run": lambda number: plural("{count} run", "{count} runs", number),
+    "selected charge": lambda number: plural("{count} selected charge", "{count} selected charges", number),
+    "selected document": lambda number: plural("{count} selected document", "{count} selected documents", number),
+    "service": lambda number: plural("{count} service", "{count} services", number),
+    "service and price": lambda number: plural("{count} service and price", "{count} service and prices", number),
+    "step": lambda number: plural("{count} step", "{count} steps", number),
+    "time": lambda number: plural("{count} time", "{count} times", number),
+    "unallocated payment": lambda number: plural("{count} unallocated payment", "{count} unallocated payments", number),
+    "unbilled charge": lambda number: plural("{count} unbilled charge", "{count} unbilled charges", number),
+    "unsent document": lambda number: plural("{count} unsent document", "{count} unsent documents", number),
+}
+
+
+def pluralise(number: int, noun: str) -> Phrase:
     """Return a number with its noun: `1 charge`, `2,000 charges`."""
-    return f"{format_whole(number)} {noun}{'' if number == 1 else 's'}"
+    return _COUNTED[noun](number)
+
+
+# The words of badges, which also decide about their colour.
+_STATUS_LABELS: Mapping[str, str] = {
+    label.lower(): label
+    for label in (
+        Phrase("Accepted"),
+        Phrase("Active"),
+        Phrase("Adds up"),
+        Phrase("Amount changed"),
+        Phrase("Archived"),
+        Phrase("Billed"),
+        Phrase("Bounced"),
+        Phrase("Cancelled"),
+        Phrase("Current"),
+        Phrase("Default"),
+        Phrase("Delivered"),
+        Phrase("Does not add up"),
+        Phrase("Done"),
+        Phrase("Draft"),
+        Phrase("Dropped"),
+        Phrase("Ended"),
+        Phrase("Expired"),
+        Phrase("Failed"),
+        Phrase("Failing"),
+        Phrase("Given up"),
+        Phrase("Held"),
+        Phrase("Inactive"),
+        Phrase("Incomplete"),
+        Phrase("Issued"),
+        Phrase("Late"),
+        Phrase("Late charges"),
+        Phrase("Likely duplicate"),
+        Phrase("Likely duplicates"),
+        Phrase("Missing"),
+        Phrase("New"),
+        Phrase("Open"),
+        Phrase("Overdue"),
+        Phrase("Paid"),
+        Phrase("Part credited"),
+        Phrase("Part paid"),
+        Phrase("Paused"),
+        Phrase("Pending"),
+        Phrase("Price changed"),
+        Phrase("Queued"),
+        Phrase("Refused"),
+        Phrase("Reversed"),
+        Phrase("Revoked"),
+        Phrase("Running"),
+        Phrase("Sending"),
+        Phrase("Sent"),
+        Phrase("Stopped"),
+        Phrase("Uncertain"),
+        Phrase("Unpaid"),
+        Phrase("Void"),
+        Phrase("Waiting"),
+        Phrase("Withdrawn"),
+    )
+}
+
+
+def status_label(word: str) -> str:
+    """Return the label of a badge: `Part paid`."""
+    return _STATUS_LABELS.get(word) or word.capitalize()
 
 
 def number_ranges(numbers: Sequence[int]) -> str:

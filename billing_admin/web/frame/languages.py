@@ -1,12 +1,13 @@
 """The language of a page, and the translation of its texts by Flask-Babel."""
 
 from contextlib import ExitStack
+from typing import Any
 
 from flask import Flask, g, request
 from flask_babel import Babel, get_translations
 
 from billing_admin.domain import languages
-from billing_admin.domain.translation import use_catalogue
+from billing_admin.domain.translation import Phrase, translated, use_catalogue
 from billing_admin.web.frame.signed_in import current_organisation
 
 
@@ -14,6 +15,8 @@ def init_languages(app: Flask) -> None:
     """Translate texts into the language of the page while it is made."""
     Babel(app, locale_selector=language_in_use)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
+    dumps = app.jinja_env.policies["json.dumps_function"]
+    app.jinja_env.policies["json.dumps_function"] = lambda value, **options: dumps(_for_script(value), **options)
     app.before_request(_use_language)
     app.teardown_request(_leave_language)
 
@@ -22,6 +25,21 @@ def language_in_use() -> str:
     """Return the language of the page that is made."""
     language: str = g.get("language", languages.ENGLISH)
     return language
+
+
+def _for_script(value: Any) -> Any:
+    """Return a value for a script of the page, with its texts translated."""
+    if language_in_use() == languages.ENGLISH:
+        return value
+    match value:
+        case Phrase():
+            return translated(value)
+        case dict():
+            return {key: _for_script(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_for_script(item) for item in value]
+        case _:
+            return value
 
 
 def _use_language() -> None:

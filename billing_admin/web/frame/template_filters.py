@@ -10,9 +10,12 @@ from flask import Flask
 
 from billing_admin.domain.formatting import (
     format_day,
+    format_day_of_month,
     format_exact,
     format_grouped,
+    format_long_month,
     format_money,
+    format_month,
     format_number,
     format_padded,
     format_percent,
@@ -20,10 +23,12 @@ from billing_admin.domain.formatting import (
     format_share,
     format_tax,
     format_whole,
+    month_name,
     tax_note,
 )
 from billing_admin.domain.lifecycle import balance, payment_due
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.web.frame.labels import (
     RateLike,
@@ -33,6 +38,7 @@ from billing_admin.web.frame.labels import (
     payment_method,
     pluralise,
     quoted,
+    status_label,
     tax_in_base,
     tax_rate as tax_rate_on,
 )
@@ -51,9 +57,11 @@ def init_filters(app: Flask) -> None:
         "amounts": amounts,
         "approximate": approximate,
         "day": format_day,
+        "day_of_month": format_day_of_month,
         "exact": format_exact,
         "exact_sums": exact_sums,
         "signed_total": signed_total,
+        "status_label": status_label,
         "invoice_balance": balance,
         "payment_due": payment_due,
         "invoice_state": invoice_state,
@@ -61,7 +69,10 @@ def init_filters(app: Flask) -> None:
         "correction_link": correction_link,
         "major": major,
         "moment": moment,
+        "long_month": format_long_month,
         "money": format_money,
+        "month": format_month,
+        "month_name": month_name,
         "number": format_number,
         "number_ranges": number_ranges,
         "payment_method": payment_method,
@@ -87,8 +98,8 @@ def init_filters(app: Flask) -> None:
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
     """Return the totals per currency in words: `12,340.00 EUR and 5.00 USD`."""
-    *first_parts, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
-    return f"{', '.join(first_parts)} and {last}" if first_parts else last
+    *first_parts, last = [format_money(total.total, total.currency) for total in totals] or [Phrase("nothing")]
+    return Phrase("{sums} and {last}", sums=", ".join(first_parts), last=last) if first_parts else last
 
 
 def signed_total(kind: str, minor: int, currency: str) -> Decimal:
@@ -150,4 +161,5 @@ def tax_rate(rate: RateLike) -> str:
 def moment(value: datetime) -> str:
     """Return a time in the organisation's time zone: `22 Nov 2026, 14:05 CET`."""
     local = value.astimezone(ZoneInfo(current_organisation().time_zone))
-    return f"{format_day(local)}, {local:%H:%M %Z}"
+    time = f"{local:%H:%M %Z}"
+    return Phrase("{day}, {time}", day=format_day(local), time=time)

@@ -15,6 +15,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.audit import readable_details
 from billing_admin.domain.messages import REMINDER
 from billing_admin.domain.opening_balances import without_void_suffix
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, Message
 from billing_admin.queries.audit import AuditFilter, shown_events
 from billing_admin.web.frame.labels import REMINDER_NAMES
@@ -178,7 +179,7 @@ def _message(of_document: str, of_reminder: str) -> Callable[[_Event], TimelineE
         label = of_document
         if message.purpose == REMINDER:
             level = max(document.level for document in message.documents if document.invoice_id == event.invoice.id)
-            label = of_reminder.format(REMINDER_NAMES[level])
+            label = of_reminder.format(reminder=REMINDER_NAMES[level])
         note = event.reason() or str(event.details.get("address") or "")
         if not note:
             note = ", ".join(recipient.address for recipient in message.recipients)
@@ -206,13 +207,15 @@ _ENTRIES: Mapping[str, Callable[[_Event], TimelineEntry | None]] = {
     "payment.reversed": _payment_reversed,
     "refund.recorded": _refund("Refunded"),
     "refund.reversed": _refund("Refund reversed"),
-    "message.sent": _message("Sent", "{} sent"),
-    "message.marked_sent": _message("Marked as sent", "{} marked as sent"),
-    "message.failed": _message("Could not be sent", "{} could not be sent"),
-    "message.uncertain": _message("It is uncertain whether it was sent", "It is uncertain whether the {} was sent"),
-    "message.bounced": _message("Delivery failed", "Delivery of the {} failed"),
-    "message.cancelled": _message("Sending cancelled", "{} cancelled"),
-    "message.dropped": _message("Not sent", "{} not sent"),
+    "message.sent": _message("Sent", Phrase("{reminder} sent")),
+    "message.marked_sent": _message("Marked as sent", Phrase("{reminder} marked as sent")),
+    "message.failed": _message("Could not be sent", Phrase("{reminder} could not be sent")),
+    "message.uncertain": _message(
+        "It is uncertain whether it was sent", Phrase("It is uncertain whether the {reminder} was sent")
+    ),
+    "message.bounced": _message("Delivery failed", Phrase("Delivery of the {reminder} failed")),
+    "message.cancelled": _message("Sending cancelled", Phrase("{reminder} cancelled")),
+    "message.dropped": _message("Not sent", Phrase("{reminder} not sent")),
     "invoice.reminders_paused": _pause("Reminders paused"),
     "invoice.reminders_resumed": _pause("Reminders resumed"),
 }

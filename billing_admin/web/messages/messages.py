@@ -24,6 +24,7 @@ from billing_admin.domain.messages import (
     mark_problem,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Message
@@ -81,10 +82,10 @@ class Act:
     """A change of messages, with its texts.
 
     `problem` returns why it does not apply to a state, `change` makes it. `order` has a place for the messages, such as
-    “Cancel {}”.
+    “Cancel {messages}”.
     """
 
-    order: str
+    order: Phrase
     past_participle: str
     consequence: str
     hint: str
@@ -106,7 +107,7 @@ def _send_again(session: Session, id: UUID, reason: str, mail_on: bool, actor: A
 
 ACTS: Final[Mapping[str, Act]] = {
     "cancel": Act(
-        "Cancel {}",
+        Phrase("Cancel {messages}"),
         "cancelled",
         "It will not be sent. The documents can then be sent in another message.",
         "Shown in the history.",
@@ -114,7 +115,7 @@ ACTS: Final[Mapping[str, Act]] = {
         _cancel,
     ),
     "mark-sent": Act(
-        "Mark {} as sent",
+        Phrase("Mark {messages} as sent"),
         "marked as sent",
         "No further attempt will be made to send it.",
         "How it was sent, such as: by letter on 28 November. Shown in the history.",
@@ -122,7 +123,7 @@ ACTS: Final[Mapping[str, Act]] = {
         _mark,
     ),
     "again": Act(
-        "Send {} again",
+        Phrase("Send {messages} again"),
         "sent again",
         "It goes to the contacts that get such messages today, with the same text and attachments. A document that was marked"
         " as sent without a message gets the text from the settings.",
