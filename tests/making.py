@@ -17,17 +17,25 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.bank_accounts import BankAccountFields
 from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.customer_fields import CustomerFieldFields
 from billing_admin.domain.master_data import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.opening_balances import OpeningSpec
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
-from billing_admin.models import BankAccount, Customer, Invoice, Organisation, Service, TaxRate
+from billing_admin.models import BankAccount, Customer, CustomerField, Invoice, Organisation, Service, TaxRate
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.charges.posting import PostingResult
 from billing_admin.operations.invoices import credit_notes, opening_balances, voids
-from billing_admin.operations.master_data import bank_accounts, customers, organisation, services, tax_rates
+from billing_admin.operations.master_data import (
+    bank_accounts,
+    customer_fields,
+    customers,
+    organisation,
+    services,
+    tax_rates,
+)
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 
@@ -63,6 +71,12 @@ def change_tax(rate: TaxRate, valid_from: date, percent: str) -> TaxRate:
 def change_settings(**fields: Unpack[OrganisationFields]) -> Organisation:
     """The organisation with these settings changed."""
     return transaction(organisation.update, fields, None, SYSTEM, NOW)
+
+
+def make_customer_field(**fields: Unpack[CustomerFieldFields]) -> CustomerField:
+    """A customer field; by default one of texts with the key `region`."""
+    given: CustomerFieldFields = {"key": "region", "label": "Region", **fields}
+    return transaction(customer_fields.create, given, None, SYSTEM, NOW)[0]
 
 
 def make_bank_account(*, is_default: bool = False, **fields: Unpack[BankAccountFields]) -> BankAccount:

@@ -24,6 +24,7 @@ SUBJECTS: Final = (
     "recurring_charges",
     "customers",
     "contacts",
+    "customer_fields",
     "catalogue",
     "organisation",
     "bank_accounts",

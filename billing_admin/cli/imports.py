@@ -25,7 +25,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
-from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.fields import IMPORT_KINDS, fields_of_kind
 from billing_admin.domain.imports.headers import (
     column_name,
     default_format,
@@ -277,7 +277,7 @@ def _choose_columns(
 def _named_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str, int | None]]:
     for option in options:
         field, _, column = (part.strip() for part in option.partition("="))
-        if field not in IMPORT_KINDS[kind].fields:
+        if field not in fields_of_kind(kind, [field]):
             names = ", ".join(IMPORT_KINDS[kind].fields)
             raise click.UsageError(f"“{field}” is not a field of {kind}. Use one of {names}.")
         yield field, _column_index(header, column) if column else None

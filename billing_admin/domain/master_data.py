@@ -71,7 +71,8 @@ class CustomerFields(PartyFields, total=False):
     """A customer's fields.
 
     Missing fields keep their values, or get defaults in a new customer. `email` is the address of the first contact
-    that gets invoices. Each of the `custom_lines` has a `label` and a `value`.
+    that gets invoices. Each of the `custom_lines` has a `label` and a `value`. `metadata` holds values of
+    customer fields by key: those to set, an empty one to remove it.
     """
 
     reference: str
@@ -98,6 +99,7 @@ class CustomerFields(PartyFields, total=False):
     delivery_region: str
     delivery_country: str
     monthly_statements: bool
+    metadata: Mapping[str, str]
 
 
 class ContactFields(TypedDict, total=False):
@@ -372,6 +374,7 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "delivery_name": _line,
     **{f"delivery_{part}": rule for part, rule in _ADDRESS_RULES.items()},
     "monthly_statements": _unchecked,
+    "metadata": _unchecked,
 }
 # The values of optional fields in a new customer; `reference` defaults to the next free one.
 CUSTOMER_DEFAULTS: Mapping[str, Any] = {
@@ -392,6 +395,7 @@ CUSTOMER_DEFAULTS: Mapping[str, Any] = {
     "delivery_name": "",
     **dict.fromkeys((f"delivery_{part}" for part in _ADDRESS_RULES), ""),
     "monthly_statements": False,
+    "metadata": EMPTY,
 }
 CONTACT_RULES: Mapping[str, Rule] = {
     "name": _line,

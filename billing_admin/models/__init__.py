@@ -9,6 +9,7 @@ from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
 from billing_admin.models.customer import Account, Customer, CustomerContact, CustomerText, UnbilledDay
+from billing_admin.models.customer_field import CustomerField, CustomerValue
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
@@ -50,7 +51,9 @@ __all__ = [
     "ClosedSetUpStep",
     "Customer",
     "CustomerContact",
+    "CustomerField",
     "CustomerText",
+    "CustomerValue",
     "DefaultView",
     "ExchangeRate",
     "FamiliarNetwork",

@@ -48,7 +48,7 @@ class Customer(Base):
     `domain.text.sort_key` makes of the name. `address` is printed while the parts of the address are empty. Without
     `language` or `paper` the organisation's apply. `custom_lines` are printed on documents, each with a `label` and a
     `value`. `email` is read from the contacts. With `monthly_statements`, the contacts that get statements are sent one
-    after each month.
+    after each month. `own_values` are the values of customer fields by key; `CustomerValue` indexes them.
     """
 
     __tablename__ = "customers"
@@ -100,6 +100,8 @@ class Customer(Base):
     delivery_region: Mapped[str]
     delivery_country: Mapped[str]
     monthly_statements: Mapped[bool]
+    # Each model has an attribute `metadata` of SQLAlchemy.
+    own_values: Mapped[dict[str, Any]] = mapped_column("metadata")
     # The address of the first contact that gets invoices as To, empty without one.
     email: Mapped[str] = column_property(
         func.coalesce(

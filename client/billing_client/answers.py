@@ -7,7 +7,7 @@ written as Optional, without `|`.
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -222,6 +222,27 @@ class Customer:
     delivery_region: str = ""
     delivery_country: str = ""
     monthly_statements: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
+    etag: Optional[str] = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class CustomerField:
+    """A field of customers that the organisation defines.
+
+    `key` is its key in `metadata` of customers.
+    """
+
+    id: UUID
+    key: str
+    label: str
+    type: str
+    required: bool
+    listed: bool
+    choices: tuple[str, ...]
+    archived: bool
+    created_at: datetime
     etag: Optional[str] = None
     replayed: bool = False
 

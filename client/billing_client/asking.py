@@ -222,6 +222,7 @@ class _CustomerFields(_PartyFields, total=False):
     delivery_region: str
     delivery_country: str
     monthly_statements: bool
+    metadata: Mapping[str, str]  # by the key of customer fields; an empty text removes a value
 
 
 class CustomerChanges(_CustomerFields, total=False):
@@ -253,11 +254,40 @@ class NewCustomer(_CustomerNeeds, _CustomerFields, total=False):
 class CustomerFilter(TypedDict, total=False):
     """Filters of customers.
 
-    `q` searches reference, name and email.
+    `q` searches reference, name and email. `metadata` selects by customer fields, as `region=South`.
     """
 
     q: str
     currency: str
+    archived: bool
+    metadata: str
+
+
+class _CustomerFieldNeeds(TypedDict):
+    key: str
+    label: str
+
+
+class NewCustomerField(_CustomerFieldNeeds, total=False):
+    """A new customer field.
+
+    A field of the type "choice" has `choices`.
+    """
+
+    id: Key
+    type: Literal["text", "number", "date", "choice"]
+    required: bool
+    listed: bool
+    choices: Sequence[str]
+
+
+class CustomerFieldChanges(TypedDict, total=False):
+    """Changes to a customer field; customers keep their values."""
+
+    label: str
+    required: bool
+    listed: bool
+    choices: Sequence[str]
     archived: bool
 
 

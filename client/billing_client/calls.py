@@ -83,6 +83,11 @@ ORGANISATION_UPDATE: Final = Call("PATCH", "/organisation", Repeat.NEVER)  # a r
 LOGO_GET: Final = Call("GET", "/organisation/logos/{sha256}", Repeat.READS)
 LOGO_SET: Final = Call("POST", "/organisation/logo", Repeat.STATE)
 LOGO_REMOVE: Final = Call("POST", "/organisation/logo/remove", Repeat.STATE)
+CUSTOMER_FIELD_CREATE: Final = Call("POST", "/customer-fields", Repeat.NAMED)
+CUSTOMER_FIELD_LIST: Final = Call("GET", "/customer-fields", Repeat.READS)
+CUSTOMER_FIELD_GET: Final = Call("GET", "/customer-fields/{id}", Repeat.READS)
+# A repeat of an update would be refused as stale.
+CUSTOMER_FIELD_UPDATE: Final = Call("PATCH", "/customer-fields/{id}", Repeat.NEVER)
 BANK_ACCOUNT_CREATE: Final = Call("POST", "/bank-accounts", Repeat.NAMED)
 BANK_ACCOUNT_LIST: Final = Call("GET", "/bank-accounts", Repeat.READS)
 BANK_ACCOUNT_GET: Final = Call("GET", "/bank-accounts/{id}", Repeat.READS)

@@ -20,7 +20,7 @@ from billing_client.resources.billing_runs import BillingRuns
 from billing_client.resources.books import AuditEvents, Books
 from billing_client.resources.catalogue import Services, TaxRates
 from billing_client.resources.charges import Charges
-from billing_client.resources.customers import Customers
+from billing_client.resources.customers import CustomerFields, Customers
 from billing_client.resources.invoices import Invoices
 from billing_client.resources.messages import Messages
 from billing_client.resources.opening_balances import OpeningBalances
@@ -70,6 +70,7 @@ class Client:
         self.charges = Charges(transport)
         self.recurring_charges = RecurringCharges(transport)
         self.customers = Customers(transport)
+        self.customer_fields = CustomerFields(transport)
         self.services = Services(transport)
         self.tax_rates = TaxRates(transport)
         self.organisation = Organisation(transport)

@@ -150,6 +150,11 @@ def _organisation(api: Recorder) -> None:
     api.get("/message-texts/invoice/en")
     api.patch("/message-texts/invoice/en", {"subject": "Your invoice {number}"})
     api.post("/message-texts/invoice/en/restore", {})
+    field = {"id": id_of("8", 1), "key": "region", "label": "Region", "type": "choice", "choices": ["North", "South"]}
+    api.twice("/customer-fields", field)
+    api.get("/customer-fields")
+    api.get(f"/customer-fields/{id_of('8', 1)}")
+    api.patch(f"/customer-fields/{id_of('8', 1)}", {"choices": ["North", "South", "West"], "listed": True})
     account = {"id": id_of("9", 1), "currency": "EUR", "iban": "DE89 3704 0044 0532 0130 00", "bic": "COBADEFFXXX"}
     api.twice("/bank-accounts", account)
     api.get("/bank-accounts")

@@ -257,6 +257,23 @@ def test_reminder_settings_and_pauses(billing: Client) -> None:
     assert not list(billing.reminders.pauses())
 
 
+def test_customer_fields_are_defined_and_filled(billing: Client) -> None:
+    field = billing.customer_fields.create(key="region", label="Region", type="choice", choices=["North", "South"])
+    customer = billing.customers.create(name="Valued", currency="EUR", metadata={"region": "south"})
+    assert customer.metadata == {"region": "South"}
+    assert [row.id for row in billing.customers.list(metadata="region=South")] == [customer.id]
+    with pytest.raises(Invalid) as caught:
+        list(billing.customers.list(metadata="area=South"))
+    assert caught.value.errors[0].field == "metadata"
+    with pytest.raises(Invalid) as caught:
+        billing.customers.update(billing.customers.get(str(customer.id)), metadata={"region": "East"})
+    assert caught.value.errors[0].field == "region"
+    changed = billing.customers.update(billing.customers.get(str(customer.id)), metadata={"region": ""})
+    assert changed.metadata == {}
+    assert billing.customer_fields.update(billing.customer_fields.get(field.id), listed=True, archived=True).archived
+    assert [listed.key for listed in billing.customer_fields.list()] == ["region"]
+
+
 def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:
     customer = billing.customers.create(name="A & B/C", currency="USD", reference="A/B", payment_terms_days=30)
     assert customer.etag

@@ -44,7 +44,7 @@ from billing_admin.web.master_data.bank_accounts import NewBankAccountForm
 from billing_admin.web.master_data.customers import CustomerForm
 from billing_admin.web.master_data.services import ServiceForm
 from billing_admin.web.master_data.settings import SECTIONS
-from tests.making import make_customer, make_invoice, make_service
+from tests.making import make_customer, make_customer_field, make_invoice, make_service
 from tests.people import signed_in
 from tests.web.pages import statements
 
@@ -86,13 +86,19 @@ def _in_template(path: str, pattern: str) -> set[str]:
 CUSTOMER_PLACES: Mapping[str, Callable[[], set[str]]] = {
     # The e-mail address is stored with the contact.
     "models.customer.Customer": lambda: _columns(Customer) | {"email"},
-    "web.master_data.customers.CustomerForm": lambda: _form(CustomerForm),
-    "templates/customers/form.html": lambda: _in_template("customers/form.html", r"(?:field\(|in )\s*form\.(\w+)"),
+    # The form has a field for each customer field, and shows them in a loop.
+    "web.master_data.customers.CustomerForm": lambda: _form(CustomerForm) | {"metadata"},
+    "templates/customers/form.html": lambda: (
+        _in_template("customers/form.html", r"(?:field\(|in )\s*form\.(\w+)") | {"metadata"}
+    ),
     "api CustomerIn": lambda: set(customer_routes.CustomerIn.model_fields) - {"id"},
     "api CustomerChanges": lambda: set(customer_routes.CustomerChanges.model_fields) - {"archived"},
     "api CustomerOut": lambda: set(customer_routes.CustomerOut.model_fields) - {"id", "archived", "created_at"},
-    "queries.exports.catalogue.CUSTOMERS": lambda: {column.name for column in exports.CUSTOMERS} - {"id", "archived"},
-    "domain.imports.fields, customers": lambda: _import("customers"),
+    # Files have a column for each customer field.
+    "queries.exports.catalogue.CUSTOMERS": lambda: (
+        {column.name for column in exports.CUSTOMERS} - {"id", "archived"} | {"metadata"}
+    ),
+    "domain.imports.fields, customers": lambda: _import("customers") | {"metadata"},
     "client NewCustomer": lambda: _client("NewCustomer"),
     "client CustomerChanges": lambda: _client("CustomerChanges"),
     "client Customer": lambda: _answer(answers.Customer),
@@ -235,7 +241,7 @@ def test_page_and_api_have_the_maximum_lengths_of_the_domain(
     [
         (
             "customers/show.html",
-            set(CustomerFields.__annotations__) - {"reference", "name", "currency"} - ADDRESS_FIELDS,
+            set(CustomerFields.__annotations__) - {"reference", "name", "currency", "metadata"} - ADDRESS_FIELDS,
         ),
         ("services/show.html", set(ServiceFields.__annotations__) - {"code", "name", "prices", "prices_include_tax"}),
     ],
@@ -281,7 +287,10 @@ DUE = {"due_from": "due_from=2026-01-01", "due_to": "due_to=2026-12-31"}
 ISSUED = {"issued_from": "issued_from=2026-01-01", "issued_to": "issued_to=2026-12-31"}
 SEARCH = {"q": "q=ACME"}
 LISTS = {
-    "/customers": ListFilters("CustomerFilter", {**SEARCH, **CURRENCY, "archived": "show=archived"}),
+    "/customers": ListFilters(
+        "CustomerFilter",
+        {**SEARCH, **CURRENCY, "archived": "show=archived", "metadata": "metadata.region=South"},
+    ),
     "/services": ListFilters("ServiceFilter", {**SEARCH, "archived": "show=archived"}),
     "/charges": ListFilters(
         "ChargeFilter",
@@ -383,6 +392,7 @@ def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> 
     """A filter in force selects rows, has a control, and is named above the list with a link that removes it."""
     run = make_invoice(make_customer(reference="ACME", currency="EUR")).run_id
     make_service(code="hosting")
+    make_customer_field(key="region", is_listed=True)
     filters, browser, page = LISTS[path], signed_in(app), PAGES.get(path, path)
     names = _api_filters(path)
     assert filters.queries.keys() | filters.elsewhere.keys() <= names

@@ -24,6 +24,7 @@ from billing_admin.queries.doctor import (
     Finding,
     Result,
     check_anchors,
+    customer_fields,
     logos,
     messages,
     opening_balances,
@@ -735,9 +736,10 @@ def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wro
 
 def test_every_check_is_tried() -> None:
     """Those of recurring charges are tried in `test_doctor_recurring`, those of stored files in `test_renditions` and
-    `test_logos`, those of messages in `test_doctor_messages`, those of opening balances in `test_opening_balances`.
+    `test_logos`, those of messages in `test_doctor_messages`, those of opening balances in `test_opening_balances`, those
+    of customer fields in `test_customer_fields`.
     """
-    modules = (recurring, renditions, logos, messages, opening_balances)
+    modules = (recurring, renditions, logos, messages, opening_balances, customer_fields)
     elsewhere = {check.name for module in modules for check in module.CHECKS}
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
 

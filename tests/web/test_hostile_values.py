@@ -54,6 +54,7 @@ from tests.making import (
     credit,
     make_bank_account,
     make_customer,
+    make_customer_field,
     make_invoice,
     make_payment_spec,
     make_service,
@@ -143,6 +144,7 @@ MODELS: dict[str, type[models.Base]] = {
     "charge_corrections": models.Charge,
     "charges": models.Charge,
     "contacts": models.CustomerContact,
+    "customer_fields": models.CustomerField,
     "drafts": models.Invoice,
     "duplicates": models.Charge,
     "exports": models.Job,
@@ -189,6 +191,8 @@ class Filled:
         make_tax_rate("VAT7", "7")
         make_bank_account()
         make_bank_account(currency="USD")
+        make_customer_field(key="region", is_listed=True)
+        make_customer_field(key="since", type="date")
         mailbox: Maildir = self.app.extensions["billing_settings"].mail_transport
         self.mail = deliver_to_maildir(mailbox.folder, MAIL).name
         self.logo = transaction(logos.set_logo, check_logo(make_png(2, 2)), SYSTEM, NOW).sha256

@@ -41,6 +41,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "charges": "Amounts that customers owe",
     "recurring-charges": "Charges that are posted for each period, such as a month",
     "customers": "Customers, their balances and statements",
+    "customer-fields": "Fields of customers that the organisation defines: the keys of `metadata`",
     "contacts": "The people and mailboxes of customers that get documents",
     "services": "The catalogue: services and their prices",
     "tax-rates": "Tax rates for services",

@@ -35,6 +35,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
+from billing_admin.domain.customer_fields import MAX_KEY_LENGTH
 from billing_admin.domain.master_data import (
     CUSTOMER_RULES,
     MAX_ADDRESS_LENGTH,
@@ -44,11 +45,23 @@ from billing_admin.domain.master_data import (
 )
 from billing_admin.domain.parties import E_INVOICE_FORMATS, LANGUAGES, PAPERS
 from billing_admin.domain.tax import TREATMENTS
+from billing_admin.domain.text import MAX_LINE_LENGTH
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
 from billing_admin.queries.listing import newest_first
+from billing_admin.queries.master_data.customer_fields import check_filter_keys
 from billing_admin.queries.master_data.customers import CustomerFilter, customer, customers
 
+Metadata = Annotated[
+    dict[str, str],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"maxLength": MAX_KEY_LENGTH},
+            "additionalProperties": one_line(MAX_LINE_LENGTH).json_schema,
+        }
+    ),
+]
 Lines = Annotated[str, many_lines(MAX_ADDRESS_LENGTH)]
 Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
 Treatment = Annotated[str, enumeration(*TREATMENTS)]
@@ -75,7 +88,11 @@ CustomLines = Annotated[list[CustomLineIn], Field(max_length=MAX_CUSTOM_LINES)]
 
 
 class CustomerBody(Body):
-    """The fields of a customer in requests."""
+    """The fields of a customer in requests.
+
+    `metadata` holds texts by the key of customer fields: numbers as `"1250.5"`, days as `"2026-11-30"`. Only the keys
+    that you send change; an empty text removes the value. `purchase_order` is for new charges without a number.
+    """
 
     reference: Name = OMITTED
     name: Name = OMITTED
@@ -111,6 +128,7 @@ class CustomerBody(Body):
     delivery_region: City = OMITTED
     delivery_country: CountryCode = OMITTED
     monthly_statements: bool = OMITTED
+    metadata: Metadata = OMITTED
 
 
 class CustomerChanges(CustomerBody):
@@ -175,17 +193,19 @@ class CustomerOut(ResponseModel):
     delivery_region: str
     delivery_country: str
     monthly_statements: bool
+    metadata: dict[str, str]
 
 
 class CustomerFilters(Parameters):
     """Filters of customers.
 
-    `q` searches reference, name and email.
+    `q` searches reference, name and email. `metadata` selects by customer fields, as `region=South`; join several with `&`.
     """
 
     q: str = ""
     currency: Currency = ""
     archived: Flag | None = None
+    metadata: str = ""
 
 
 class CustomerQuery(CustomerFilters, Paging):
@@ -193,7 +213,7 @@ class CustomerQuery(CustomerFilters, Paging):
 
 
 def _out(row: Any) -> CustomerOut:
-    fields = {field: getattr(row, field) for field in CUSTOMER_RULES}
+    fields = {field: getattr(row, operations.ATTRIBUTES.get(field, field)) for field in CUSTOMER_RULES}
     return CustomerOut(id=row.id, archived=row.archived_at is not None, created_at=row.created_at, **fields)
 
 
@@ -207,6 +227,7 @@ def _fields(body: Body, excluded: str) -> CustomerFields:
 @route("GET", "/customers", scope="read", query=CustomerQuery, response=Listing[CustomerOut])
 def list_customers(query: CustomerQuery) -> Reply:
     """List customers, newest first."""
+    check_filter_keys(db.session(), query.metadata)
     rows = newest_first(customers(CustomerFilter(**query.filters())), Customer)
     return list_reply(page(db.session(), rows, query.limit, query.after), _out)
 

@@ -1,9 +1,10 @@
 """The kinds of files that can be imported, and their fields."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.imports.cells import CellType
 
 
@@ -42,6 +43,22 @@ class ImportKind:
 
 def _fields(*fields: ImportField) -> Mapping[str, ImportField]:
     return {field.name: field for field in fields}
+
+
+def fields_of_kind(kind: str, names: Iterable[str] = ()) -> Mapping[str, ImportField]:
+    """Return the fields of a kind, and those of the names that are customer fields.
+
+    The type of a customer field is not known here: the operation reads its text.
+    """
+    fields = IMPORT_KINDS[kind].fields
+    if kind != "customers":
+        return fields
+    return {**fields, **{name: own_field(name) for name in names if name.startswith(COLUMN_PREFIX)}}
+
+
+def own_field(name: str, label: str = "") -> ImportField:
+    """Return the field of an import for a customer field."""
+    return ImportField(name, label or name, CellType.TEXT, clearable=True)
 
 
 _ID = ImportField("id", "ID (UUID)", CellType.KEY, ("uuid",))

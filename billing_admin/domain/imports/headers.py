@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
@@ -139,6 +140,12 @@ def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]
             heading = next((name for name in names_of(kind, import_field) if name in free), None)
             if heading is not None and import_field.name not in columns:
                 columns[import_field.name] = free.pop(heading)
+    if kind == "customers":
+        columns |= {
+            name: index
+            for index, name in enumerate(header)
+            if name.startswith(COLUMN_PREFIX) and header.count(name) == 1
+        }
     if "id" in columns:
         columns.pop("key", None)
         if _has_other_ids(rows, columns["id"]):

@@ -13,11 +13,12 @@ from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.days import FIRST_DAY
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, refuse_spreadsheet_error, shorten
-from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, fields_of_kind
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import ContactFields, CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
@@ -181,7 +182,7 @@ class RowReader:
 
     def __init__(self, kind: str, plan: ImportPlan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
-        fields = IMPORT_KINDS[kind].fields
+        fields = fields_of_kind(kind, plan.columns)
         # For each field with a column or constant: the column, the field, and the function that reads its cells.
         self._columns = [
             (plan.columns.get(name), field, cell_reader(field.cell))
@@ -254,6 +255,8 @@ class RowReader:
 
     def _error(self, record: Record, problem: Problem) -> RowError:
         field = next((part for part in problem.field if isinstance(part, str)), "")
+        if field == "metadata":
+            field = ".".join(map(str, problem.field))
         name = next((name for name in (field, *_RELATED_FIELDS.get(field, ())) if name in self.plan.columns), None)
         if name is None:
             return RowError(record.line, "", "", problem.message)
@@ -323,7 +326,10 @@ _CLEARED: Mapping[CellType, Any] = {CellType.WHOLE: None, CellType.LABELS: []}
 def _customer(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
     (row,) = rows
     _join_address(reader, row)
-    fields = _present_fields(row, IMPORT_KINDS["customers"].fields)
+    fields = _present_fields(row, fields_of_kind("customers", row.values))
+    names = [name for name in fields if name.startswith(COLUMN_PREFIX)]
+    if names:
+        fields["metadata"] = {name.removeprefix(COLUMN_PREFIX): fields.pop(name) for name in names}
     extra = fields.pop("id", None), fields.pop("archived", None)
     key = fields.get("reference", "")
     return RowRequest(row.record, 1, key, cast("CustomerFields", fields), extra, row.failed)

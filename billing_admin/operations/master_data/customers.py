@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
+from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
+from billing_admin.domain.customer_fields import folded_value, merge_values
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import (
     CUSTOMER_DEFAULTS,
@@ -25,7 +27,7 @@ from billing_admin.domain.master_data import (
 from billing_admin.domain.parties import ADDRESS_PARTS, LANGUAGES
 from billing_admin.domain.text import fold_texts
 from billing_admin.formats.addresses import print_address
-from billing_admin.models import Account, Customer, CustomerText
+from billing_admin.models import Account, Customer, CustomerText, CustomerValue
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 from billing_admin.operations.master_data.contacts import set_email, set_search_text
@@ -34,7 +36,10 @@ from billing_admin.operations.master_data.party_checks import (
     find_address_problems,
     find_party_problems,
 )
+from billing_admin.queries.master_data.customer_fields import field_terms
 
+# The attributes of fields that have another name there.
+ATTRIBUTES = {"metadata": "own_values"}
 _GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
 
 
@@ -50,7 +55,7 @@ def create(
     values = check_fields(CUSTOMER_RULES, fields)
     existing = _find_existing(session, id, values.get("reference"))
     if existing is not None:
-        _check_same(existing, values, id)
+        _check_same(session, existing, values, id)
         return existing, False
     check_new_texts(values)
     for field in ("name", "currency"):
@@ -59,14 +64,16 @@ def create(
     values = {**CUSTOMER_DEFAULTS, **values, "reference": values.get("reference") or _next_reference(session)}
     _check_details(values, {})
     values = compact_identifiers(values, {})
-    email = values.pop("email")
-    customer = Customer(id=id or new_id(now), **values, created_at=now)
+    email, own_values = values.pop("email"), values.pop("metadata")
+    own_values = merge_values(field_terms(session), {}, own_values, is_new=True)
+    customer = Customer(id=id or new_id(now), **values, own_values=own_values, created_at=now)
     customer.archived_at = None
     set_committed_value(customer, "email", "")
     set_search_text(customer, email)
     session.add(customer)
     session.flush()
     _keep_document_text(session, customer)
+    _index_values(session, customer)
     set_email(session, customer, email, actor, now)
     open_accounts(session, [(customer.id, customer.currency)])
     record(session, actor, now, "customer.created", "customer", customer.id, _stored_fields(customer))
@@ -80,7 +87,7 @@ def _find_existing(session: Session, id: UUID | None, reference: str | None) -> 
     return session.scalar(select(Customer).where(Customer.reference == reference))
 
 
-def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> None:
+def _check_same(session: Session, existing: Customer, values: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
         raise Conflict(
             "reference_taken",
@@ -89,6 +96,9 @@ def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> 
             differs=["id"],
         )
     stored = _stored_fields(existing)
+    if "metadata" in values:
+        own_values = merge_values(field_terms(session), stored["metadata"], values["metadata"], is_new=False)
+        values = {**values, "metadata": own_values}
     compact = compact_identifiers({**stored, **values}, {})
     differs = differing_fields({field: compact[field] for field in values}, compact_identifiers(stored, {}))
     refuse_differences(f"Customer {existing.reference}", differs)
@@ -109,7 +119,7 @@ def _next_reference(session: Session) -> str:
 
 
 def _stored_fields(customer: Customer) -> dict[str, Any]:
-    return {field: getattr(customer, field) for field in CUSTOMER_RULES}
+    return {field: getattr(customer, ATTRIBUTES.get(field, field)) for field in CUSTOMER_RULES}
 
 
 def update(
@@ -129,14 +139,19 @@ def update(
     _check_details({**before, **values}, before)
     values = compact_identifiers(values, before)
     set_email(session, customer, values.pop("email", before["email"]), actor, now)
+    if "metadata" in values:
+        terms = field_terms(session)
+        values["metadata"] = merge_values(terms, before["metadata"], values["metadata"], is_new=False)
     for field, value in values.items():
-        setattr(customer, field, value)
+        setattr(customer, ATTRIBUTES.get(field, field), value)
     changed = changed_fields(before, _stored_fields(customer))
     if changed:
         set_search_text(customer, customer.email)
         flag_modified(customer, "search")  # the version counts changes of the e-mail address as well
         session.flush()
         _keep_document_text(session, customer)
+        if "metadata" in changed:
+            _index_values(session, customer)
         open_account_if_missing(session, (customer.id, customer.currency))
         record(session, actor, now, "customer.changed", "customer", customer.id, changed)
     return customer
@@ -153,6 +168,16 @@ def _keep_document_text(session: Session, customer: Customer) -> None:
     id = uuid5(customer.id, text)
     if session.get(CustomerText, id) is None:
         session.add(CustomerText(id=id, customer_id=customer.id, text=text))
+
+
+def _index_values(session: Session, customer: Customer) -> None:
+    """Store the values of customer fields by which lists find the customer."""
+    session.execute(delete(CustomerValue).where(CustomerValue.customer_id == customer.id))
+    rows = [
+        {"customer_id": customer.id, "key": key, "value": folded_value(value)}
+        for key, value in customer.own_values.items()
+    ]
+    insert_many(session, CustomerValue, rows)
 
 
 def _refuse_unprinted_address(values: dict[str, Any], before: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from billing_admin.queries.doctor import (
     audit,
     charges,
     corrections,
+    customer_fields,
     dates,
     documents,
     logos,
@@ -44,6 +45,7 @@ PARTS = (
     recurring,
     tax_rates,
     message_texts,
+    customer_fields,
     audit,
 )
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))

@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, func, null
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.models import BankAccount, Customer, CustomerContact, ExchangeRate, Service, ServicePrice, TaxRate
 from billing_admin.models.base import json_text
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter, select_bank_accounts
+from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.exchange_rates import RateFilter, latest_first
 from billing_admin.queries.master_data.organisation import organisation, today
@@ -23,10 +25,21 @@ from billing_admin.queries.master_data.services import ServiceFilter
 _NO_CURRENCY: ColumnElement[Any] = null()
 
 
-def customers(_session: Session, filters: CustomerFilter) -> Export:
-    """Return the export of customers, by reference."""
+def customers(session: Session, filters: CustomerFilter) -> Export:
+    """Return the export of customers, by reference.
+
+    The last columns are those of customer fields.
+    """
     rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
-    return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
+    own_columns = (
+        column(
+            COLUMN_PREFIX + field.key,
+            Kind.TEXT if field.type in {"text", "choice"} else Kind.WORD,
+            Customer.own_values[field.key].as_string(),
+        )
+        for field in fields_in_use(session)
+    )
+    return Export((*CUSTOMERS, *own_columns), rows.order_by(Customer.reference), _NO_CURRENCY)
 
 
 def contacts(_session: Session, filters: CustomerFilter) -> Export:

@@ -13,6 +13,7 @@ from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer, CustomerContact, CustomerText
+from billing_admin.queries.master_data.customer_fields import has_values
 
 
 def customer(session: Session, name: str) -> Customer:
@@ -33,12 +34,14 @@ def customer(session: Session, name: str) -> Customer:
 class CustomerFilter:
     """A filter for customers.
 
-    `q` is a part of a text of the customer, see `matches_customer`.
+    `q` is a part of a text of the customer, see `matches_customer`. `metadata` has values of customer fields, as
+    `domain.customer_fields.read_filter` reads them.
     """
 
     q: str = ""
     currency: str = ""
     archived: bool | None = False
+    metadata: str = ""
 
 
 def matches_customer(q: str) -> ColumnElement[bool]:
@@ -64,6 +67,8 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
         query = query.where(matches_customer(filters.q))
     if filters.currency:
         query = query.where(Customer.currency == filters.currency)
+    if filters.metadata:
+        query = query.where(*has_values(filters.metadata))
     if filters.archived is not None:
         query = query.where(Customer.archived_at.is_not(None) if filters.archived else Customer.archived_at.is_(None))
     return query

@@ -5,15 +5,18 @@ from typing import Any
 
 from wtforms import BooleanField, Field, FileField, RadioField, SelectField, ValidationError
 
+from billing_admin.db.engine import db
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
-from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, own_field
 from billing_admin.domain.imports.headers import column_name
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import SKIP_TESTS, ImportPlan, SkipRule
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
+from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.web.frame.forms import Form, TextField, WholeNumberField
 
 IGNORE_COLUMN = "– do not import –"
@@ -146,7 +149,7 @@ def layout_form(layout: Mapping[str, Any], sheets: Collection[str]) -> LayoutFor
 
 def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> MappingForm:
     """Return the form for a file with the plan's header, filled with the plan."""
-    fields = IMPORT_KINDS[kind].fields.values()
+    fields = [*IMPORT_KINDS[kind].fields.values(), *(_customer_fields() if kind == "customers" else ())]
     choices = {"": IGNORE_COLUMN} | {
         field.name: field.label + (" (required)" if field.required else "") for field in fields
     }
@@ -164,6 +167,10 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
     form = form_class(data=_options(plan))
     form.show_sheets(sheets)
     return form
+
+
+def _customer_fields() -> list[ImportField]:
+    return [own_field(COLUMN_PREFIX + field.key, field.label) for field in fields_in_use(db.session())]
 
 
 def _constant_field(field: ImportField) -> TextField:

@@ -314,15 +314,16 @@ class NewIdField(Field):
         return str(self.data)
 
 
-def add_errors(form: Form, error: DomainError, names: Mapping[str, str] | None = None) -> None:
+def add_errors(form: Form, error: DomainError, names: Mapping[Any, str] | None = None) -> None:
     """Add each problem of an error to the field that it names, or to the form.
 
-    The last word of a problem's path, such as `quantity`, is the field; `names` maps the words for which the form uses
-    other field names.
+    The last word of a problem's path, such as `quantity`, is the field; `names` maps the words, or whole paths, for which
+    the form uses other field names.
     """
+    names = names or {}
     for problem in error.problems:
         word = next((part for part in reversed(problem.field) if isinstance(part, str)), "")
-        field: Field | None = form._fields.get((names or {}).get(word, word))
+        field: Field | None = form._fields.get(names.get(problem.field, names.get(word, word)))
         if field is None or isinstance(field.widget, HiddenInput):
             form.form_errors.append(problem.message)
         else:
@@ -335,7 +336,7 @@ class errors_on:  # noqa: N801 - used like a function: `with errors_on(form):`
     The view then shows the form again.
     """
 
-    def __init__(self, form: Form, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, form: Form, names: Mapping[Any, str] | None = None) -> None:
         self.form, self.names = form, names
 
     def __enter__(self) -> None:

@@ -80,6 +80,7 @@ PARENT_BLUEPRINT = {
     "periods": "settings",
     "tax_rates": "settings",
     "bank_accounts": "settings",
+    "customer_fields": "settings",
     "exchange_rates": "settings",
     "mail": "settings",
     "journal_accounts": "settings",

@@ -43,7 +43,8 @@ class Column:
     `role` is the place of the column on a narrow screen: the title and the amount are on the first line of a row, details
     on the second one; other columns are not shown there. The title and the amount can never be left out. A wide column
     takes the remaining width; its text is cut, as that of a column that `is_cut`, and shown whole while the row has the
-    focus or the pointer. A label that is hidden is read to those who do not see the table.
+    focus or the pointer. A label that is hidden is read to those who do not see the table. `cell` is a macro for the cells
+    of several columns, which takes the key as well.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Column:
     is_wide: bool = False
     is_cut: bool = False
     is_label_hidden: bool = False
+    cell: str = ""
 
     @property
     def is_fixed(self) -> bool:

@@ -15,6 +15,7 @@ from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.billing_runs import PreparedDocument
+from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.explanation import computed_figures, explain
 from billing_admin.domain.master_data import (
@@ -93,6 +94,19 @@ from billing_admin.web.frame.readiness import ShownShortcoming, show_shortcoming
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.master_data.customer_head import customer_head
+from billing_admin.web.master_data.customer_values import (
+    entered_values,
+    form_with_values,
+    offered_fields,
+    shown_value,
+    shown_values,
+    stored_values,
+    value_chips,
+    value_fields,
+    value_filter,
+    value_names,
+    with_value_columns,
+)
 from billing_admin.web.master_data.party_fields import country_choices, scheme_choices, scheme_name
 
 WRITE = "customers:write"
@@ -151,7 +165,10 @@ class CustomLinesField(FieldList):  # type: ignore[type-arg]  # WTForms generics
 
 
 class CustomerForm(Form):
-    """Customer details; only name and currency are required."""
+    """Customer details; only name and currency are required.
+
+    `form_with_values` adds a field for each customer field.
+    """
 
     name = TextField("Name", blank_message="Enter the customer's name.")
     currency = SelectField("Currency", choices=currency_choices)
@@ -199,8 +216,9 @@ class CustomerForm(Form):
 
         Without a reference the customer gets the next free one.
         """
-        fields: dict[str, Any] = {field: self[field].data for field in CUSTOMER_RULES}
+        fields: dict[str, Any] = {field: self[field].data for field in CUSTOMER_RULES if field in self}
         fields["custom_lines"] = self.custom_lines.lines()
+        fields["metadata"] = entered_values(self)
         if not self.reference.data:
             del fields["reference"]
         return cast("CustomerFields", fields)
@@ -234,7 +252,12 @@ class EditCustomerForm(CustomerForm, EditForm):
 
 def read_filters() -> CustomerFilter:
     """Return the list filter in the URL."""
-    return CustomerFilter(text_param("q"), currency_param(), ARCHIVED[choice_param("show", ARCHIVED)])
+    return CustomerFilter(
+        text_param("q"),
+        currency_param(),
+        ARCHIVED[choice_param("show", ARCHIVED)],
+        value_filter(offered_fields()),
+    )
 
 
 def filter_chips(filters: CustomerFilter) -> list[Any]:
@@ -243,19 +266,28 @@ def filter_chips(filters: CustomerFilter) -> list[Any]:
     The default selects objects in use.
     """
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
-    return build_chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
+    return [
+        *build_chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency)),
+        *value_chips(offered_fields(), filters.metadata),
+        *build_chips(("show", "Show", show)),
+    ]
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List customers by name, with balance and unbilled charges of each."""
     session = db.session()
-    filters = read_filters()
-    page = load_table(customers.customers_by_name(filters), CUSTOMERS)
+    filters, fields = read_filters(), offered_fields()
+    page = load_table(customers.customers_by_name(filters), with_value_columns(CUSTOMERS, fields))
     return render_template(
         "customers/list.html",
         page=page,
-        balances=customer_balances(session, [customer.id for customer in page.rows], today()),
+        cell_context={
+            "balances": customer_balances(session, [customer.id for customer in page.rows], today()),
+            "value_types": {COLUMN_PREFIX + field.key: field.type for field in fields},
+            "shown_value": shown_value,
+        },
+        value_filters=[(field, text_param(COLUMN_PREFIX + field.key)) for field in fields],
         today=today(),
         summary=pluralise(customers.count_customers(session, filters), "customer"),
         filters=filters,
@@ -271,13 +303,13 @@ def index() -> ResponseReturnValue:
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Add a customer; ask for confirmation if another customer has the same name."""
-    form = NewCustomerForm(currency=current_organisation().base_currency)
+    form = form_with_values(NewCustomerForm, {})(currency=current_organisation().base_currency)
     namesake = None
     if form.validate_on_submit():
         namesake = customers.customer_of_same_name(db.session(), form.name.data, except_id=form.id.data)
         if namesake is None or request.form.get("anyway") == form.name.data:
             namesake = None
-            with errors_on(form):
+            with errors_on(form, value_names(form)):
                 customer, is_new = transaction(operations.create, form.fields(), form.id.data, actor(), now())
                 message = (
                     f"{customer.name} was added as {customer.reference}."
@@ -322,6 +354,7 @@ def show(id: UUID) -> ResponseReturnValue:
             session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), RECENT_ROWS
         ).rows,
         contacts=contacts(session, id),
+        own_values=shown_values(customer.own_values),
         messages=paging.page(session, messages.messages(session, MessageFilter(customer=str(id))), RECENT_ROWS).rows,
         undelivered=messages.count_messages(session, undelivered),
         undelivered_from=undelivered.from_,
@@ -458,9 +491,9 @@ def _warn_of_missing_recipient(id: UUID) -> None:
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit a customer; when other values were saved meanwhile, show both."""
-    form = EditCustomerForm(obj=_load_customer(id))
+    form = _edit_form(_load_customer(id))
     if form.validate_on_submit():
-        with errors_on(form):
+        with errors_on(form, value_names(form)):
             customer = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
             flash(f"{customer.name} was saved.", "success")
             _warn_of_missing_recipient(id)
@@ -469,7 +502,12 @@ def edit(id: UUID) -> ResponseReturnValue:
 
 
 def _stored_form(id: UUID) -> EditCustomerForm:
-    return EditCustomerForm(formdata=None, obj=_load_customer(id))
+    return _edit_form(_load_customer(id), formdata=None)
+
+
+def _edit_form(customer: Customer, **options: Any) -> EditCustomerForm:
+    form = form_with_values(EditCustomerForm, customer.own_values)
+    return form(obj=customer, **stored_values(customer.own_values), **options)
 
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
@@ -511,6 +549,7 @@ def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> 
         "customers/form.html",
         form=form,
         customer=customer,
+        value_fields=value_fields(form),
         default_terms=settings.payment_terms_days,
         default_language=LANGUAGES[settings.language],
         **context,

@@ -29,6 +29,7 @@ from billing_admin.operations.master_data import logos, organisation as operatio
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
+from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.queries.messages.texts import texts_in_use
 from billing_admin.web.frame.currencies import currency_choices
@@ -187,6 +188,7 @@ def index() -> ResponseReturnValue:
             for account in bank_accounts.bank_accounts(session)
             if account.is_default
         ],
+        customer_fields=[field.label for field in fields_in_use(session)],
         mail=mail_summary(current_app.extensions["billing_settings"]),
         own_texts=sum(text.is_own for text in texts_in_use(session)),
         latest_rates=exchange_rates.latest_rate_day(session, settings.base_currency),

@@ -55,6 +55,7 @@ OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
 # Object type → endpoint of the page with all objects of the type.
 INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
     "bank_account": "bank_accounts.index",
+    "customer_field": "customer_fields.index",
     "exchange_rate": "exchange_rates.index",
     "message_text": "message_texts.index",
     "organisation": "settings.index",

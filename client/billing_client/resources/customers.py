@@ -7,15 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Balances, Contact, Customer, Document, Download, FileTotals, Message, Statements
+from billing_client.answers import (
+    Balances,
+    Contact,
+    Customer,
+    CustomerField,
+    Document,
+    Download,
+    FileTotals,
+    Message,
+    Statements,
+)
 from billing_client.asking import (
     ContactChanges,
     CustomerChanges,
+    CustomerFieldChanges,
     CustomerFilter,
     Day,
     Key,
     NewContact,
     NewCustomer,
+    NewCustomerField,
     NewStatement,
 )
 from billing_client.resources.base import Resource
@@ -118,3 +130,26 @@ class Customers(Resource):
     def totals(self, **filters: Unpack[CustomerFilter]) -> FileTotals:
         """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.CUSTOMER_FILE, query={**filters, "totals": 1})
+
+
+class CustomerFields(Resource):
+    """The calls of `client.customer_fields`."""
+
+    def create(self, **field: Unpack[NewCustomerField]) -> CustomerField:
+        """Add a customer field."""
+        return self.ask(CustomerField, calls.CUSTOMER_FIELD_CREATE, body=field)
+
+    def list(self) -> Iterator[CustomerField]:
+        """Yield all customer fields by creation, archived ones last."""
+        return self.each(CustomerField, calls.CUSTOMER_FIELD_LIST, in_pages=False)
+
+    def get(self, id: Key) -> CustomerField:
+        """Return one customer field."""
+        return self.ask(CustomerField, calls.CUSTOMER_FIELD_GET, id)
+
+    def update(self, read: CustomerField, **changes: Unpack[CustomerFieldChanges]) -> CustomerField:
+        """Change a customer field that was read with `get`.
+
+        Raises Stale if it has changed since.
+        """
+        return self.ask(CustomerField, calls.CUSTOMER_FIELD_UPDATE, read.id, body=changes, etag=read.etag)
