@@ -1,5 +1,7 @@
 """The search field."""
 
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -49,6 +51,56 @@ def test_straight_to_what_is_named_exactly(viewer: FlaskClient, session: Session
     assert found(viewer, "IPAddress") == found(viewer, str(service.id)) == f"/services/{service.id}"
     assert found(viewer, str(charge)) == f"/charges/{charge}"
     assert found(viewer, str(run)) == f"/billing-runs/{run}"
+
+
+def test_a_short_number_leads_to_the_last_document_of_it(viewer: FlaskClient, session: Session) -> None:
+    invoice = make_invoice(make_customer(reference="ACME"))
+    for q in ("INV 1", "inv-1", "Inv #0001"):
+        assert found(viewer, q) == f"/invoices/{invoice.id}"
+    assert "No matches" in found(viewer, "INV 2")
+
+
+def options(browser: FlaskClient, q: str) -> list[tuple[str, str]]:
+    """Return the text and the address of each line of the palette."""
+    page = browser.get("/search", query_string={"q": q, "palette": "1"})
+    assert "<html" not in page.text
+    lines = re.findall(r'<a role="option"[^>]*href="([^"]+)"[^>]*>(.*?)</a>', page.text, re.DOTALL)
+    return [(words(text), html.unescape(url)) for url, text in lines]
+
+
+def test_the_palette_has_the_groups_of_the_page(viewer: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="ACME", name="Café Ångström")
+    invoice = make_invoice(customer)
+    lines = options(viewer, "angstrom")
+    assert lines[:2] == [
+        ("Café Ångström ACME", f"/customers/{customer.id}"),
+        ("INV-2026-00001 Café Ångström", f"/invoices/{invoice.id}"),
+    ]
+    assert ("Charges of Café Ångström", "/charges?customer=ACME") in lines
+    assert lines[-1] == ("All results for “angstrom”", "/search?q=angstrom")
+    assert options(viewer, "inv 1")[0] == ("INV-2026-00001 invoice", f"/invoices/{invoice.id}")
+    assert options(viewer, "ACME")[0] == ("Café Ångström customer", f"/customers/{customer.id}")
+    assert ("Bank accounts", "/settings/bank-accounts") in options(viewer, "bank")
+    assert "Bank accounts" in found(viewer, "bank acc")
+    assert options(viewer, "") == []
+
+
+def test_acts_are_offered_to_those_who_may_do_them(app: Flask, viewer: FlaskClient, session: Session) -> None:
+    make_invoice(make_customer(reference="ACME", name="ACME Inc"))
+    admin = signed_in(app)
+    payment = ("Record payment: INV-2026-00001 ACME", "/payments/new?customer=ACME&currency=USD")
+    expected = {
+        "new charge acme": ("New charge: ACME Inc ACME", "/charges/new?customer=ACME"),
+        "run billing acme": ("Run billing: ACME Inc ACME", "/billing-runs/new?customer=ACME"),
+        "pay INV-2026-00001": payment,
+        "pay inv 1": payment,
+        "new cust": ("New customer", "/customers/new"),
+    }
+    for q, line in expected.items():
+        assert options(admin, q)[0] == line
+        assert line[0] in found(admin, q)
+        assert line not in options(viewer, q)
+    assert admin.get(payment[1]).status_code == 200
 
 
 def test_what_several_things_are_called_is_a_choice(viewer: FlaskClient, session: Session) -> None:

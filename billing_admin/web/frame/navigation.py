@@ -125,7 +125,7 @@ def build_menu(reader: Actor) -> list[MenuItem]:
     return [
         _menu_item(endpoint, group, label, icon, _blueprint_of(endpoint) == current, waiting)
         for group, label, icon, endpoint in MENU
-        if _may_open(endpoint, reader)
+        if may_open(endpoint, reader)
     ]
 
 
@@ -144,7 +144,8 @@ def _blueprint_of(endpoint: str) -> str:
     return endpoint.partition(".")[0]
 
 
-def _may_open(endpoint: str, reader: Actor) -> bool:
+def may_open(endpoint: str, reader: Actor) -> bool:
+    """Return whether a reader may open the page of an endpoint."""
     if endpoint not in current_app.view_functions:
         return False
     rules = current_app.url_map.iter_rules(endpoint)

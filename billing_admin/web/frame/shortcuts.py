@@ -20,7 +20,11 @@ def shortcut_groups(menu: Sequence[MenuItem]) -> list[ShortcutGroup]:
         ShortcutGroup(
             "pages",
             "Every page",
-            [("/", "Search"), ("?", "Show keyboard shortcuts"), ("Esc", "Close keyboard shortcuts")],
+            [
+                ("/", "Search, or name an act; choose with the arrow keys"),
+                ("?", "Show keyboard shortcuts"),
+                ("Esc", "Close keyboard shortcuts or search results"),
+            ],
         ),
         ShortcutGroup(
             "lists",
