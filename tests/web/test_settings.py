@@ -19,7 +19,7 @@ from tests.logos import make_png
 from tests.making import NOW, change_settings, make_bank_account, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import hidden, link, words
+from tests.web.pages import hidden, link, parse, words
 from tests.web.reading import fresh
 
 COMPANY, TAX, DOCUMENTS, NUMBERS, CHARGES = (
@@ -313,3 +313,24 @@ def test_the_sample_shows_the_settings_and_stores_nothing(admin: FlaskClient, se
     ):
         assert part in text.replace("1,210.00", "1.210,00"), part
     assert contents(session) == before
+
+
+def test_groups_have_sentences_states_and_links_from_each_form(admin: FlaskClient, app: Flask) -> None:
+    page = admin.get("/settings")
+    groups = list(parse(page).elements("section", **{"class": "settings-group"}))
+    assert [section.attributes["id"].removeprefix("group-") for section in groups] == [
+        "organisation",
+        "tax",
+        "documents",
+        "billing",
+        "e-mail",
+        "books",
+        "access",
+    ]
+    assert "How documents look and how they are numbered. Issued documents do not change." in words(page.text)
+    assert "API tokens Open : API tokens 0 active tokens" in words(page.text)
+    for path, title in ((TAX, "Tax"), (NUMBERS, "Documents and numbers"), ("/settings/period-lock", "Books")):
+        tabs = next(parse(admin.get(path)).elements("nav", **{"aria-label": "Groups of settings"}))
+        (current,) = tabs.elements("a", **{"aria-current": "true"})
+        assert current.text() == title
+    assert "active tokens" not in words(signed_in(app, "viewer").get("/settings").text)

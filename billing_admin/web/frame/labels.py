@@ -101,6 +101,9 @@ def quoted(names: Iterable[str]) -> str:
 
 # The nouns of counted things.
 _COUNTED: Mapping[str, Callable[[int], Phrase]] = {
+    "active person": lambda number: plural("{count} active person", "{count} active people", number),
+    "active token": lambda number: plural("{count} active token", "{count} active tokens", number),
+    "endpoint": lambda number: plural("{count} endpoint", "{count} endpoints", number),
     "account": lambda number: plural("{count} account", "{count} accounts", number),
     "allocation": lambda number: plural("{count} allocation", "{count} allocations", number),
     "attempt": lambda number: plural("{count} attempt", "{count} attempts", number),

@@ -26,17 +26,20 @@ from billing_admin.http.body_limits import KIB, MIB, BodyLimit, body_limit
 from billing_admin.http.security import SANDBOX
 from billing_admin.operations.invoices.sample import sample_pdf
 from billing_admin.operations.master_data import logos, organisation as operations
+from billing_admin.queries.access.tokens import token_state, tokens
+from billing_admin.queries.access.users import people
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import organisation_shortcomings
 from billing_admin.queries.master_data import bank_accounts, exchange_rates, organisation as queries
 from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.queries.master_data.logos import current_logo, stored_logo
 from billing_admin.queries.messages.texts import texts_in_use
+from billing_admin.queries.webhooks.endpoints import endpoints
 from billing_admin.web.frame.currencies import currency_choices
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import tax_rate as rate_words
+from billing_admin.web.frame.labels import pluralise, tax_rate as rate_words
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.readiness import show_organisation_shortcomings
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
@@ -154,25 +157,26 @@ class LogoForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the settings: its title and its form."""
+    """A section of the settings: its title, its form and its group."""
 
     title: str
     form: type[SectionForm]
+    group: str
 
 
 # By the last part of the URL, which names the template as well.
 SECTIONS: Mapping[str, Section] = {
-    "organisation": Section("Organisation", OrganisationForm),
-    "tax": Section("Tax", TaxForm),
-    "documents": Section("Documents", DocumentsForm),
-    "numbers": Section("Numbers and formats", NumbersForm),
-    "charges": Section("Charges and credit", ChargesForm),
+    "organisation": Section("Organisation", OrganisationForm, "organisation"),
+    "tax": Section("Tax", TaxForm, "tax"),
+    "documents": Section("Documents", DocumentsForm, "documents"),
+    "numbers": Section("Numbers and formats", NumbersForm, "documents"),
+    "charges": Section("Charges and credit", ChargesForm, "billing"),
 }
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Show the settings and the tax rates."""
+    """Show the settings in groups, each with its state."""
     session = db.session()
     rates, settings = queries.tax_rates(session), queries.organisation(session)
     return render_template(
@@ -198,8 +202,25 @@ def index() -> ResponseReturnValue:
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
         **_next_numbers(),
         shortcomings=show_organisation_shortcomings(organisation_shortcomings(session)),
+        access=_access_states(),
         may_write=has_permission(WRITE),
     )
+
+
+def _access_states() -> list[tuple[str, str, str]]:
+    """Return title, state and URL of the pages about access that the person may open."""
+    session = db.session()
+    states = [("Your settings", "Theme, density of tables and password, for you alone.", url_for("account.settings"))]
+    if has_permission("users:write"):
+        count = sum(person.active for person in people(session))
+        states.append(("People", pluralise(count, "active person"), url_for("users.index")))
+    if has_permission("tokens:write"):
+        count = sum(token_state(token, now()) == "active" for token in tokens(session))
+        states.append(("API tokens", pluralise(count, "active token"), url_for("tokens.index")))
+    if has_permission("webhooks:write"):
+        count = len(endpoints(session))
+        states.append(("Webhooks", pluralise(count, "endpoint"), url_for("webhooks.index")))
+    return states
 
 
 @pages.route("/organisation", defaults={"section": "organisation"}, methods=["GET", "POST"])
@@ -218,6 +239,7 @@ def edit(section: str) -> ResponseReturnValue:
         form,
         section=section,
         title=SECTIONS[section].title,
+        group=SECTIONS[section].group,
         base_currency=queries.organisation(db.session()).base_currency,
         vatex=vatex_suggestions() if section == "tax" else [],
         **_next_numbers(),
