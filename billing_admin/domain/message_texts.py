@@ -153,8 +153,8 @@ def _problems(key: str, template: str, place: str) -> Iterator[Problem]:
     if not template.strip():
         yield Problem("blank", "Enter the subject." if in_subject else "Enter the text.", (place,))
     elif in_subject and not _PART.sub(_least_value, template).strip():
-        message = "The subject could be empty. Add a word, or a field that always has a value, such as {seller}."
-        yield Problem("may_be_blank", message, (place,))
+        advice = "The subject could be empty. Add a word, or a field that always has a value, such as {seller}."
+        yield Problem("may_be_blank", advice, (place,))
     for part in _PART.finditer(template):
         _, name, brace = part.groups()
         where = "" if in_subject else f"Line {template.count(chr(10), 0, part.start()) + 1}: "

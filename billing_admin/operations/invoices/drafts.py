@@ -130,8 +130,8 @@ def _refusal_to_add(row: Row, place: int, id: UUID, charge: Record | None) -> Do
     if charge is None:
         return Invalid("unknown_charge", f"There is no charge {id}.", "add", place)
     if (charge.customer_id, charge.currency) != (row["customer_id"], row["currency"]):
-        message = f"{charge_name(charge)} belongs to another customer or is not in {row['currency']}."
-        return Invalid("other_account", message, "add", place)
+        problem = f"{charge_name(charge)} belongs to another customer or is not in {row['currency']}."
+        return Invalid("other_account", problem, "add", place)
     if charge.status == "held":
         return Conflict("charge_held", f"{charge_name(charge)} is held. Release it first.", "add", place)
     if charge.status != "pending":

@@ -35,6 +35,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_exact, format_money, format_whole
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS, currency_code
+from billing_admin.domain.translation import plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
@@ -663,7 +664,11 @@ def _describe_change(change: SnapshotChange, name: str) -> PreviewChange:
         description = "Added" if old is None else "Removed"
     elif old.charges != new.charges:
         difference = new.charges - old.charges
-        description = f"{pluralise(abs(difference), 'charge')} {'added' if difference > 0 else 'removed'}"
+        description = (
+            plural("{count} charge added", "{count} charges added", difference)
+            if difference > 0
+            else plural("{count} charge removed", "{count} charges removed", -difference)
+        )
     else:
         description = "Amount changed" if old.amount != new.amount else "Content changed"
     return PreviewChange(

@@ -24,6 +24,7 @@ from billing_admin.domain.recurring_charges import (
     RecurringChargeSpec,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
@@ -43,7 +44,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_NOUNS, TERM_LABELS, TIMING_LABELS, pluralise
+from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_PERIODS, TERM_LABELS, TIMING_LABELS, pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -191,8 +192,8 @@ def index() -> ResponseReturnValue:
 
 def how_often(row: Any) -> str:
     """Return how often a recurring charge is posted: `Every 2 months, in arrears`."""
-    noun, count = INTERVAL_NOUNS[row.interval], row.interval_count
-    return f"Every {noun if count == 1 else f'{count} {noun}s'}{', in arrears' if row.timing == IN_ARREARS else ''}"
+    interval = INTERVAL_PERIODS[row.interval](row.interval_count)
+    return Phrase("{interval}, in arrears", interval=interval) if row.timing == IN_ARREARS else interval
 
 
 def template_helpers(rows: Iterable[Any]) -> dict[str, Any]:

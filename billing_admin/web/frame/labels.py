@@ -22,14 +22,21 @@ from billing_admin.domain.translation import Phrase, plural
 from billing_admin.models import Invoice
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off", OPENING_CREDIT: "Opening credit"}
-INTERVAL_NOUNS = {
-    "weekly": "week",
-    "monthly": "month",
-    "quarterly": "quarter",
-    "half_yearly": "half-year",
-    "yearly": "year",
+# How often a recurring charge is posted, by its interval and their number.
+INTERVAL_PERIODS: Mapping[str, Callable[[int], Phrase]] = {
+    "weekly": lambda number: plural("Every week", "Every {count} weeks", number),
+    "monthly": lambda number: plural("Every month", "Every {count} months", number),
+    "quarterly": lambda number: plural("Every quarter", "Every {count} quarters", number),
+    "half_yearly": lambda number: plural("Every half-year", "Every {count} half-years", number),
+    "yearly": lambda number: plural("Every year", "Every {count} years", number),
 }
-INTERVAL_LABELS = {name: noun.capitalize() for name, noun in INTERVAL_NOUNS.items()}
+INTERVAL_LABELS = {
+    "weekly": "Week",
+    "monthly": "Month",
+    "quarterly": "Quarter",
+    "half_yearly": "Half-year",
+    "yearly": "Year",
+}
 TIMING_LABELS = {
     IN_ADVANCE: "In advance, on the first day of each period",
     IN_ARREARS: "In arrears, on the last day of each period",
