@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Float, case, cast, select
 
 from billing_admin.db.paging import Sort
 from billing_admin.models import (
+    Account,
     AuditEvent,
     BillingRun,
     Charge,
@@ -138,6 +139,19 @@ MESSAGES: Mapping[str, Sort] = {
 }
 DUPLICATES: Mapping[str, Sort] = {
     key: CHARGES[key] for key in ("description", "customer", "day", "amount", "created_at", "status")
+}
+UNBILLED: Mapping[str, Sort] = {
+    "customer": Sort(Customer.sort_key, Customer.id, id=Account.currency, is_indexed=True),
+    "pending_amount": Sort(Account.currency, _by_exact(Account.pending_amount), id=Account.customer_id),
+    "held_amount": Sort(Account.currency, _by_exact(Account.held_amount), id=Account.customer_id),
+}
+# The charges of one account.
+ACCOUNT_CHARGES: Mapping[str, Sort] = {
+    "day": by_charge(Charge.incurred_on),
+    "description": by_charge(Charge.description),
+    "quantity": by_charge(_by_exact(Charge.quantity)),
+    "unit_price": by_charge(_by_exact(Charge.unit_price)),
+    "amount": by_charge(_by_exact(Charge.amount)),
 }
 CUSTOMERS: Mapping[str, Sort] = {
     "name": by_customer(Customer.sort_key, is_indexed=True),

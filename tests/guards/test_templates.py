@@ -48,6 +48,20 @@ def test_every_line_fits_on_a_screen(path: Path) -> None:
     assert [number for number, line in enumerate(lines, 1) if len(line) > MAX_LINE_LENGTH] == []
 
 
+# The rows of one record, such as the charges on a line; the accounts of a preview are not a query.
+OTHER_TABLES_WITH_PAGES = {
+    "templates/billing_runs/preview.html",
+    "templates/invoices/line.html",
+    "templates/recurring_charges/show.html",
+}
+
+
+def test_every_list_uses_the_macro() -> None:
+    """Only `list_table` shows pages of rows: its columns, sorts and print view are the same everywhere."""
+    own_pages = {names(path) for path in filter(Path.is_file, TEMPLATES) if "{{ pagination(" in path.read_text()}
+    assert own_pages - {"templates/macros/tables.html"} == OTHER_TABLES_WITH_PAGES
+
+
 def test_every_class_has_a_rule() -> None:
     """`tabler.min.css` holds only the rules that pages use: a class that is new to them may lack its rule."""
     rules = set(re.findall(r"\.(-?[A-Za-z_][\w-]*)", STYLES))

@@ -82,7 +82,11 @@ def fill() -> None:
 def test_figures_per_currency(app: Flask, session: Session) -> None:
     fill()
     text = signed_in(app).get("/").text
-    assert tile(text, "Unbilled") == ("/unbilled", ["7.00 EUR", "0.0000016 USD"], "3 pending charges")
+    assert tile(text, "Unbilled") == (
+        "/unbilled",
+        ["7.00 EUR", "< 0.01 USD, exactly 0.0000016 USD"],
+        "3 pending charges",
+    )
     assert tile(text, "Drafts") == ("/invoices?status=draft", ["5.00 EUR"], "1 invoice to issue or discard")
     assert tile(text, "Open") == ("/invoices?status=open", ["30.00 EUR", "120.00 USD"], "3 invoices not paid in full")
     assert tile(text, "Overdue") == ("/invoices?status=overdue", ["100.00 USD"], "1 invoice past the due date")
@@ -95,7 +99,11 @@ def test_figures_per_currency(app: Flask, session: Session) -> None:
     assert tile(text, "Recurring charges due")[1:] == (["0"], "None")
     assert tile(text, "Failed jobs") == ("/jobs?state=failed&from=2026-03-03", ["0"], "None")
     assert tile(text, "Messages not sent") == ("/messages?state=attention", ["0"], "None")
-    assert tile(text, "Likely duplicates") == ("/charges/duplicates", ["0.0000008 USD"], "1 charge to keep or cancel")
+    assert tile(text, "Likely duplicates") == (
+        "/charges/duplicates",
+        ["< 0.01 USD, exactly 0.0000008 USD"],
+        "1 charge to keep or cancel",
+    )
 
 
 @pytest.mark.parametrize(

@@ -197,10 +197,6 @@ def test_how_values_are_written(app: Flask) -> None:
     assert formatting.format_exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
     assert formatting.format_exact(Decimal(1234), "JPY") == "1,234 JPY"
     assert formatting.format_exact(Decimal(0), "BHD") == "0.000 BHD"
-    assert template_filters.approximate(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
-    assert template_filters.approximate(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
-    assert template_filters.approximate(Decimal("5.5"), "EUR") == "5.50 EUR"
-    assert template_filters.approximate(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
     assert formatting.format_number(Decimal("-1500.50")) == "−1,500.5"
     assert formatting.format_day(date(2026, 11, 2)) == "2 Nov 2026"
     with app.test_request_context():

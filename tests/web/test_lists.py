@@ -34,6 +34,7 @@ from billing_admin.models import (
     Customer,
     ExchangeRate,
     Import,
+    Invoice,
     ReminderRun,
     WebhookDelivery,
     WebhookEndpoint,
@@ -45,7 +46,7 @@ from billing_admin.operations.messages.outbox import NewMessage, enqueue_message
 from billing_admin.operations.payments import refunds as refund_operations
 from billing_admin.queries import audit, imports, jobs
 from billing_admin.queries.billing import runs
-from billing_admin.queries.charges import charges, recurring_charges
+from billing_admin.queries.charges import charges, recurring_charges, unbilled
 from billing_admin.queries.exports import FILE_KINDS
 from billing_admin.queries.invoices import invoices, numbers
 from billing_admin.queries.master_data import customers, exchange_rates, services
@@ -87,6 +88,9 @@ QUERIES: Mapping[str, Callable[[Session], Select[Any]]] = {
     "OPENING_BALANCES": lambda _session: opening_balances.opening_rows(),
     "MESSAGES": lambda session: messages.messages(session, messages.MessageFilter()),
     "DUPLICATES": lambda session: charges.charges(session, charges.ChargeFilter(likely_duplicates=True)),
+    "UNBILLED": lambda _session: unbilled.unbilled_accounts(),
+    "ACCOUNT_CHARGES": lambda session: unbilled.charges_of_account(_account(session)),
+    "DRAFT_CHARGES": lambda session: unbilled.charges_of_account(_account(session)),
     "BILLING_RUNS": lambda _session: runs.runs(),
     "REMINDER_RUNS": lambda _session: reminders.reminder_runs(),
     "JOBS": lambda _session: jobs.jobs(),
@@ -96,8 +100,8 @@ QUERIES: Mapping[str, Callable[[Session], Select[Any]]] = {
     "NUMBERS": lambda _session: numbers.number_register(numbers.SeriesFilter("invoice", 2026)),
     "EXCHANGE_RATES": lambda _session: exchange_rates.latest_first(exchange_rates.RateFilter(), "EUR"),
 }
-# The rows of these lists are loaded whole.
-LOADED = {"AGEING", "SERIES", "TOKENS", "PEOPLE", "BANK_ACCOUNTS", "WEBHOOKS"}
+# Lists whose rows are loaded whole or grouped, and therefore not sorted by a query.
+UNSORTED = {"UNBILLED_CHARGES", "AGEING", "SERIES", "TOKENS", "PEOPLE", "BANK_ACCOUNTS", "WEBHOOKS"}
 PAGES = {
     "CHARGES": "/charges",
     "INVOICES": "/invoices",
@@ -112,6 +116,10 @@ PAGES = {
     "OPENING_BALANCES": "/opening-balances",
     "MESSAGES": "/messages",
     "DUPLICATES": "/charges/duplicates",
+    "UNBILLED": "/unbilled",
+    "UNBILLED_CHARGES": "/unbilled/charges",
+    "ACCOUNT_CHARGES": "/unbilled/{customer}/USD",
+    "DRAFT_CHARGES": "/invoices/{draft}/charges",
     "BILLING_RUNS": "/billing-runs",
     "REMINDER_RUNS": "/reminders",
     "JOBS": "/jobs",
@@ -126,6 +134,13 @@ PAGES = {
     "BANK_ACCOUNTS": "/settings/bank-accounts",
     "WEBHOOKS": "/webhooks",
 }
+
+
+def _account(session: Session) -> unbilled.UnbilledFilter:
+    customer_id = session.scalars(select(Customer.id).where(Customer.reference == "R0")).one()
+    return unbilled.UnbilledFilter(customer_id=customer_id, currency="USD")
+
+
 ARROWS = str.maketrans("", "", "↕↑↓")
 
 
@@ -150,10 +165,11 @@ def filled(session: Session) -> Session:
         make_invoice(customer, "30")
         pay(make_payment_spec(customer, "5", reference="Same" if number else ""))
         pay(make_payment_spec(customer, "7", ()))
-        for hours in range(2):
+        for hours in range(3):
             post(make_spec(customer, "8"), now=NOW + timedelta(hours=hours))
         transaction(refund_operations.record, RefundSpec(customer.reference, Decimal(1), "bank_transfer"), SYSTEM, NOW)
         make_opening(customer, f"O{number}", "-5" if number else "5")
+    make_invoice(make_customer(reference="DRAFT", name="Draft", currency="USD"), issue=False)
     _fill_logs(session.scalars(select(Customer.id).limit(1)).one())
     session.rollback()
     return session
@@ -224,7 +240,7 @@ def browser(app: Flask, filled: Session) -> FlaskClient:
 
 
 def test_each_list_is_tried_here() -> None:
-    assert LISTS.keys() == QUERIES.keys() | LOADED == PAGES.keys()
+    assert LISTS.keys() == QUERIES.keys() | UNSORTED == PAGES.keys()
     assert {name for name, table in LISTS.items() if table.sorts} == QUERIES.keys()
 
 
@@ -255,7 +271,9 @@ def _follow_pages(session: Session, query: Select[Any], order: Order) -> None:
 
 
 def _key_names(query: Select[Any]) -> list[str]:
-    return ["id"] if "id" in query.selected_columns else ["currency", "day"]
+    if "id" in query.selected_columns:
+        return ["id"]
+    return ["currency", "day" if "day" in query.selected_columns else "customer_id"]
 
 
 def _keys(session: Session, query: Select[Any]) -> list[tuple[Any, ...]]:
@@ -265,12 +283,15 @@ def _keys(session: Session, query: Select[Any]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, name: str) -> None:
+def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, filled: Session, name: str) -> None:
     table, path = LISTS[name], PAGES[name]
+    if "{" in path:
+        draft = filled.scalars(select(Invoice.id).where(Invoice.status == "draft")).one()
+        path = path.format(customer=_account(filled).customer_id, draft=draft)
     page = browser.get(path)
     assert _labels(page) == [column.label for column in table.columns if column.is_shown or column.is_fixed]
     sorts = [*table.sorts, *table.row_keys]
-    if not sorts:
+    if not sorts and not table.group:
         return
     assert not list(parse(page).elements("th", **{"aria-sort": "ascending"}))
     everything = browser.get(f"{path}?columns={','.join(column.key for column in table.columns)}")
@@ -353,6 +374,36 @@ def test_small_amounts_are_shown_by_their_limit_and_exactly_on_focus(browser: Fl
     page = words(browser.get("/charges?currency=USD"))
     assert "> −0.01 USD, exactly −0.0000008 USD" in page
     assert "≈" not in page
+
+
+def test_a_whole_list_is_printed_with_its_filter_and_time(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables.load_table, "__defaults__", (2,))
+    page = browser.get("/charges?currency=USD&sort=-amount")
+    printed = browser.get(link(page, "Print whole list"))
+    assert len(_titles(page)) == 2 < len(_titles(printed))
+    assert not has_link(printed, "Next page")
+    assert has_link(printed, "Back to the list")
+    assert "Currency: USD" in words(printed)
+    assert "Sorted by Amount, descending" in words(printed)
+    (head,) = parse(printed).elements("p", **{"class": "print-head"})
+    assert "As at" in head.text()
+    monkeypatch.setattr(tables, "MAX_PRINTED_ROWS", 3)
+    assert "Only the first 3 rows are printed. Add filters, or export the list." in words(
+        browser.get("/charges?print=1")
+    )
+
+
+def test_the_ageing_is_sorted_and_paged(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables.list_rows, "__defaults__", (2,))
+    names = ["Ärger", "arger", "Zoo"]
+    first = browser.get("/ageing?sort=customer")
+    second = browser.get(link(first, "Next page"))
+    assert sorted(_titles(first) + _titles(second)) == sorted(names)
+    assert _titles(second) == ["Zoo"]
+    assert _titles(browser.get("/ageing?sort=-customer"))[0] == "Zoo"
+    assert "The first page is shown" in browser.get("/ageing?after=9999").text
 
 
 def test_presets_set_both_days(browser: FlaskClient) -> None:

@@ -223,3 +223,26 @@ def test_charges_of_other_customers_are_out_of_reach_of_an_account(
     back = send(browser, f"{account(acme)}/hold", id=ids)
     assert back.location == account(acme)
     assert statuses(session) == ["pending"]
+
+
+@pytest.mark.parametrize(
+    ("status", "acts"),
+    [
+        ("", {"Hold", "Release", "Cancel", "Export", "Bill"}),
+        ("pending", {"Hold", "Cancel", "Export", "Bill"}),
+        ("held", {"Release", "Cancel", "Export"}),
+        ("billed", {"Export"}),
+        ("cancelled", {"Export"}),
+    ],
+)
+def test_only_acts_that_apply_to_the_filter_are_offered(
+    acme: Customer, browser: FlaskClient, status: str, acts: set[str]
+) -> None:
+    ids = three(acme)
+    bill(through=date(2026, 3, 1))
+    transaction(charges.hold, [ids[1]], "", SYSTEM, NOW)
+    cancelled = post(make_spec(acme, "9")).ids
+    transaction(charges.cancel, cancelled, "", SYSTEM, NOW)
+    page = words(browser.get(f"/charges?status={status}"))
+    verbs = ("Hold", "Release", "Cancel", "Export", "Bill")
+    assert {verb for verb in verbs if f"{verb} charges" in page} == acts

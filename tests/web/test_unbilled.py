@@ -66,14 +66,16 @@ def test_shows_amounts_ages_and_totals(app: Flask, acme: Customer, session: Sess
     held = session.scalars(select(Charge.id).where(Charge.amount == 9)).one()
     transaction(charges.hold, [held], "", SYSTEM, NOW)
     page = words(browser.get("/unbilled"))
-    assert "Pending in USD ≈ 54,321.00 USD exactly 54,321.0000008 USD 5 charges of 1 customer" in page
+    assert "Pending in USD 54,321.00 USD, exactly 54,321.0000008 USD 5 charges of 1 customer" in page
     assert "Pending in EUR 7.00 EUR 1 charge of 1 customer, plus 1 held" in page
-    assert "ACME Inc 5 – none ≈ 54,321.00 USD 21.00 ≈ 4,300.00 – none 50,000.00 1 Jan 2025" in page
+    assert "ACME Inc 5 – none 54,321.00 USD, exactly 54,321.0000008 USD" in page
+    assert "USD 21.00 4,300.00, exactly 4,300.0000008 USD – none 50,000.00 1 Jan 2025" in page
     assert "Foo Ltd 1 1 7.00 EUR 7.00 – none – none – none 15 Mar 2026" in page
     page = words(browser.get("/unbilled?through=2026-03-31"))
-    assert "Due up to 31 Mar 2026 in USD ≈ 54,320.00 USD exactly 54,320.0000008 USD 4 pending charges" in page
+    assert "Due up to 31 Mar 2026 in USD 54,320.00 USD, exactly 54,320.0000008 USD 4 pending charges" in page
     assert "Foo Ltd 0 1 – none – none – none – none – none 15 Mar 2026" in page
-    assert "ACME Inc 4 – none ≈ 54,320.00 USD ≈ 320.00 4,000.00 – none 50,000.00 1 Jan 2025" in page
+    assert "ACME Inc 4 – none 54,320.00 USD, exactly 54,320.0000008 USD" in page
+    assert "USD 320.00, exactly 320.0000008 USD 4,000.00 – none 50,000.00 1 Jan 2025" in page
     assert "Foo Ltd" not in words(browser.get("/unbilled?currency=USD"))
     assert "Pending in USD" not in words(browser.get("/unbilled?q=FOO"))
 

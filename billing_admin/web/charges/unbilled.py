@@ -41,13 +41,14 @@ from billing_admin.web.frame.list_params import (
     flag_param,
     has_permission,
     id_param,
-    load_page,
     selected_ids,
     strict_day_param,
     text_param,
     unfiltered_url,
 )
+from billing_admin.web.frame.lists import ACCOUNT_CHARGES, UNBILLED, UNBILLED_CHARGES
 from billing_admin.web.frame.signed_in import today
+from billing_admin.web.frame.tables import Total, load_table
 
 WRITE = "charges:write"
 AGE_LABELS: Final = {
@@ -102,7 +103,10 @@ def filter_chips(filters: UnbilledFilter) -> list[Any]:
 def index() -> ResponseReturnValue:
     """List the accounts with unbilled charges, by customer."""
     filters = read_filters()
-    page = load_page(queries.unbilled_accounts(filters))
+    table = UNBILLED
+    if filters.selects_charges:  # the accounts store the sums of all charges, not of those that match
+        table = replace(UNBILLED, sorts={"customer": UNBILLED.sorts["customer"]})
+    page = load_table(queries.unbilled_accounts(filters), table)
     keys = [(row.customer_id, row.currency) for row in page.rows]
     figures = queries.account_figures(db.session(), filters, {customer_id for customer_id, _ in keys})
     return render_template(
@@ -118,7 +122,7 @@ def index() -> ResponseReturnValue:
 def charges() -> ResponseReturnValue:
     """List the unbilled charges of all customers, by customer and day."""
     filters = read_filters()
-    page = load_page(queries.unbilled_charges(filters))
+    page = load_table(queries.unbilled_charges(filters), UNBILLED_CHARGES, is_short=True)
     customer_ids = {row.customer_id for row in page.rows}
     figures = queries.account_figures(db.session(), filters, customer_ids)
     return render_template(
@@ -216,8 +220,9 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         list_url=filtered_url("unbilled.index", list_currency=None, currency=list_currency),
         kept={"status": filters.status, "q": text_param("q"), "list_currency": list_currency},
-        page=load_page(queries.charges_of_account(filters)),
+        page=load_table(queries.charges_of_account(filters), ACCOUNT_CHARGES),
         figures=account,
+        list_totals=_account_totals(currency, account),
         previous=previous,
         following=following,
         account_url=_account_url,
@@ -235,6 +240,16 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
         may_write=has_permission(WRITE),
         may_bill=has_permission("billing:write"),
     )
+
+
+def _account_totals(currency: str, account: queries.AccountFigures) -> list[Total]:
+    """Return the totals below the charges of an account: of pending and of held ones."""
+    pending, held = f"{account.pending_charges} pending", f"{account.held_charges} held"
+    totals = (
+        (account.pending_charges, Total(pending, {"amount": account.pending_amount}, currency)),
+        (account.held_charges, Total(held, {"amount": account.held_amount}, currency)),
+    )
+    return [total for charges, total in totals if charges]
 
 
 def _account_filters(customer_id: UUID, currency: str) -> UnbilledFilter:

@@ -188,7 +188,7 @@ DUPLICATES = Table(
     (
         Column("description", "Charge", "title", is_wide=True),
         Column("customer", "Customer", "detail", is_cut=True),
-        Column("day", "Day", is_descending_first=True),
+        Column("day", "Day", is_descending_first=True, is_shown=False),
         Column("amount", "Amount", "amount", is_numeric=True),
         Column("created_at", "Posted", is_descending_first=True),
         Column("created_by", "Posted by", is_shown=False),
@@ -197,6 +197,54 @@ DUPLICATES = Table(
     ),
     order="Newest first",
     sorts=list_sorts.DUPLICATES,
+)
+UNBILLED = Table(
+    "Unbilled by customer",
+    "unbilled/account_cells.html",
+    (
+        Column("customer", "Customer", "title", is_wide=True),
+        Column("pending", "Pending", is_numeric=True),
+        Column("held", "Held", is_numeric=True),
+        Column("pending_amount", "Pending amount", "amount", is_numeric=True),
+        Column("held_amount", "Held amount", is_numeric=True, is_shown=False),
+        Column("age_0_30", "0–30 days", is_numeric=True),
+        Column("age_31_60", "31–60 days", is_numeric=True),
+        Column("age_61_90", "61–90 days", is_numeric=True),
+        Column("age_over_90", "Over 90 days", is_numeric=True),
+        Column("oldest", "Oldest day", "detail"),
+    ),
+    order="By customer name",
+    sorts=list_sorts.UNBILLED,
+)
+_UNBILLED_COLUMNS = (
+    Column("day", "Day", "title"),
+    Column("description", "Description", "detail", is_wide=True),
+    Column("created_on", "Added", is_shown=False),
+    Column("quantity", "Quantity", is_numeric=True),
+    Column("unit_price", "Unit price", is_numeric=True),
+    Column("amount", "Amount", "amount", is_numeric=True),
+    Column("status", "Status", "detail"),
+)
+UNBILLED_CHARGES = Table(
+    "Unbilled charges",
+    "unbilled/cells.html",
+    _UNBILLED_COLUMNS,
+    order="By customer name, then oldest first",
+    group="customer_id",
+)
+ACCOUNT_CHARGES = Table(
+    "Unbilled charges of a customer",
+    "unbilled/cells.html",
+    _UNBILLED_COLUMNS,
+    order="Oldest first",
+    sorts=list_sorts.ACCOUNT_CHARGES,
+)
+DRAFT_CHARGES = Table(
+    "Charges",
+    "drafts/cells.html",
+    tuple(column for column in _UNBILLED_COLUMNS if column.key != "created_on"),
+    order="Oldest first",
+    sorts=list_sorts.ACCOUNT_CHARGES,
 )
 CUSTOMERS = Table(
     "Customers",

@@ -84,9 +84,9 @@ AUDIT_EVENTS = Table(
     "audit/cells.html",
     (
         Column("at", "Time", "title", is_descending_first=True),
-        Column("actor", "Actor", "detail", is_cut=True),
-        Column("action", "Action", "detail"),
-        Column("object", "Object", "detail"),
+        Column("actor", "Actor", is_cut=True),
+        Column("action", "Action", "detail", is_cut=True),
+        Column("object", "Object", "detail", is_cut=True),
         Column("changes", "Before → after", is_wide=True),
     ),
     order="Newest first",
@@ -126,7 +126,7 @@ EXCHANGE_RATES = Table(
         Column("day", "Day", "title", is_descending_first=True),
         Column("rate", "Rate", "amount", is_numeric=True),
         Column("source", "Source", "detail", is_wide=True),
-        Column("actions", "Actions", "detail", is_label_hidden=True),
+        Column("actions", "Actions", "actions", is_label_hidden=True),
     ),
     order="Latest first",
     sorts={key: list_sorts.EXCHANGE_RATES[key] for key in ("day", "rate")},
@@ -142,7 +142,7 @@ TOKENS = Table(
         Column("last_used", "Last used"),
         Column("expires", "Expires"),
         Column("status", "Status", "detail"),
-        Column("actions", "Actions", "detail", is_label_hidden=True),
+        Column("actions", "Actions", "actions", is_label_hidden=True),
     ),
     order="Newest first",
 )
@@ -154,7 +154,7 @@ PEOPLE = Table(
         Column("role", "Role", "detail"),
         Column("added", "Added"),
         Column("status", "Status", "detail"),
-        Column("actions", "Actions", "detail", is_label_hidden=True),
+        Column("actions", "Actions", "actions", is_label_hidden=True),
     ),
     order="By e-mail address",
 )
@@ -167,7 +167,7 @@ BANK_ACCOUNTS = Table(
         Column("holder", "Holder", "detail", is_cut=True),
         Column("bank", "Bank", is_wide=True),
         Column("status", "Status", "detail"),
-        Column("actions", "Actions", is_label_hidden=True),
+        Column("actions", "Actions", "actions", is_label_hidden=True),
     ),
     order="By currency",
 )

@@ -55,7 +55,6 @@ def init_filters(app: Flask) -> None:
     """Register the template filters."""
     filters: dict[str, Callable[..., object]] = {
         "amounts": amounts,
-        "approximate": approximate,
         "day": format_day,
         "day_of_month": format_day_of_month,
         "exact": format_exact,
@@ -126,17 +125,6 @@ def unrounded(minor: Decimal, currency: str) -> str:
     shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
     amount = Decimal(format_padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
     return f"{format_grouped(amount)}{'' if shown == minor else '…'} {currency}"
-
-
-def approximate(amount: Decimal, currency: str) -> str:
-    """Return a rounded amount, `≈ 57,744.68 EUR`.
-
-    The exact amount if rounding changes nothing or leaves zero.
-    """
-    rounded = Money.rounded(amount, currency).decimal
-    return (
-        f"≈ {format_grouped(rounded)} {currency}" if rounded and rounded != amount else format_exact(amount, currency)
-    )
 
 
 def major(minor: int, currency: str) -> str:

@@ -30,8 +30,10 @@ from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
-from billing_admin.web.frame.list_params import choice_param, filtered_url, load_page, selected_ids
+from billing_admin.web.frame.list_params import choice_param, filtered_url, selected_ids
+from billing_admin.web.frame.lists import DRAFT_CHARGES
 from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import amounts
 from billing_admin.web.invoices.invoices import (
     WRITE,
@@ -123,7 +125,9 @@ def charges(id: UUID) -> ResponseReturnValue:
         adding=adding,
         billed=queries.charge_count(draft),
         pending=unbilled.unbilled_sum(session, pending_filter)[0],
-        page=load_page(unbilled.charges_of_account(pending_filter) if adding else queries.charges_of_invoice(id)),
+        page=load_table(
+            unbilled.charges_of_account(pending_filter) if adding else queries.charges_of_invoice(id), DRAFT_CHARGES
+        ),
         selected=selected,
     )
 
