@@ -1,8 +1,13 @@
-/* Propose the time zone of the browser where an organisation has none yet. */
+/* Propose the time zone of the chosen country, or else that of the browser, until the person chooses one. */
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
-  const select = document.querySelector("select[name=time_zone]");
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (select && select.value === "UTC" && [...select.options].some((option) => option.value === zone)) select.value = zone;
+  const country = document.querySelector("select[name=country]"), select = document.querySelector("select[name=time_zone]");
+  if (!select) return;
+  const propose = (zone) => { if ([...select.options].some((option) => option.value === zone)) select.value = zone; };
+  const zones = JSON.parse(country?.form.dataset.timeZones || "{}");
+  let isProposed = select.value === "UTC";
+  if (isProposed) propose(zones[country?.value] || Intl.DateTimeFormat().resolvedOptions().timeZone);
+  select.addEventListener("change", () => { isProposed = false; });
+  country?.addEventListener("change", () => { if (isProposed) propose(zones[country.value]); });
 });

@@ -1,6 +1,7 @@
 """The set-up in six steps, from an empty installation to an issued invoice."""
 
 import io
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from billing_admin.models import AuditEvent, BankAccount, Customer, Invoice, Service, TaxRate
 from billing_admin.queries.master_data.organisation import organisation
@@ -16,7 +18,7 @@ from billing_admin.queries.master_data.setup import setup
 from tests.logos import make_png
 from tests.making import change_settings, make_service
 from tests.people import send, signed_in
-from tests.web.pages import field, fields, words
+from tests.web.pages import field, fields, parse, words
 
 COMPANY = {
     "legal_name": "Adler Beratung GmbH",
@@ -211,3 +213,38 @@ def test_a_viewer_sees_the_steps_without_links(app: Flask) -> None:
     page = signed_in(app, "viewer").get("/").text
     assert "Set up in six steps" in page
     assert "/set-up/" not in page
+
+
+def test_the_formats_of_the_country_are_proposed_until_they_are_saved(admin: FlaskClient) -> None:
+    change_settings(country="DE")
+    page = admin.get("/set-up/look")
+    assert selected(page, "number_format") == "1.234,56"
+    assert selected(page, "date_order") == "day_first"
+    formats = {"number_format": "1,234.56", "date_order": "year_first", "version": field(page, "version")}
+    assert send(admin, "/set-up/look", **formats).status_code == 303
+    page = admin.get("/set-up/look")
+    assert (selected(page, "number_format"), selected(page, "date_order")) == ("1,234.56", "year_first")
+
+
+def selected(page: TestResponse, name: str) -> str:
+    """Return the selected value of a choice."""
+    choice = next(parse(page).elements("select", name=name))
+    return next(option.attributes["value"] for option in choice.elements("option") if "selected" in option.attributes)
+
+
+def test_the_page_knows_the_time_zone_of_each_country(admin: FlaskClient) -> None:
+    (form,) = (
+        form
+        for form in parse(admin.get("/set-up/organisation")).elements("form")
+        if "data-time-zones" in form.attributes
+    )
+    assert json.loads(form.attributes["data-time-zones"])["GR"] == "Europe/Athens"
+
+
+def test_the_bar_ticks_the_steps_that_are_done_and_no_others(admin: FlaskClient) -> None:
+    steps = [
+        (step.text(), step.attributes.get("class", ""))
+        for step in next(parse(admin.get("/set-up/customer")).elements("ol", **{"class": "stages"})).elements("li")
+    ]
+    assert len(steps) == 6
+    assert [name for name, state in steps if state == "is-done"] == []

@@ -32,6 +32,7 @@ from billing_admin.domain.parties import MAX_CITY_LENGTH, MAX_POSTCODE_LENGTH
 from billing_admin.domain.readiness import PLACEHOLDER_NAME
 from billing_admin.domain.set_up import OPTIONAL_STEPS, SetUpProgress, SetUpStep
 from billing_admin.domain.tax import TREATMENTS
+from billing_admin.domain.usual_formats import usual_formats, usual_time_zones
 from billing_admin.domain.usual_tax_rates import UsualRate, rate_name, usual_rates
 from billing_admin.formats.code_lists import country_names
 from billing_admin.formats.logo import MAX_LOGO_BYTES, check_logo
@@ -375,7 +376,7 @@ def _refuse_large_logo() -> str:
 @body_limit(LOGO_UPLOAD, _refuse_large_logo)
 def look() -> ResponseReturnValue:
     """Upload a logo, and choose the formats of numbers and days."""
-    form = LookStepForm(data=_stored_organisation())
+    form = LookStepForm(data=_proposed_look())
     if _is_skipped(SetUpStep.LOOK):
         return _continue(SetUpStep.LOOK)
     if form.validate_on_submit():
@@ -385,6 +386,16 @@ def look() -> ResponseReturnValue:
             save(form, _stored_look_form, operations.save_look, form.fields(), logo)
             return _continue(SetUpStep.LOOK)
     return _show(SetUpStep.LOOK, form)
+
+
+def _proposed_look() -> dict[str, Any]:
+    """Return the stored formats; until somebody saved them, those of the country."""
+    stored = _stored_organisation()
+    usual = usual_formats(stored["country"])
+    is_untouched = (stored["number_format"], stored["date_order"]) == (NumberFormat.COMMA_POINT, DateOrder.YEAR_FIRST)
+    if usual is None or not is_untouched or setup(db.session()).is_done(SetUpStep.LOOK):
+        return stored
+    return stored | {"number_format": usual.number_format.value, "date_order": usual.date_order.value}
 
 
 def _stored_look_form() -> LookStepForm:
@@ -449,6 +460,7 @@ def _page(step: SetUpStep, form: Form, **context: Any) -> str:
         label=TEXTS[step].label,
         text=TEXTS[step].text,
         labels=[TEXTS[each].label for each in SetUpStep],
+        done=[progress.is_done(each) for each in SetUpStep],
         number=list(SetUpStep).index(step) + 1,
         is_optional=step in OPTIONAL_STEPS,
         has_data=not form.errors and _has_data(progress, step),
@@ -456,6 +468,7 @@ def _page(step: SetUpStep, form: Form, **context: Any) -> str:
         next_url=step_url(next_step) if next_step else url_for("charges.new"),
         base_currency=current_organisation().base_currency,
         max_kilobytes=MAX_LOGO_BYTES // KIB,
+        time_zones=usual_time_zones(),
         **context,
     )
 
