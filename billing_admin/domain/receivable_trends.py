@@ -27,14 +27,21 @@ class Month:
 class MonthFigures:
     """The figures of a month.
 
-    `balance` is that at the end of the last day. `days_outstanding` is None if nothing was billed.
+    `received` is the money of payments, `refunded` that of refunds. `balance` is that at the end of the last day.
+    `days_outstanding` is None if nothing was billed.
     """
 
     month: Month
     billed: int
-    collected: int
+    received: int
+    refunded: int
     balance: int
     days_outstanding: int | None
+
+    @property
+    def collected(self) -> int:
+        """The money received less the money paid back."""
+        return self.received - self.refunded
 
 
 def months_until(today: date, count: int) -> list[Month]:
@@ -59,23 +66,25 @@ def month_figures(
     balance: int,
     entries: Iterable[tuple[date, int]],
     billed: Iterable[tuple[date, int]],
-    collected: Iterable[tuple[date, int]],
+    received: Iterable[tuple[date, int]],
+    refunded: Iterable[tuple[date, int]],
 ) -> list[MonthFigures]:
     """Return the figures of the last twelve months, oldest first.
 
-    `balance` is that of today. `entries` are all movements of the balance since the first of `trend_months`, `billed` and
-    `collected` the amounts by day.
+    `balance` is that of today. `entries` are all movements of the balance since the first of `trend_months`, `billed`,
+    `received` and `refunded` the amounts by day.
     """
     months = trend_months(today)
-    moved, billed_sums, collected_sums = (_sum_by_month(months, rows) for rows in (entries, billed, collected))
+    moved, billed_sums, received_sums, refunded_sums = (
+        _sum_by_month(months, rows) for rows in (entries, billed, received, refunded)
+    )
     figures = []
     for position in range(len(months) - 1, OUTSTANDING_MONTHS - 2, -1):
         recent = slice(position - OUTSTANDING_MONTHS + 1, position + 1)
         days = (months[position].last - months[recent.start].first).days + 1
         outstanding = days_outstanding(balance, sum(billed_sums[recent]), days)
-        figures.append(
-            MonthFigures(months[position], billed_sums[position], collected_sums[position], balance, outstanding)
-        )
+        sums = billed_sums[position], received_sums[position], refunded_sums[position]
+        figures.append(MonthFigures(months[position], *sums, balance, outstanding))
         balance -= moved[position]  # the balance at the end of the month before
     return figures[::-1]
 

@@ -40,7 +40,7 @@ MOVEMENTS = lists(tuples(dates(trend_months(TODAY)[0].first, TODAY), integers(-(
 
 @given(integers(-(10**12), 10**12), MOVEMENTS)
 def test_each_balance_is_that_of_today_without_later_movements(balance: int, movements: list[tuple[date, int]]) -> None:
-    figures = month_figures(TODAY, balance, movements, movements, [])
+    figures = month_figures(TODAY, balance, movements, movements, [], [])
     assert len(figures) == TREND_MONTHS
     for row in figures:
         assert row.balance == balance - sum(amount for day, amount in movements if day > row.month.last)
@@ -66,5 +66,5 @@ def test_days_outstanding(balance: int, billed: int, days: int, outstanding: int
 
 def test_days_outstanding_compare_with_three_months() -> None:
     billed = [(date(2026, 1, 1), 3_000), (date(2026, 2, 1), 3_000), (date(2025, 12, 31), 1_000_000)]
-    last = month_figures(TODAY, 6_000, [], billed, [])[-1]
+    last = month_figures(TODAY, 6_000, [], billed, [], [])[-1]
     assert last.days_outstanding == (TODAY - date(2026, 1, 1)).days + 1

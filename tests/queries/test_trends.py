@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy.orm import Session
@@ -9,14 +10,16 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.receivable_trends import MonthFigures, months_until
+from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import UnbilledDay
 from billing_admin.operations.charges.unbilled_days import record_unbilled_day
-from billing_admin.operations.payments import payments
+from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.charges.unbilled import unbilled_by_month, unbilled_totals
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice_sums
 from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from billing_admin.queries.payments.payments import RECEIVED, PaymentFilter, payment_sums
 from billing_admin.queries.payments.receivables import booked_balances
+from billing_admin.queries.payments.refunds import RefundFilter, refund_sums
 from billing_admin.queries.payments.trends import Debtor, month_trends, top_debtors
 from tests.making import NOW, credit, make_customer, make_invoice, make_payment_spec, make_spec, pay, post, void
 
@@ -43,6 +46,7 @@ def fill() -> None:
     void(voided, now=days_ago(3))
     transaction(payments.reverse, reversed_id, "Bounced", None, SYSTEM, NOW)
     pay(make_payment_spec(second, "45"))
+    transaction(refunds.record, RefundSpec("B", Decimal(5), "cash", currency="EUR"), SYSTEM, NOW)
 
 
 def trends_on(session: Session, day: date) -> dict[str, list[MonthFigures]]:
@@ -75,9 +79,12 @@ def test_amounts_are_those_of_the_lists(session: Session, trends: dict[str, list
             sums = invoice_sums(session, InvoiceFilter(TODAY, currency=currency, issued_from=first, issued_to=last))
             assert row.billed == sum(one.total if one.kind == "invoice" else -one.total for one in sums)
             received = PaymentFilter(currency=currency, method=RECEIVED, from_=first, to=last)
-            assert row.collected == sum(one.amount for one in payment_sums(session, received))
+            assert row.received == sum(one.amount for one in payment_sums(session, received))
+            refunded = RefundFilter(currency=currency, status="recorded", from_=first, to=last)
+            assert row.refunded == sum(one.amount for one in refund_sums(session, refunded))
+            assert row.collected == row.received - row.refunded
     assert sum(row.collected for row in trends["USD"]) == 5_500
-    assert trends["EUR"][-1].balance == -1_500
+    assert trends["EUR"][-1].balance == -1_000
 
 
 def test_an_entry_after_today_does_not_count(session: Session, trends: dict[str, list[MonthFigures]]) -> None:

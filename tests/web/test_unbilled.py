@@ -51,6 +51,16 @@ def test_nothing_to_bill(browser: FlaskClient) -> None:
 
 
 @time_machine.travel(NOW, tick=False)
+def test_customers_with_held_charges_only_are_not_counted(app: Flask, acme: Customer, session: Session) -> None:
+    browser, foo = signed_in(app), make_customer(reference="foo")
+    post(make_spec(acme, "7"))
+    (held,) = post(make_spec(foo, "9")).ids
+    transaction(charges.hold, [held], "Unclear", SYSTEM, NOW)
+    for query, words_of_figure in (("", "1 charge"), ("?through=2026-04-02", "1 pending charge")):
+        assert f"{words_of_figure} of 1 customer, plus 1 held" in words(browser.get(f"/unbilled{query}"))
+
+
+@time_machine.travel(NOW, tick=False)
 def test_shows_amounts_ages_and_totals(app: Flask, acme: Customer, session: Session) -> None:
     browser = signed_in(app)
     foo = make_customer(reference="foo", name="Foo Ltd", currency="EUR")

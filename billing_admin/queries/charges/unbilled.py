@@ -78,10 +78,13 @@ NO_FILTER = UnbilledFilter()
 
 @dataclass(frozen=True, slots=True)
 class UnbilledTotal:
-    """The unbilled charges in one currency: counts and exact sums."""
+    """The unbilled charges in one currency: counts and exact sums.
+
+    `pending_accounts` is the number of accounts with pending charges.
+    """
 
     currency: str
-    accounts: int
+    pending_accounts: int
     pending_charges: int
     pending_amount: Decimal
     held_charges: int
@@ -185,7 +188,7 @@ def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> li
     return [
         UnbilledTotal(
             currency=row.currency,
-            accounts=row.accounts,
+            pending_accounts=row.pending_accounts,
             pending_charges=int(row.pending_charges),
             pending_amount=row.pending_amount or ZERO,
             held_charges=int(row.held_charges),
@@ -198,7 +201,7 @@ def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> li
 def _totals_of_accounts(filters: UnbilledFilter) -> Select[Any]:
     columns: tuple[Any, ...] = (
         Account.currency,
-        func.count().label("accounts"),
+        func.count(case((Account.pending_charges > 0, 1))).label("pending_accounts"),
         func.sum(Account.pending_charges).label("pending_charges"),
         exact_sum(Account.pending_amount).label("pending_amount"),
         func.sum(Account.held_charges).label("held_charges"),
@@ -215,7 +218,7 @@ def _totals_of_accounts(filters: UnbilledFilter) -> Select[Any]:
 def _totals_of_charges(filters: UnbilledFilter) -> Select[Any]:
     columns: tuple[Any, ...] = (
         Charge.currency,
-        func.count(Charge.customer_id.distinct()).label("accounts"),
+        func.count(case((Charge.status == "pending", Charge.customer_id)).distinct()).label("pending_accounts"),
         func.count(case((Charge.status == "pending", 1))).label("pending_charges"),
         exact_sum(case((Charge.status == "pending", Charge.amount))).label("pending_amount"),
         func.count(case((Charge.status == "held", 1))).label("held_charges"),

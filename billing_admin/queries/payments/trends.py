@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.receivable_trends import MonthFigures, month_figures, trend_months
-from billing_admin.models import Customer, Invoice, Payment
+from billing_admin.models import Customer, Invoice, Payment, Refund
 from billing_admin.queries.payments.open_items import OpenItemFilter, OpenSum, open_item_rows
 from billing_admin.queries.payments.payments import is_money
 from billing_admin.queries.payments.receivables import balances_by_currency, entry_sums_by_day
@@ -32,10 +32,16 @@ def month_trends(session: Session, today: date, open_items: Iterable[OpenSum]) -
     balances = balances_by_currency(session, today, {row.currency: sum(row.amounts) for row in open_items})
     entries = _by_currency(entry_sums_by_day(session, first, today))
     billed = _by_currency(session.execute(_billed(first, today)))
-    collected = _by_currency(session.execute(_collected(first, today)))
+    received = _by_currency(session.execute(_received(first, today)))
+    refunded = _by_currency(session.execute(_refunded(first, today)))
     return {
         currency: month_figures(
-            today, balances.get(currency, 0), entries[currency], billed[currency], collected[currency]
+            today,
+            balances.get(currency, 0),
+            entries[currency],
+            billed[currency],
+            received[currency],
+            refunded[currency],
         )
         for currency in sorted(balances.keys() | entries.keys())
     }
@@ -61,7 +67,7 @@ def _billed(first: date, last: date) -> Rows:
     )
 
 
-def _collected(first: date, last: date) -> Rows:
+def _received(first: date, last: date) -> Rows:
     """Sum the money received on each day.
 
     Reversed payments, write-offs and opening credits do not count.
@@ -69,6 +75,14 @@ def _collected(first: date, last: date) -> Rows:
     query: Rows = select(Payment.currency, Payment.received_on, func.sum(Payment.amount))
     return query.where(Payment.received_on.between(first, last), Payment.status == "recorded", is_money()).group_by(
         Payment.received_on, Payment.currency
+    )
+
+
+def _refunded(first: date, last: date) -> Rows:
+    """Sum the refunds paid on each day, without reversed ones."""
+    query: Rows = select(Refund.currency, Refund.paid_on, func.sum(Refund.amount))
+    return query.where(Refund.paid_on.between(first, last), Refund.status == "recorded").group_by(
+        Refund.paid_on, Refund.currency
     )
 
 

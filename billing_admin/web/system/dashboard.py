@@ -189,7 +189,7 @@ def _trends(
         return None
     base = organisation(session).base_currency
     shown = currency or (base if base in currencies else currencies[0])
-    months = by_currency.get(shown) or month_figures(day, 0, [], [], [])
+    months = by_currency.get(shown) or month_figures(day, 0, [], [], [], [])
     recorded = unbilled.unbilled_by_month(session, [month.month for month in months]).get(shown, [None] * len(months))
     return Trends(
         currency=shown,
