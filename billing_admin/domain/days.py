@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)
@@ -90,9 +91,9 @@ def day_ranges(today: date) -> dict[str, tuple[date, date]]:
     """Return the ranges of days that lists are often filtered by, by name."""
     into_quarter = (today.month - 1) % 3
     return {
-        "This month": month_of(today),
-        "Last month": month_of(today, -1),
-        "This quarter": month_of(today, -into_quarter, 3),
-        "Last quarter": month_of(today, -into_quarter - 3, 3),
-        "Year to date": (date(today.year, 1, 1), today),
+        Phrase("This month"): month_of(today),
+        Phrase("Last month"): month_of(today, -1),
+        Phrase("This quarter"): month_of(today, -into_quarter, 3),
+        Phrase("Last quarter"): month_of(today, -into_quarter - 3, 3),
+        Phrase("Year to date"): (date(today.year, 1, 1), today),
     }

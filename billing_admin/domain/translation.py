@@ -75,7 +75,7 @@ class Phrase(str):
 
     def __html__(self) -> str:
         """Return the text for a page: in the language in use, escaped."""
-        return escape(translated(self))
+        return escape(translated(self)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")  # as Jinja writes them
 
     def __str__(self) -> str:
         """Return the English text as a plain string."""

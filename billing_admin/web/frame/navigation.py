@@ -7,6 +7,7 @@ from flask import current_app, request, url_for
 
 from billing_admin.db.engine import db
 from billing_admin.domain.access import Actor
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.messages.messages import ATTENTION
 from billing_admin.queries.work_queue import MenuCounts, menu_counts
 from billing_admin.web.frame.guard import permission_for
@@ -93,10 +94,10 @@ PARENT_BLUEPRINT = {
 
 # Endpoint → the number on its item, and the words that a screen reader adds to it.
 COUNTS: Mapping[str, tuple[Callable[[MenuCounts], int], str]] = {
-    "unbilled.index": (lambda waiting: waiting.pending_charges, "pending charges"),
-    "invoices.index": (lambda waiting: waiting.drafts, "drafts"),
-    "jobs.index": (lambda waiting: waiting.failed_jobs, "failed"),
-    OUTBOX: (lambda waiting: waiting.messages + waiting.delayed_messages, "need attention"),
+    "unbilled.index": (lambda waiting: waiting.pending_charges, Phrase("pending charges")),
+    "invoices.index": (lambda waiting: waiting.drafts, Phrase("drafts")),
+    "jobs.index": (lambda waiting: waiting.failed_jobs, Phrase("failed")),
+    OUTBOX: (lambda waiting: waiting.messages + waiting.delayed_messages, Phrase("need attention")),
 }
 
 

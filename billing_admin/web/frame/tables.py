@@ -15,6 +15,7 @@ from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_whole
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.list_params import (
     BAD_CURSOR,
     CURSOR_PARAM,
@@ -149,10 +150,13 @@ class ListTable:
     def sort_options(self) -> list[tuple[str, str]]:
         """The values of `sort` that this list offers, with their names."""
         return [
-            (f"{sign}{shown.column.key}", f"{shown.column.label}, {direction}")
+            option
             for shown in self.all_columns
             if shown.sort_url
-            for sign, direction in (("", "ascending"), ("-", "descending"))
+            for option in (
+                (shown.column.key, Phrase("{column}, ascending", column=shown.column.label)),
+                (f"-{shown.column.key}", Phrase("{column}, descending", column=shown.column.label)),
+            )
         ]
 
 
@@ -301,4 +305,6 @@ def describe_order(table: Table, sort: str) -> str:
     column = table.column(sort.removeprefix("-")) if sort else None
     if column is None:
         return table.order
-    return f"Sorted by {column.label}, {'descending' if sort.startswith('-') else 'ascending'}"
+    if sort.startswith("-"):
+        return Phrase("Sorted by {column}, descending", column=column.label)
+    return Phrase("Sorted by {column}, ascending", column=column.label)

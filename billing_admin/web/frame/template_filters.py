@@ -28,7 +28,7 @@ from billing_admin.domain.formatting import (
 )
 from billing_admin.domain.lifecycle import balance, payment_due
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, translated
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.web.frame.labels import (
     RateLike,
@@ -86,6 +86,7 @@ def init_filters(app: Flask) -> None:
         "tax_in_base": tax_in_base,
         "tax_rate": tax_rate,
         "tax_words": format_tax,
+        "translated": translated,
         "unrounded": unrounded,
         "whole": format_whole,
     }
