@@ -46,7 +46,7 @@ PAGES: tuple[tuple[dict[str, str], str], ...] = (
     ),
     ({"service": "CONSULTING", "quantity": "3"}, "Save charge"),
     ({}, "Bill this customer"),
-    ({}, "Issue 1 invoice, 339.15 EUR"),
+    ({}, "Issue 1 invoice, 339,15 EUR"),
 )
 
 
@@ -78,7 +78,7 @@ def test_from_the_set_up_link_to_the_first_invoice(
         invoice = visitor.page.locator("tbody").get_by_role("link", name="INV-")
         visitor.click(invoice)
         visitor.check()
-        assert "339.15 EUR" in visitor.amounts()
+        assert "339,15 EUR" in visitor.amounts()
 
 
 def _press_or_follow(visitor: Visitor, label: str) -> None:
