@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.month_end import Source, Step, StepName, StepSum, covers_month, runs_are_done
 from billing_admin.domain.receivable_trends import Month
-from billing_admin.models import ApiToken, AuditEvent, BillingRun, Import, RecurringCharge
+from billing_admin.models import ApiToken, AuditEvent, BillingRun, Charge, Import, RecurringCharge
 from billing_admin.models.audit import is_export
 from billing_admin.queries import work_queue
 from billing_admin.queries.billing.preview import BillingScope, preview
@@ -104,7 +104,11 @@ def month_end(session: Session, month: Month, now: datetime) -> MonthEnd:
     delivered = sum(source.has_delivered(month) for source in sources)
     done_runs = [run for run in runs if run.state == "done"]
     steps = [
-        Step("sources", 0 < delivered == len(sources), len(sources) - delivered),
+        Step(
+            "sources",
+            0 < delivered == len(sources) or (not sources and _has_charges(session, month)),
+            len(sources) - delivered,
+        ),
         _step("likely_duplicates", waiting["likely_duplicates"]),
         _step("held", waiting["held"]),
         _step("recurring", waiting["recurring"]),
@@ -117,6 +121,15 @@ def month_end(session: Session, month: Month, now: datetime) -> MonthEnd:
         Step("lock", locked_through is not None and locked_through >= month.last, 0),
     ]
     return MonthEnd(month, steps, sources, run_preview, runs, journal, locked_through)
+
+
+def _has_charges(session: Session, month: Month) -> bool:
+    """Return whether there are charges of a month.
+
+    Without a source, people entered them, and no other charges are expected.
+    """
+    query = select(Charge.id).where(Charge.incurred_on.between(month.first, month.last)).limit(1)
+    return session.scalar(query) is not None
 
 
 def _step(name: StepName, work: Work) -> Step:

@@ -74,6 +74,15 @@ def fill() -> None:
     transaction(recurring_charges.create, spec, SYSTEM, NOW)
 
 
+def test_charges_that_people_enter_need_no_source(app: Flask, session: Session) -> None:
+    post(make_spec(make_customer(reference="A"), "2"))
+    client = signed_in(app)
+    page = steps(client.get("/month-end").text)
+    assert page[STEPS[0]][:2] == (True, "Charges were entered by hand, so no source is expected")
+    page = steps(client.get("/month-end?month=2026-02").text)
+    assert page[STEPS[0]][:2] == (False, "No source has delivered charges yet")
+
+
 def test_an_empty_month_is_done_but_for_sources_journal_and_lock(app: Flask) -> None:
     page = signed_in(app).get("/month-end").text
     assert "Month end: March 2026" in page
@@ -87,7 +96,6 @@ def test_each_step_counts_what_waits(app: Flask, session: Session) -> None:
     fill()
     page = signed_in(app).get("/month-end").text
     assert {label: figures for label, (done, figures, _) in steps(page).items() if not done} == {
-        "All charges have arrived": "No source has delivered charges yet",
         "Likely duplicates are reviewed": "1 likely duplicate, 3.00 USD",
         "Held charges are decided": "1 held charge, 9.00 EUR",
         "Recurring charges are posted": "1 due charge, 2.50 USD",
@@ -226,6 +234,6 @@ def test_the_command_shows_the_steps_of_the_page(app: Flask, session: Session) -
         "count": 1,
         "sums": [{"currency": "EUR", "count": 1, "amount": "9"}],
     } in report["steps"]
-    assert message == "Steps done in 2026-03: 1 of 11.\n"
+    assert message == "Steps done in 2026-03: 2 of 11.\n"
     assert "held\tno\t1\t9 EUR" in run(app)[1]
     assert run(app, "2026-13")[0] != 0
