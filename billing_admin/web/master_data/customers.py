@@ -402,7 +402,7 @@ def _document_settings(customer: Customer, settings: Organisation) -> dict[str, 
     return {
         "printed_address": print_address(customer, language),
         "delivery_address": print_delivery_address(customer, language),
-        "language": LANGUAGES[language],
+        "document_language": LANGUAGES[language],
         "paper": PAPERS[paper_of(customer.paper, customer.country, settings.paper)],
         "e_invoice": E_INVOICE_FORMATS[customer.e_invoice],
     }
