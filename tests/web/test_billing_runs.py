@@ -660,3 +660,15 @@ def test_a_running_run_says_so_and_reloads_without_script(browser: FlaskClient, 
     assert reload not in page.text
     assert "in progress" not in words(page)
     assert has_link(page, "Show 2 invoices")
+
+
+def test_a_run_of_one_document_links_to_it_and_others_do_not(browser: FlaskClient, session: Session) -> None:
+    run_ids = []
+    for names in (["one"], ["two", "three"]):
+        customers = [make_customer(reference=name, currency="EUR") for name in names]
+        post(*(make_spec(customer, "100") for customer in customers))
+        run_ids.append(bill(customers=customers))
+    one, two = (session.scalars(select(Invoice).where(Invoice.run_id == id)).all() for id in run_ids)
+    assert (len(one), len(two)) == (1, 2)
+    assert link(browser.get(f"/billing-runs/{run_ids[0]}"), one[0].number or "") == f"/invoices/{one[0].id}"
+    assert not has_link(browser.get(f"/billing-runs/{run_ids[1]}"), two[0].number or "")

@@ -78,6 +78,13 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
     )
 
 
+def only_document(session: Session, run_id: UUID) -> tuple[UUID, str | None] | None:
+    """Return id and number of a run's document if there is exactly one."""
+    query = select(Invoice.id, Invoice.number).where(Invoice.run_id == run_id).limit(2)
+    documents = session.execute(query).all()
+    return (documents[0].id, documents[0].number) if len(documents) == 1 else None
+
+
 def excluded_accounts(run: BillingRun) -> frozenset[AccountKey]:
     """Return the accounts that a person excluded from a run."""
     return frozenset((UUID(customer_id), currency) for customer_id, currency in run.excluded or ())

@@ -739,6 +739,7 @@ def show(id: UUID) -> ResponseReturnValue:
         report=report,
         job=job,
         documents=_describe_documents(report),
+        only_document=queries.only_document(db.session(), id),
         sending=_plan_sending(id) if report.run.state == "done" and has_permission("messages:write") else None,
         live=report.run.state != "done" and job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
