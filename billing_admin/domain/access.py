@@ -4,27 +4,28 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from billing_admin.domain.errors import Denied
+from billing_admin.domain.translation import Phrase
 
 # Scopes are the permissions that a token can have; the other permissions are for people only.
 SCOPES = {
-    "read": "See everything, change nothing",
-    "charges:write": "Add, hold, release and cancel charges",
-    "credits:write": "Add negative charges",
-    "billing:write": "Run billing; issue, void and credit invoices",
-    "payments:write": "Record, allocate and reverse payments; record refunds",
-    "customers:write": "Add and change customers",
-    "catalogue:write": "Add and change services and their prices",
-    "messages:write": "Send documents, reminders and statements to customers",
-    "settings:write": "Change the settings, bank accounts and the logo",
+    "read": Phrase("See everything, change nothing"),
+    "charges:write": Phrase("Add, hold, release and cancel charges"),
+    "credits:write": Phrase("Add negative charges"),
+    "billing:write": Phrase("Run billing; issue, void and credit invoices"),
+    "payments:write": Phrase("Record, allocate and reverse payments; record refunds"),
+    "customers:write": Phrase("Add and change customers"),
+    "catalogue:write": Phrase("Add and change services and their prices"),
+    "messages:write": Phrase("Send documents, reminders and statements to customers"),
+    "settings:write": Phrase("Change the settings, bank accounts and the logo"),
 }
 CREDIT_PERMISSION = "credits:write"
 PERMISSIONS = SCOPES | {
-    "audit:read": "See the audit log",
-    "tokens:write": "Create and revoke API tokens",
-    "users:write": "Add people, change their roles, deactivate and activate them",
-    "jobs:write": "Stop and retry jobs",
-    "webhooks:write": "Add, change and delete webhook endpoints",
-    "password:write": "Change your own password",
+    "audit:read": Phrase("See the audit log"),
+    "tokens:write": Phrase("Create and revoke API tokens"),
+    "users:write": Phrase("Add people, change their roles, deactivate and activate them"),
+    "jobs:write": Phrase("Stop and retry jobs"),
+    "webhooks:write": Phrase("Add, change and delete webhook endpoints"),
+    "password:write": Phrase("Change your own password"),
 }
 
 ROLES: dict[str, frozenset[str]] = {
@@ -32,8 +33,8 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"read", "audit:read", "password:write"}),
 }
 ROLE_SENTENCES = {
-    "admin": "Can do everything, including settings and API tokens.",
-    "viewer": "Can see everything and change nothing.",
+    "admin": Phrase("Can do everything, including settings and API tokens."),
+    "viewer": Phrase("Can see everything and change nothing."),
 }
 
 
@@ -61,7 +62,11 @@ class Actor:
         if permission not in self.permissions:
             raise Denied(
                 "missing_permission",
-                f"You need the permission “{permission}” ({PERMISSIONS[permission].lower()}).",
+                Phrase(
+                    "You need the permission “{permission}” ({permission2}).",
+                    permission=permission,
+                    permission2=PERMISSIONS[permission].lower(),
+                ),
                 permission=permission,
             )
 
@@ -73,7 +78,10 @@ def credit_denied(*field: str) -> Denied:
     """Return the error for a negative charge of an actor who may not add one."""
     return Denied(
         "missing_permission",
-        f"You need the permission “{CREDIT_PERMISSION}” to add a negative charge.",
+        Phrase(
+            "You need the permission “{credit_permission}” to add a negative charge.",
+            credit_permission=CREDIT_PERMISSION,
+        ),
         *field,
         permission=CREDIT_PERMISSION,
     )

@@ -13,6 +13,7 @@ from billing_admin.domain.currency_signs import currencies_of
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal, refuse_inexact
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.translation import Phrase
 
 # A space or an apostrophe can only separate thousands.
 _GAP = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'\u2019]"
@@ -89,8 +90,21 @@ class AmountInput:
         """
         if self.may_be(currency):
             return self._number
-        message = f"Enter the amount in {currency}: “{self.typed}” is in {self.currency or 'another currency'}."
-        raise Invalid("other_currency", f"{message} If you mean {self.written} {currency}, enter {self.written}.")
+        message = Phrase(
+            "Enter the amount in {currency}: “{typed}” is in {currency2}.",
+            currency=currency,
+            typed=self.typed,
+            currency2=self.currency or "another currency",
+        )
+        raise Invalid(
+            "other_currency",
+            Phrase(
+                "{message} If you mean {written} {currency}, enter {written}.",
+                message=message,
+                written=self.written,
+                currency=currency,
+            ),
+        )
 
     def without_currency(self, noun: str = "number") -> Decimal:
         """Return a number without a currency, such as a quantity.
@@ -100,7 +114,7 @@ class AmountInput:
         """
         if self.currencies is None:
             return self._number
-        raise Invalid("other_currency", f"Remove {self.mark}: a {noun} has no currency.")
+        raise Invalid("other_currency", Phrase("Remove {mark}: a {noun} has no currency.", mark=self.mark, noun=noun))
 
 
 def parse_amount(value: str, number_format: NumberFormat, *, accounting: bool = False) -> AmountInput:
@@ -116,7 +130,10 @@ def parse_amount(value: str, number_format: NumberFormat, *, accounting: bool = 
     written = [number_format.type(plain_decimal(number)) for number in numbers]
     if len(numbers) > 1:
         readings = " or ".join(written)
-        raise Invalid("two_readings", f"“{value.strip()}” can mean {readings}: enter {readings}.")
+        raise Invalid(
+            "two_readings",
+            Phrase("“{value}” can mean {readings}: enter {readings}.", value=value.strip(), readings=readings),
+        )
     return AmountInput(numbers[0], value.strip(), written[0], mark, currencies)
 
 
@@ -147,7 +164,14 @@ def _parse(
 ) -> tuple[list[Decimal], str, frozenset[str] | None]:
     text = value.strip()
     if len(text) > LONGEST_NUMBER:
-        raise Invalid("not_a_number", f"Use at most {LONGEST_NUMBER} characters, {_example(number_format)}.")
+        raise Invalid(
+            "not_a_number",
+            Phrase(
+                "Use at most {longest_number} characters, {example}.",
+                longest_number=LONGEST_NUMBER,
+                example=_example(number_format),
+            ),
+        )
     if accounting and (match := _BRACKETED.fullmatch(text) or _TRAILING_MINUS.fullmatch(text)):
         text = f"-{match[1].strip()}"  # a second minus is refused below
     if parts := _SCIENTIFIC.fullmatch(text):
@@ -181,7 +205,7 @@ def _scientific(parts: re.Match[str], text: str) -> Decimal:
     """Return a number such as `8E-07`, whose digits are all written."""
     decimals, power = parts["decimals"] or "", int(parts["power"])
     if power > len(decimals):  # 1.23457E+11: a spreadsheet shows fewer digits than it has
-        raise Invalid("shortened", f"“{text}” may be rounded. Enter all digits of the number.")
+        raise Invalid("shortened", Phrase("“{text}” may be rounded. Enter all digits of the number.", text=text))
     return exact_decimal(Decimal(f"{parts['whole']}.{decimals or '0'}E{power}"))
 
 
@@ -194,9 +218,15 @@ def _currencies(mark: str, text: str, number_format: NumberFormat) -> frozenset[
     if currencies is not None:
         return currencies
     if _is_code(mark):
-        message = f"“{mark.upper()}” is not a currency. Enter a number {_example(number_format)}."
+        message = Phrase(
+            "“{mark}” is not a currency. Enter a number {example}.", mark=mark.upper(), example=_example(number_format)
+        )
     elif any(unicodedata.category(character) == "Sc" for character in mark):
-        message = f"“{mark}” is not a known currency sign. Enter a number {_example(number_format)}."
+        message = Phrase(
+            "“{mark}” is not a known currency sign. Enter a number {example}.",
+            mark=mark,
+            example=_example(number_format),
+        )
     else:
         raise _not_a_number(text, number_format)
     raise Invalid("unknown_currency", message)
@@ -229,8 +259,15 @@ def _contradiction(digits: str, reading: str, minus: str, by_format: _Separators
     if len(decimals) <= 1 and not whole.startswith("0"):
         readings.append(_plain_digits(whole, *decimals))
     written = " or ".join(minus + number_format.type(number) for number in readings)
-    meanings = f"It can mean {written}: enter" if len(readings) > 1 else "Enter"
-    return f"“{minus}{digits}” is not in the number format {number_format}. {meanings} {written}."
+    meanings = Phrase("It can mean {written}: enter", written=written) if len(readings) > 1 else Phrase("Enter")
+    return Phrase(
+        "“{minus}{digits}” is not in the number format {number_format}. {meanings} {written}.",
+        minus=minus,
+        digits=digits,
+        number_format=number_format,
+        meanings=meanings,
+        written=written,
+    )
 
 
 def _plain_digits(whole: str, decimals: str = "") -> str:
@@ -243,4 +280,6 @@ def _example(number_format: NumberFormat) -> str:
 
 
 def _not_a_number(text: str, number_format: NumberFormat) -> Invalid:
-    return Invalid("not_a_number", f"“{text[:40]}” is not a number {_example(number_format)}.")
+    return Invalid(
+        "not_a_number", Phrase("“{text}” is not a number {example}.", text=text[:40], example=_example(number_format))
+    )

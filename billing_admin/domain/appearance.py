@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from billing_admin.domain.translation import Phrase
+
 
 class Theme(StrEnum):
     """The colours of pages."""
@@ -21,11 +23,11 @@ class Density(StrEnum):
 
 
 THEME_LABELS: Final[Mapping[str, str]] = {
-    Theme.SYSTEM: "As on your device",
-    Theme.LIGHT: "Light",
-    Theme.DARK: "Dark",
+    Theme.SYSTEM: Phrase("As on your device"),
+    Theme.LIGHT: Phrase("Light"),
+    Theme.DARK: Phrase("Dark"),
 }
 DENSITY_LABELS: Final[Mapping[str, str]] = {
-    Density.DENSE: "Dense — More rows on a page",
-    Density.SPACIOUS: "Spacious — More space between rows",
+    Density.DENSE: Phrase("Dense — More rows on a page"),
+    Density.SPACIOUS: Phrase("Spacious — More space between rows"),
 }

@@ -7,6 +7,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.master_data import Rule
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 
 # Characters. An IBAN may be typed with spaces; an account number may name a routing or sort code as well.
 MAX_HOLDER_LENGTH = 70  # of the name in a payment code
@@ -69,10 +70,10 @@ def check_one_number(iban: str, account_number: str) -> None:
         Invalid: It has neither, or both.
     """
     if iban.strip() and account_number.strip():
-        message = "Enter the IBAN alone: it contains the account number."
+        message = Phrase("Enter the IBAN alone: it contains the account number.")
         raise Invalid("both_numbers", message, "account_number")
     if not iban.strip() and not account_number.strip():
-        message = "Enter the IBAN, or the account number if the account has no IBAN."
+        message = Phrase("Enter the IBAN, or the account number if the account has no IBAN.")
         raise Invalid("missing", message, "iban")
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal, rounded_quotient
+from billing_admin.domain.translation import Phrase
 
 # The keys are part of the API; the order is that of the page.
 NEW, CHANGED_AMOUNT, PRICE_CHANGED, DUPLICATES, INCOMPLETE, LATE = (
@@ -101,7 +102,11 @@ def check_change_percent(percent: int, field: str = "change_percent") -> int:
         Invalid: The share is out of range.
     """
     if not 1 <= percent <= MAX_CHANGE_PERCENT:
-        raise Invalid("out_of_range", f"Use a whole percentage from 1 to {MAX_CHANGE_PERCENT}.", field)
+        raise Invalid(
+            "out_of_range",
+            Phrase("Use a whole percentage from 1 to {max_change_percent}.", max_change_percent=MAX_CHANGE_PERCENT),
+            field,
+        )
     return percent
 
 

@@ -17,16 +17,17 @@ from billing_admin.domain.invoices import NO_INVOICE_REASONS, ChargeGroup, Docum
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.readiness import REASONS, IssueFacts, Shortcoming, find_shortcomings, find_stops
 from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
+from billing_admin.domain.translation import Phrase
 
 # Why a run leaves charges out that it does not bill.
 AFTER_CUT_OFF, HELD, CHANGED, EXCLUDED = "after_cut_off", "held", "changed", "excluded"
 LEFT_OUT_REASONS = {
     # The keys are part of the API.
     **NO_INVOICE_REASONS,
-    AFTER_CUT_OFF: "After the cut-off date",
-    HELD: "Held",
-    CHANGED: "Changed since the preview",
-    EXCLUDED: "Excluded from this run",
+    AFTER_CUT_OFF: Phrase("After the cut-off date"),
+    HELD: Phrase("Held"),
+    CHANGED: Phrase("Changed since the preview"),
+    EXCLUDED: Phrase("Excluded from this run"),
     **REASONS,
 }
 
@@ -197,8 +198,12 @@ def _plan_remainder(plan: ChunkPlan, key: AccountKey, account: WaitingAccount, d
         customer_id, currency = key
         raise Conflict(
             "account_drift",
-            f"The pending totals of customer {customer_id} in {currency} do not match the charges. Ask your system"
-            " administrator to run: flask --app wsgi doctor",
+            Phrase(
+                "The pending totals of customer {customer_id} in {currency} do not match the charges. Ask your "
+                "system administrator to run: flask --app wsgi doctor",
+                customer_id=customer_id,
+                currency=currency,
+            ),
         )
     if charges:
         amount = account.pending_amount if due_amount is None else EXACT.subtract(account.pending_amount, due_amount)

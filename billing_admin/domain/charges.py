@@ -15,6 +15,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, multiply, plain_decimal, refuse_inexact
 from billing_admin.domain.prices import ListPrice
 from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 
 ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
@@ -28,7 +29,7 @@ MAX_NAME_LENGTH = 60  # characters of a description in a message
 AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
 # The stored reason of charges that are held as likely duplicates. Keeping such a charge releases it.
-LIKELY_DUPLICATE = "Likely duplicate"
+LIKELY_DUPLICATE = Phrase("Likely duplicate")
 
 
 def duplicate_window_start(now: datetime) -> datetime:
@@ -71,9 +72,9 @@ class ChargeSpec:
     def __post_init__(self) -> None:
         self._check_numbers()
         if self.unit_price is not None and self.amount is not None:
-            raise Invalid("two_prices", "Enter a unit price or an amount, not both.", "amount")
+            raise Invalid("two_prices", Phrase("Enter a unit price or an amount, not both."), "amount")
         if self.service is None and self.description is None:
-            raise Invalid("nothing_named", "Enter a service, or a description with a price.", "service")
+            raise Invalid("nothing_named", Phrase("Enter a service, or a description with a price."), "service")
         self._check_texts()
         if self.currency is not None:
             currency_code(self.currency)
@@ -99,27 +100,44 @@ class ChargeSpec:
 def _check_period(first: date | None, last: date | None, of_days: int | None) -> None:
     if first is None or last is None:
         missing = "period_from" if first is None else "period_to"
-        raise Invalid("missing", "Enter the first and the last day of the period, or leave both blank.", missing)
+        raise Invalid(
+            "missing", Phrase("Enter the first and the last day of the period, or leave both blank."), missing
+        )
     for name, day in (("period_from", first), ("period_to", last)):
         check_calendar_day(day, name)
     days = count_days(first, last)
     if days < 1:
         raise Invalid(
-            "out_of_order", f"Use {first.isoformat()}, the first day of the period, or a later day.", "period_to"
+            "out_of_order",
+            Phrase("Use {first}, the first day of the period, or a later day.", first=first.isoformat()),
+            "period_to",
         )
     if days > MAX_PERIOD_DAYS:
-        raise Invalid("out_of_range", f"Use a period of at most {MAX_PERIOD_YEARS} years.", "period_to")
+        raise Invalid(
+            "out_of_range",
+            Phrase("Use a period of at most {max_period_years} years.", max_period_years=MAX_PERIOD_YEARS),
+            "period_to",
+        )
     if of_days is not None and not days < of_days <= MAX_PERIOD_DAYS:
-        message = (
-            f"Use a number from {days + 1} to {MAX_PERIOD_DAYS}: {first.isoformat()} to {last.isoformat()} already has"
-            f" {days} days. Leave this out if the charge is for the whole period."
+        message = Phrase(
+            "Use a number from {days} to {max_period_days}: {first} to {last} already has {days2} days. "
+            "Leave this out if the charge is for the whole period.",
+            days=days + 1,
+            max_period_days=MAX_PERIOD_DAYS,
+            first=first.isoformat(),
+            last=last.isoformat(),
+            days2=days,
         )
         raise Invalid("out_of_range", message, "period_of_days")
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
     if len(metadata) > MAX_METADATA_ENTRIES:
-        raise Invalid("too_long", f"Use at most {MAX_METADATA_ENTRIES} entries.", "metadata")
+        raise Invalid(
+            "too_long",
+            Phrase("Use at most {max_metadata_entries} entries.", max_metadata_entries=MAX_METADATA_ENTRIES),
+            "metadata",
+        )
     for key, value in metadata.items():
         check_not_blank(key, "metadata", key[:MAX_METADATA_KEY_LENGTH], longest=MAX_METADATA_KEY_LENGTH, stored=True)
         check_text(value, "metadata", key, longest=MAX_METADATA_VALUE_LENGTH, lines=True, stored=True)
@@ -171,7 +189,7 @@ def charge_name(charge: NamedCharge) -> str:
     """Return a charge as messages name it: `“Support plan” of 15 Mar 2026`."""
     text = charge.description
     shown = text if len(text) <= MAX_NAME_LENGTH else text[: MAX_NAME_LENGTH - 1].rstrip() + "…"
-    return f"“{shown}” of {format_day(charge.incurred_on)}"
+    return Phrase("“{shown}” of {incurred_on}", shown=shown, incurred_on=format_day(charge.incurred_on))
 
 
 def status_refusal(charge: NamedCharge, status: str, invoice_number: str | None) -> str:
@@ -181,10 +199,12 @@ def status_refusal(charge: NamedCharge, status: str, invoice_number: str | None)
     """
     name = charge_name(charge)
     if status != "billed":
-        return f"{name} is {status}. To bill it, add it again."
+        return Phrase("{name} is {status}. To bill it, add it again.", name=name, status=status)
     if invoice_number is None:
-        return f"{name} is on a draft. Remove it from the draft first."
-    return f"{name} is on {invoice_number}. Credit that invoice instead."
+        return Phrase("{name} is on a draft. Remove it from the draft first.", name=name)
+    return Phrase(
+        "{name} is on {invoice_number}. Credit that invoice instead.", name=name, invoice_number=invoice_number
+    )
 
 
 class ChargeFacts(Protocol):
@@ -265,7 +285,7 @@ def price_charge(
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
     assert amount is not None  # noqa: S101 - `_list_price` gave a unit price if there was neither
     if unit_price is None and quantity < 0 < amount:
-        message = "The quantity is negative, but the amount is positive. Give both the same sign."
+        message = Phrase("The quantity is negative, but the amount is positive. Give both the same sign.")
         raise Invalid("out_of_range", message, "quantity")
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None
@@ -320,21 +340,34 @@ def _list_price(
 ) -> tuple[Decimal, bool]:
     if service is None:
         raise Invalid(
-            "no_price", "Enter a unit price or an amount: a charge without a service has no list price.", "unit_price"
+            "no_price",
+            Phrase("Enter a unit price or an amount: a charge without a service has no list price."),
+            "unit_price",
         )
     price = effective_on(day, service.prices.get(currency, ()))
     if price is None or price.unit_price is None:
         on_day = f" on {format_day(day)}" if currency in service.prices else ""
         raise Invalid(
             "no_price",
-            f"Enter a unit price or an amount: {service.code} has no price in {currency}{on_day}.",
+            Phrase(
+                "Enter a unit price or an amount: {service_code} has no price in {currency}{on_day}.",
+                service_code=service.code,
+                currency=currency,
+                on_day=on_day,
+            ),
             "unit_price",
         )
     if tax_included not in {None, price.includes_tax}:
         kind = "includes tax" if price.includes_tax else "is net"
         raise Invalid(
             "other_price",
-            f"The list price of {service.code} in {currency} {kind}: leave this blank, or enter a unit price or an amount.",
+            Phrase(
+                "The list price of {service_code} in {currency} {kind}: leave this blank, or enter a unit price "
+                "or an amount.",
+                service_code=service.code,
+                currency=currency,
+                kind=kind,
+            ),
             "tax_included",
         )
     return price.unit_price, price.includes_tax

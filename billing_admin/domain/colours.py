@@ -3,6 +3,7 @@
 import re
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 # The least contrast of text, by WCAG 2.2, criterion 1.4.3.
@@ -19,11 +20,16 @@ def check_accent(value: str, field: str) -> str:
     if not colour:
         return ""
     if not _COLOUR.fullmatch(colour):
-        raise Invalid("not_a_colour", "Enter # and six digits or letters from a to f, such as #0b57d0.", field)
+        raise Invalid("not_a_colour", Phrase("Enter # and six digits or letters from a to f, such as #0b57d0."), field)
     contrast = contrast_on_white(colour)
     if contrast < MIN_CONTRAST:
         shown = int(contrast * 10) / 10  # rounded down: a contrast that is too low never reads as 4.5
-        message = f"Use a darker colour: {colour} on white has a contrast of {shown}, but text needs {MIN_CONTRAST}."
+        message = Phrase(
+            "Use a darker colour: {colour} on white has a contrast of {shown}, but text needs {min_contrast}.",
+            colour=colour,
+            shown=shown,
+            min_contrast=MIN_CONTRAST,
+        )
         raise Invalid("too_light", message, field)
     return colour
 

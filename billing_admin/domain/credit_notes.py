@@ -14,6 +14,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money, format_percent
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import EXACT, ROUNDING, percentage
+from billing_admin.domain.translation import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,13 @@ def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit
     lines = {line.id: line for line in invoice.lines}
     for index, (id, net) in enumerate(net_by_line.items()):
         if id not in lines:
-            raise Invalid("unknown_line", f"Choose a line of {invoice.number}.", "lines", index, "line")
+            raise Invalid(
+                "unknown_line",
+                Phrase("Choose a line of {invoice_number}.", invoice_number=invoice.number),
+                "lines",
+                index,
+                "line",
+            )
         _check_line(lines[id], net, invoice.currency, index)
     taxes = []
     for tax in invoice.taxes:
@@ -203,17 +210,25 @@ def credit_amount(invoice: Creditable, amount: int) -> Credit:
 
 def _refuse_fully_credited(invoice: Creditable) -> None:
     if invoice.left <= 0:
-        raise Conflict("nothing_left", f"{invoice.number} is already credited in full.")
+        raise Conflict(
+            "nothing_left", Phrase("{invoice_number} is already credited in full.", invoice_number=invoice.number)
+        )
 
 
 def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> None:
     sign = -1 if line.net < 0 else 1
     if 0 < net * sign <= line.left * sign:
         return
-    maximum = f"at most {format_money(line.left, currency)} net for line {line.position}."
-    message = f"Enter an amount above zero and {maximum}" if net == 0 else f"Enter {maximum}"
+    maximum = Phrase(
+        "at most {left} net for line {position}.", left=format_money(line.left, currency), position=line.position
+    )
+    message = (
+        Phrase("Enter an amount above zero and {maximum}", maximum=maximum)
+        if net == 0
+        else Phrase("Enter {maximum}", maximum=maximum)
+    )
     if not line.left:
-        message = f"Remove line {line.position}: it is already credited in full."
+        message = Phrase("Remove line {position}: it is already credited in full.", position=line.position)
     raise Invalid("above_line", message, "lines", index, "amount")
 
 
@@ -221,16 +236,24 @@ def _check_rate(tax: CreditableTax, base: int, currency: str) -> None:
     remaining, sign = tax.base - tax.credited_base, -1 if tax.base < 0 else 1
     if not 0 <= base * sign <= remaining * sign:
         rate = f"{tax.rate.category} {format_percent(tax.rate.percent)}"
-        message = f"Enter at most {format_money(remaining, currency)} net for the lines at the tax rate {rate}."
+        message = Phrase(
+            "Enter at most {remaining} net for the lines at the tax rate {rate}.",
+            remaining=format_money(remaining, currency),
+            rate=rate,
+        )
         raise Invalid("above_rate", message, "lines")
 
 
 def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
     maximum = format_money(invoice.left, invoice.currency)
     if amount > 0:
-        message = f"Enter at most {maximum}: this is the amount of {invoice.number} that is not credited yet."
+        message = Phrase(
+            "Enter at most {maximum}: this is the amount of {invoice_number} that is not credited yet.",
+            maximum=maximum,
+            invoice_number=invoice.number,
+        )
         return Invalid("above_remaining", message, field)
-    return Invalid("not_positive", f"Enter an amount above zero and at most {maximum}.", field)
+    return Invalid("not_positive", Phrase("Enter an amount above zero and at most {maximum}.", maximum=maximum), field)
 
 
 def net_of_quantity(line_net: int, line_quantity: Decimal, quantity: Decimal) -> int:

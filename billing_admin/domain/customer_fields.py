@@ -23,8 +23,14 @@ from billing_admin.domain.text import (
     refuse_separators,
     refuse_unprintable,
 )
+from billing_admin.domain.translation import Phrase
 
-FIELD_TYPES: Final = {"text": "Text", "number": "Number", "date": "Date", "choice": "Choice from a list"}
+FIELD_TYPES: Final = {
+    "text": Phrase("Text"),
+    "number": Phrase("Number"),
+    "date": Phrase("Date"),
+    "choice": Phrase("Choice from a list"),
+}
 MAX_FIELDS = 20  # in use; archived ones do not count
 MAX_CHOICES = 50
 MAX_KEY_LENGTH = 40
@@ -64,7 +70,9 @@ class FieldTerms:
 def _key(value: str, field: str) -> str:
     check_length(value, MAX_KEY_LENGTH, field)
     if not _KEY.fullmatch(value):
-        message = "Use lower-case letters, digits and underscores, beginning with a letter, such as cost_centre."
+        message = Phrase(
+            "Use lower-case letters, digits and underscores, beginning with a letter, such as cost_centre."
+        )
         raise Invalid("bad_key", message, field)
     return value
 
@@ -75,13 +83,13 @@ def _label(value: str, field: str) -> str:
 
 def _type(value: str, field: str) -> str:
     if value not in FIELD_TYPES:
-        raise Invalid("not_a_choice", f"Use one of {', '.join(FIELD_TYPES)}.", field)
+        raise Invalid("not_a_choice", Phrase("Use one of {field_types}.", field_types=", ".join(FIELD_TYPES)), field)
     return value
 
 
 def _choices(choices: Sequence[str], field: str) -> Sequence[str]:
     if len(choices) > MAX_CHOICES:
-        raise Invalid("too_many", f"Use at most {MAX_CHOICES} choices.", field)
+        raise Invalid("too_many", Phrase("Use at most {max_choices} choices.", max_choices=MAX_CHOICES), field)
     problems: list[Problem] = []
     folded = [choice.strip().casefold() for choice in choices]
     for index, choice in enumerate(choices):
@@ -90,7 +98,9 @@ def _choices(choices: Sequence[str], field: str) -> Sequence[str]:
         except Invalid as error:
             problems += error.problems
         if folded[index] in folded[:index]:
-            problems.append(Problem("choice_twice", f"Enter the choice “{choice}” once.", (field, index)))
+            problems.append(
+                Problem("choice_twice", Phrase("Enter the choice “{choice}” once.", choice=choice), (field, index))
+            )
     if problems:
         raise Invalid.of(problems)
     return choices
@@ -114,9 +124,9 @@ CUSTOMER_FIELD_DEFAULTS: Mapping[str, Any] = {"type": "text", "is_required": Fal
 def check_choices(type: str, choices: Sequence[str]) -> None:
     """Raise Invalid if a choice has no choices, or another field has some."""
     if type == "choice" and not choices:
-        raise Invalid("missing", "Enter the choices, one in each line.", "choices")
+        raise Invalid("missing", Phrase("Enter the choices, one in each line."), "choices")
     if type != "choice" and choices:
-        message = "Remove the choices, or use the type “Choice from a list”."
+        message = Phrase("Remove the choices, or use the type “Choice from a list”.")
         raise Invalid("not_for_type", message, "choices")
 
 
@@ -146,7 +156,7 @@ def _read_number(text: str, path: tuple[str, str]) -> Any:
     try:
         return exact_decimal(text)
     except Invalid as error:
-        message = "Enter a number with a decimal point and without separators, such as 1250.5."
+        message = Phrase("Enter a number with a decimal point and without separators, such as 1250.5.")
         raise Invalid("not_a_number", message, *path) from error
 
 
@@ -156,7 +166,7 @@ def _read_day(text: str, path: tuple[str, str]) -> date:
     except ValueError:
         day = None
     if day is None:
-        raise Invalid("not_a_day", "Enter a day as YYYY-MM-DD, such as 2026-11-30.", *path)
+        raise Invalid("not_a_day", Phrase("Enter a day as YYYY-MM-DD, such as 2026-11-30."), *path)
     try:
         return check_calendar_day(day)
     except Invalid as error:
@@ -166,7 +176,7 @@ def _read_day(text: str, path: tuple[str, str]) -> date:
 def _read_choice(terms: FieldTerms, text: str, path: tuple[str, str]) -> str:
     choice = next((choice for choice in terms.choices if choice.casefold() == text.casefold()), None)
     if choice is None:
-        raise Invalid("not_a_choice", f"Use one of {', '.join(terms.choices)}.", *path)
+        raise Invalid("not_a_choice", Phrase("Use one of {choices}.", choices=", ".join(terms.choices)), *path)
     return choice
 
 
@@ -195,7 +205,7 @@ def merge_values(
             values[key] = value
     refused = {problem.field[1] for problem in problems}
     problems += [
-        Problem("missing", f"Enter a value for “{field.label}”.", ("metadata", field.key))
+        Problem("missing", Phrase("Enter a value for “{field}”.", field=field.label), ("metadata", field.key))
         for field in fields
         if field.is_required and not field.is_archived and (is_new or field.key in changes)
         if field.key not in values and field.key not in refused
@@ -208,11 +218,16 @@ def merge_values(
 def _new_value(terms: Mapping[str, FieldTerms], key: str, text: str, stored: str) -> str:
     field = terms.get(key)
     if field is None:
-        raise Invalid("unknown_field", f"There is no customer field “{key[:MAX_KEY_LENGTH]}”.", "metadata", key[:80])
+        raise Invalid(
+            "unknown_field",
+            Phrase("There is no customer field “{key}”.", key=key[:MAX_KEY_LENGTH]),
+            "metadata",
+            key[:80],
+        )
     text = text.strip()
     value = text if text in {stored, ""} else read_value(field, text)
     if field.is_archived and value not in {stored, ""}:
-        message = f"The customer field “{field.label}” is archived: restore it first."
+        message = Phrase("The customer field “{field}” is archived: restore it first.", field=field.label)
         raise Invalid("archived_field", message, "metadata", key)
     return value
 
@@ -238,5 +253,7 @@ def read_filter(text: str) -> dict[str, str]:
     except ValueError:
         pairs = []
     if not pairs or any(not key or not value for key, value in pairs):
-        raise Invalid("bad_filter", "Use a key and a value, such as region=South; join several with &.", "metadata")
+        raise Invalid(
+            "bad_filter", Phrase("Use a key and a value, such as region=South; join several with &."), "metadata"
+        )
     return dict(pairs)

@@ -12,6 +12,7 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.text import check_length
+from billing_admin.domain.translation import Phrase
 
 LONGEST_DAY = 40
 LONGEST_MOMENT = 80
@@ -71,7 +72,7 @@ def parse_day(value: str, order: DateOrder) -> date:
     else:
         day = _by_name(text)
     if day is None:
-        raise Invalid("not_a_day", f"Enter a date such as {order.type(_EXAMPLE)}.")
+        raise Invalid("not_a_day", Phrase("Enter a date such as {number}.", number=order.type(_EXAMPLE)))
     return day
 
 
@@ -100,7 +101,7 @@ def day_of_serial(serial: str, first_day: date) -> date:
     try:
         return first_day + timedelta(days=int(Decimal(serial)))
     except OverflowError as error:
-        raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
+        raise Invalid("not_a_day", Phrase("Enter a date such as 2026-11-22.")) from error
 
 
 def _by_order(text: str, first: str, second: str, third: str, order: DateOrder) -> date | None:
@@ -119,10 +120,23 @@ def _by_order(text: str, first: str, second: str, third: str, order: DateOrder) 
     days = list(dict.fromkeys(day for day in readings.values() if day is not None))
     if len(days) > 1:
         named = " or ".join(map(format_day, days))
-        raise Invalid("two_readings", f"“{text}” can mean {named}: enter {' or '.join(map(str, days))}.")
+        raise Invalid(
+            "two_readings",
+            Phrase(
+                "“{text}” can mean {named}: enter {days}.", text=text, named=named, days=" or ".join(map(str, days))
+            ),
+        )
     if days and order is not DateOrder.YEAR_FIRST:
-        message = f"“{text}” does not fit the date order {order.label}."
-        raise Invalid("other_order", f"{message} If you mean {format_day(days[0])}, enter {order.type(days[0])}.")
+        message = Phrase("“{text}” does not fit the date order {order}.", text=text, order=order.label)
+        raise Invalid(
+            "other_order",
+            Phrase(
+                "{message} If you mean {days}, enter {number}.",
+                message=message,
+                days=format_day(days[0]),
+                number=order.type(days[0]),
+            ),
+        )
     return days[0] if days else None
 
 
@@ -136,7 +150,7 @@ def _by_name(text: str) -> date | None:
 
 def _full_year(year: str) -> str:
     if len(year) != 4:
-        raise Invalid("not_a_day", "Enter the year with four digits, such as 2026.")
+        raise Invalid("not_a_day", Phrase("Enter the year with four digits, such as 2026."))
     return year
 
 

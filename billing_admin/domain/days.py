@@ -63,7 +63,7 @@ def check_day_range(first: date | None, last: date | None, *field: str | int) ->
         Invalid: The first day is after the last; the error names `field`.
     """
     if first is not None and last is not None and first > last:
-        raise Invalid("out_of_order", "The first day must not be after the last day.", *field)
+        raise Invalid("out_of_order", Phrase("The first day must not be after the last day."), *field)
 
 
 def check_calendar_day(day: date, *field: str | int) -> date:
@@ -73,7 +73,11 @@ def check_calendar_day(day: date, *field: str | int) -> date:
         Invalid: The day is out of range; the error names `field`.
     """
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise Invalid("out_of_range", f"Use a day between {FIRST_DAY.year} and {LAST_DAY.year}.", *field)
+        raise Invalid(
+            "out_of_range",
+            Phrase("Use a day between {year} and {year2}.", year=FIRST_DAY.year, year2=LAST_DAY.year),
+            *field,
+        )
     return day
 
 

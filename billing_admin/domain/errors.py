@@ -6,6 +6,8 @@ Pages, the API and the command line each map them to their answers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from billing_admin.domain.translation import Phrase
+
 FieldPath = tuple[str | int, ...]
 
 
@@ -53,7 +55,11 @@ class DomainError(Exception):
         first = problems[0]
         count = len(problems) if total is None else total
         code = first.code if len({problem.code for problem in problems}) == 1 else "several_problems"
-        error = cls(code, first.message if count == 1 else f"{count} problems were found.", *first.field)
+        error = cls(
+            code,
+            first.message if count == 1 else Phrase("{count_value} problems were found.", count_value=count),
+            *first.field,
+        )
         error.problems = tuple(problems)
         return error
 

@@ -13,6 +13,7 @@ from billing_admin.domain.document_details import BaseCurrencyRate
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import EXACT, LARGEST_MINOR, MINOR_DIGITS, ROUNDING, currency_code, refuse_inexact
 from billing_admin.domain.text import check_text
+from billing_admin.domain.translation import Phrase
 
 MAX_AGE_DAYS = 7
 MAX_SOURCE_LENGTH = 60
@@ -36,14 +37,14 @@ class RateSpec:
         check_calendar_day(self.day, "day")
         refuse_inexact(self.rate, "rate")
         if self.rate <= 0:
-            raise Invalid("out_of_range", "Enter a rate above 0, such as 1.0832.", "rate")
+            raise Invalid("out_of_range", Phrase("Enter a rate above 0, such as 1.0832."), "rate")
         check_text(self.source, "source", longest=MAX_SOURCE_LENGTH)
 
 
 def check_foreign(currency: str, base_currency: str) -> None:
     """Raise Invalid for a rate between a currency and itself."""
     if currency == base_currency:
-        message = f"{currency} is your base currency. Enter the rate of another currency."
+        message = Phrase("{currency} is your base currency. Enter the rate of another currency.", currency=currency)
         raise Invalid("base_currency", message, "currency")
 
 
@@ -63,9 +64,13 @@ def convert_to_base(minor: int, currency: str, base_rate: BaseCurrencyRate) -> i
     amount = EXACT.scaleb(Decimal(minor), MINOR_DIGITS[base_rate.currency] - MINOR_DIGITS[currency])
     converted = int(ROUNDING.quantize(ROUNDING.divide(amount, Decimal(base_rate.rate)), Decimal(1)))
     if abs(converted) > LARGEST_MINOR:
-        message = (
-            f"The tax in {base_rate.currency} is too large, because on {base_rate.day} 1 {base_rate.currency} costs only"
-            f" {base_rate.rate} {currency}. Correct this exchange rate in the settings."
+        message = Phrase(
+            "The tax in {currency} is too large, because on {day} 1 {currency} costs only {rate} "
+            "{currency2}. Correct this exchange rate in the settings.",
+            currency=base_rate.currency,
+            day=base_rate.day,
+            rate=base_rate.rate,
+            currency2=currency,
         )
         raise Invalid("out_of_range", message, "issue_date")
     return converted

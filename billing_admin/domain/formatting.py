@@ -178,7 +178,7 @@ def format_tax(category: str, rate: Decimal, included: bool = False) -> str:
 
     Returns `Tax 7 % (S)`, `Tax 7 % (S), included` or `Reverse charge, 0 % (AE)`.
     """
-    name = "Tax " if rate else f"{TAX_CATEGORIES.get(category, category)}, "
+    name = Phrase("Tax ") if rate else f"{TAX_CATEGORIES.get(category, category)}, "
     return f"{name}{format_percent(rate)} ({category}){', included' if included else ''}"
 
 
@@ -187,4 +187,4 @@ def tax_note(tax: TaxLike) -> str:
 
     Documents issued before reasons were stored have the usual reason for reverse charge.
     """
-    return tax.note or ("Reverse charge: the customer accounts for the tax." if tax.category == "AE" else "")
+    return tax.note or (Phrase("Reverse charge: the customer accounts for the tax.") if tax.category == "AE" else "")

@@ -24,6 +24,7 @@ from billing_admin.domain.money import (
     percentage,
     plain_decimal,
 )
+from billing_admin.domain.translation import Phrase
 
 
 class TaxRate(NamedTuple):
@@ -120,7 +121,7 @@ class Document:
             and self.total == self.net + self.tax
         )
         if not adds_up:
-            raise Invalid("does_not_add_up", "The lines, taxes and totals of the document do not add up.")
+            raise Invalid("does_not_add_up", Phrase("The lines, taxes and totals of the document do not add up."))
 
     @property
     def charges(self) -> int:
@@ -309,7 +310,7 @@ def reason_to_leave_out(document: Document) -> str | None:
 
 
 NO_INVOICE_REASONS = {
-    "zero_total": "The total is zero",
-    "negative_total": "The total is negative",
-    "too_large": "An amount is too large for an invoice",
+    "zero_total": Phrase("The total is zero"),
+    "negative_total": Phrase("The total is negative"),
+    "too_large": Phrase("An amount is too large for an invoice"),
 }

@@ -16,6 +16,7 @@ from uuid import UUID
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.payments import METHODS
+from billing_admin.domain.translation import Phrase
 
 # Account names by key. Placeholders in braces give every customer, service and rate its own account.
 DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = {
@@ -34,7 +35,7 @@ DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = {
 }
 REQUIRED_PLACEHOLDERS: Final[Mapping[str, str]] = {"receivable": "{customer}", "customer_credit": "{customer}"}
 ALLOWED_PLACEHOLDERS: Final[Mapping[str, str]] = {**REQUIRED_PLACEHOLDERS, "revenue": "{service}", "tax": "{rate}"}
-NO_SERVICE = "Other"
+NO_SERVICE = Phrase("Other")
 MAX_ACCOUNT_LENGTH = 100
 
 _NAME = re.compile(r"[^\W\d_][^:;|{}\s]*( [^:;|{}\s]+)*(:[^:;|{}\s]+( [^:;|{}\s]+)*)*")
@@ -53,9 +54,9 @@ def check_account_name(value: str, *field: str | int) -> str:
         Invalid: hledger does not accept it.
     """
     if len(value) > MAX_ACCOUNT_LENGTH or not _NAME.fullmatch(value):
-        message = (
-            "Begin with a letter and put colons between the parts, such as Income:Sales."
-            " Do not use double spaces, semicolons or vertical bars."
+        message = Phrase(
+            "Begin with a letter and put colons between the parts, such as Income:Sales. Do not use double "
+            "spaces, semicolons or vertical bars."
         )
         raise Invalid("not_an_account", message, *field)
     return value
@@ -80,9 +81,9 @@ def check_accounts(names: Mapping[str, str]) -> dict[str, str]:
 
 def _check_account(key: str, name: str) -> None:
     if key not in DEFAULT_ACCOUNTS:
-        raise Invalid("unknown_account", f"There is no account for “{key[:40]}”.", key)
+        raise Invalid("unknown_account", Phrase("There is no account for “{key}”.", key=key[:40]), key)
     if REQUIRED_PLACEHOLDERS.get(key, "") not in name:
-        message = f"Include {REQUIRED_PLACEHOLDERS[key]}, so that each customer has a separate account."
+        message = Phrase("Include {key}, so that each customer has a separate account.", key=REQUIRED_PLACEHOLDERS[key])
         raise Invalid("not_an_account", message, key)
     # A digit in place of the placeholder: the name must begin with a letter whatever is filled in.
     check_account_name(name.replace(ALLOWED_PLACEHOLDERS.get(key, "{}"), "1"), key)

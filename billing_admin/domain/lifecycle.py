@@ -7,6 +7,7 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.opening_balances import OPENING_INVOICE
+from billing_admin.domain.translation import Phrase
 
 
 class Receivable(Protocol):
@@ -77,9 +78,12 @@ def refuse_before_issue_date(number: str, issue_date: date, today: date, *field:
     A credit note or write-off of it would have to be dated in the future, which is not allowed.
     """
     if issue_date > today:
-        message = (
-            f"{number} is dated {issue_date.isoformat()}, after today ({today.isoformat()})."
-            " Void it instead; if it has payments, reverse them first."
+        message = Phrase(
+            "{number} is dated {issue_date}, after today ({today}). Void it instead; if it has payments, "
+            "reverse them first.",
+            number=number,
+            issue_date=issue_date.isoformat(),
+            today=today.isoformat(),
         )
         raise Invalid("before_invoice", message, *field)
 
@@ -109,7 +113,9 @@ def check_due_date(due_date: date, today: date) -> None:
     Its issue would be refused.
     """
     if due_date < today:
-        message = f"Use {today.isoformat()} (today) or a later day: an invoice cannot be due before it is issued."
+        message = Phrase(
+            "Use {today} (today) or a later day: an invoice cannot be due before it is issued.", today=today.isoformat()
+        )
         raise Invalid("due_before_issue", message, "due_date")
 
 
@@ -120,7 +126,7 @@ def needs_issue(status: str, number: str | None) -> bool:
         Conflict: The document is void.
     """
     if status == "void":
-        raise Conflict("already_void", f"{number} is void and cannot be issued.")
+        raise Conflict("already_void", Phrase("{number} is void and cannot be issued.", number=number))
     return status == "draft"
 
 
@@ -133,9 +139,13 @@ def check_editable(status: str, number: str | None, action: str) -> None:
         Conflict: The document is issued or void.
     """
     if status != "draft":
-        message = f"{number} is {status}: only a draft can be {action}."
+        message = Phrase(
+            "{number} is {status}: only a draft can be {action}.", number=number, status=status, action=action
+        )
         raise Conflict(
-            "not_a_draft", f"{message} To correct it, credit or void it." if status == "issued" else message, "status"
+            "not_a_draft",
+            Phrase("{message} To correct it, credit or void it.", message=message) if status == "issued" else message,
+            "status",
         )
 
 
@@ -152,21 +162,28 @@ def needs_void(invoice: Row, *, sent: bool = False) -> bool:
     if invoice["kind"] == "credit_note":
         raise Conflict(
             "is_credit_note",
-            f"{invoice['number']} is a credit note and cannot be voided. To undo it, bill its amount again.",
+            Phrase(
+                "{number} is a credit note and cannot be voided. To undo it, bill its amount again.",
+                number=invoice["number"],
+            ),
         )
     if invoice["status"] == "draft":
-        raise Conflict("is_draft", "A draft cannot be voided. Discard it instead.", "status")
+        raise Conflict("is_draft", Phrase("A draft cannot be voided. Discard it instead."), "status")
     if invoice["paid"] or invoice["credited"]:
         state = "paid" if invoice["paid"] else "credited"
         remedy = (
-            "Withdraw its payments first." if invoice["kind"] == OPENING_INVOICE else "Credit the remaining amount."
+            Phrase("Withdraw its payments first.")
+            if invoice["kind"] == OPENING_INVOICE
+            else Phrase("Credit the remaining amount.")
         )
         message = f"{invoice['number']} is {state} in part or in full and cannot be voided. {remedy}"
         raise Conflict("has_payments_or_credits", message, "status")
     if sent and invoice["kind"] != OPENING_INVOICE:  # only reminders of it were sent
         total = format_money(invoice["total"], invoice["currency"])
-        message = (
-            f"{invoice['number']} was sent to the customer and cannot be voided. Credit it in full instead: {total}."
+        message = Phrase(
+            "{number} was sent to the customer and cannot be voided. Credit it in full instead: {total}.",
+            number=invoice["number"],
+            total=total,
         )
         raise Conflict("was_sent", message, "status")
     return True
@@ -175,14 +192,19 @@ def needs_void(invoice: Row, *, sent: bool = False) -> bool:
 def check_creditable(invoice: Row) -> None:
     """Raise Conflict unless the document is an invoice that was issued here."""
     if invoice["kind"] == OPENING_INVOICE:
-        message = (
-            f"{invoice['number']} was issued by an earlier system and is credited there. Record that credit as an opening"
-            " balance and allocate it, or write the amount off."
+        message = Phrase(
+            "{number} was issued by an earlier system and is credited there. Record that credit as an "
+            "opening balance and allocate it, or write the amount off.",
+            number=invoice["number"],
         )
         raise Conflict("is_opening", message)
     if invoice["kind"] == "credit_note":
-        raise Conflict("is_credit_note", f"{invoice['number']} is a credit note and cannot be credited.")
+        raise Conflict(
+            "is_credit_note", Phrase("{number} is a credit note and cannot be credited.", number=invoice["number"])
+        )
     if invoice["status"] == "void":
-        raise Conflict("already_void", f"{invoice['number']} is void and cannot be credited.", "status")
+        raise Conflict(
+            "already_void", Phrase("{number} is void and cannot be credited.", number=invoice["number"]), "status"
+        )
     if invoice["status"] == "draft":
-        raise Conflict("is_draft", "A draft cannot be credited. Change or discard it instead.", "status")
+        raise Conflict("is_draft", Phrase("A draft cannot be credited. Change or discard it instead."), "status")

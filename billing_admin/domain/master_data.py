@@ -40,6 +40,7 @@ from billing_admin.domain.text import (
     refuse_separators,
     refuse_unprintable,
 )
+from billing_admin.domain.translation import Phrase
 
 # A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
 Rule = Callable[[Any, str], Any]
@@ -216,7 +217,7 @@ def _note(value: str, field: str) -> str:
 def _email(value: str, field: str) -> str:
     check_length(value, MAX_LINE_LENGTH, field)
     if value and not ("@" in value[1:-1] and " " not in value):
-        raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", field)
+        raise Invalid("not_an_email", Phrase("Enter an e-mail address such as billing@example.com."), field)
     return check_text(value, field, stored=True)
 
 
@@ -234,7 +235,7 @@ def _reference(value: str, field: str) -> str:
 
 def _days(value: int | None, field: str) -> int | None:
     if value is not None and not 0 <= value <= 365:
-        raise Invalid("out_of_range", "Use 0 to 365 days.", field)
+        raise Invalid("out_of_range", Phrase("Use 0 to 365 days."), field)
     return value
 
 
@@ -244,7 +245,9 @@ def _day(value: date | None, field: str) -> date | None:
 
 def _time_zone(value: str, field: str) -> str:
     if value not in available_timezones():
-        raise Invalid("unknown_time_zone", f"“{value[:80]}” is not a time zone such as Europe/Berlin.", field)
+        raise Invalid(
+            "unknown_time_zone", Phrase("“{value}” is not a time zone such as Europe/Berlin.", value=value[:80]), field
+        )
     return value
 
 
@@ -257,21 +260,21 @@ def _currency(value: str, *field: str | int) -> str:
 
 def _percent(value: Decimal, field: str) -> Decimal:
     if not 0 <= exact_decimal(value, field) <= 100:
-        raise Invalid("out_of_range", "Use 0 to 100 percent.", field)
+        raise Invalid("out_of_range", Phrase("Use 0 to 100 percent."), field)
     return value
 
 
 def _category(value: str, field: str) -> str:
     if value not in TAX_CATEGORIES:
         codes = ", ".join(TAX_CATEGORIES)
-        raise Invalid("unknown_category", f"Use one of the EN 16931 categories {codes}.", field)
+        raise Invalid("unknown_category", Phrase("Use one of the EN 16931 categories {codes}.", codes=codes), field)
     return value
 
 
 def _treatment(value: str, field: str) -> str:
     if value not in TREATMENTS:
         codes = ", ".join(TREATMENTS)
-        raise Invalid("unknown_treatment", f"Use one of {codes}.", field)
+        raise Invalid("unknown_treatment", Phrase("Use one of {codes}.", codes=codes), field)
     return value
 
 
@@ -284,13 +287,15 @@ def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
 
 def _contact_email(value: str, field: str) -> str:
     if not value.strip():
-        raise Invalid("blank", "Enter the contact's e-mail address.", field)
+        raise Invalid("blank", Phrase("Enter the contact's e-mail address."), field)
     return _email(value, field)
 
 
 def _custom_lines(lines: Sequence[Mapping[str, str]], field: str) -> Sequence[Mapping[str, str]]:
     if len(lines) > MAX_CUSTOM_LINES:
-        raise Invalid("too_many", f"Use at most {MAX_CUSTOM_LINES} lines.", field)
+        raise Invalid(
+            "too_many", Phrase("Use at most {max_custom_lines} lines.", max_custom_lines=MAX_CUSTOM_LINES), field
+        )
     problems: list[Problem] = []
     labels = [line["label"].casefold() for line in lines]
     for index, line in enumerate(lines):
@@ -300,7 +305,7 @@ def _custom_lines(lines: Sequence[Mapping[str, str]], field: str) -> Sequence[Ma
         except Invalid as error:
             problems += error.problems
         if labels[index] in labels[:index]:
-            problems.append(Problem("label_twice", "Use each label once.", (field, index, "label")))
+            problems.append(Problem("label_twice", Phrase("Use each label once."), (field, index, "label")))
     if problems:
         raise Invalid.of(problems)
     return lines
@@ -316,7 +321,7 @@ def _choice(options: Collection[str]) -> Rule:
 
     def check(value: str, field: str) -> str:
         if value not in options:
-            raise Invalid("not_a_choice", f"Use one of {names}{blank}.", field)
+            raise Invalid("not_a_choice", Phrase("Use one of {names}{blank}.", names=names, blank=blank), field)
         return value
 
     return check
@@ -328,13 +333,13 @@ def _unchecked(value: Any, _field: str) -> Any:
 
 
 TAX_CATEGORIES = {
-    "S": "Taxed",
-    "Z": "Zero rated",
-    "E": "Exempt",
-    "AE": "Reverse charge",
-    "O": "Not subject to tax",
-    "G": "Export outside the EU",
-    "K": "Intra-community supply",
+    "S": Phrase("Taxed"),
+    "Z": Phrase("Zero rated"),
+    "E": Phrase("Exempt"),
+    "AE": Phrase("Reverse charge"),
+    "O": Phrase("Not subject to tax"),
+    "G": Phrase("Export outside the EU"),
+    "K": Phrase("Intra-community supply"),
 }
 
 _ADDRESS_RULES: Mapping[str, Rule] = {
@@ -501,7 +506,7 @@ def _check_new_text(field: str, value: str) -> None:
     if field in _MAIL_ADDRESSES and value:
         check_mail_address(value, field)
         if "." not in value.rpartition("@")[2].strip("."):
-            raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", field)
+            raise Invalid("not_an_email", Phrase("Enter an e-mail address such as billing@example.com."), field)
 
 
 def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> None:
@@ -526,7 +531,7 @@ def refuse_differences(name: str, differs: Sequence[str], field: str | None = No
     `differs` are the fields with other values. The error is at `field`, by default the first of them.
     """
     if differs:
-        message = f"{name} already exists with a different {', '.join(differs)}."
+        message = Phrase("{name} already exists with a different {differs}.", name=name, differs=", ".join(differs))
         raise Conflict("id_conflict", message, field or differs[0], differs=differs)
 
 
@@ -534,5 +539,10 @@ def check_version(version: int | None, stored: int, name: str, verb: str = "has"
     """Raise Stale when an object has changed since `version`, if one is given."""
     if version is not None and version != stored:
         raise Stale(
-            "stale", f"{name} {verb} been changed since you opened the form. Review the change, then try again."
+            "stale",
+            Phrase(
+                "{name} {verb} been changed since you opened the form. Review the change, then try again.",
+                name=name,
+                verb=verb,
+            ),
         )

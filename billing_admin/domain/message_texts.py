@@ -16,15 +16,16 @@ from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.domain.text import check_text, strip_unprintable
+from billing_admin.domain.translation import Phrase
 
 # The keys of texts, with their labels.
 TEXT_KEYS: Final[Mapping[str, str]] = {
-    "invoice": "Invoice",
-    "credit_note": "Credit note",
-    "reminder-1": "Payment reminder",
-    "reminder-2": "Second reminder",
-    "reminder-3": "Final reminder",
-    "statement": "Statement of account",
+    "invoice": Phrase("Invoice"),
+    "credit_note": Phrase("Credit note"),
+    "reminder-1": Phrase("Payment reminder"),
+    "reminder-2": Phrase("Second reminder"),
+    "reminder-3": Phrase("Final reminder"),
+    "statement": Phrase("Statement of account"),
 }
 MAX_BODY_LENGTH: Final = 5_000  # characters, before the fields are filled in
 
@@ -64,38 +65,44 @@ class MessageTextFields(TypedDict, total=False):
 
 
 FIELDS: Final[tuple[MessageField, ...]] = (
-    MessageField("name", _ALL, "Name of the first recipient; the customer’s name if it has none"),
-    MessageField("customer", _ALL, "The customer’s name"),
-    MessageField("customer_number", _ALL, "The customer’s reference"),
-    MessageField("seller", _ALL, "Your legal name"),
-    MessageField("number", _DOCUMENTS, "Number of the document"),
-    MessageField("issued", _DOCUMENTS, "Issue date"),
-    MessageField("period", _DOCUMENTS | {"statement"}, "Service period of the document, or period of the statement"),
-    MessageField("total", _DOCUMENTS, "Total, including tax"),
+    MessageField("name", _ALL, Phrase("Name of the first recipient; the customer’s name if it has none")),
+    MessageField("customer", _ALL, Phrase("The customer’s name")),
+    MessageField("customer_number", _ALL, Phrase("The customer’s reference")),
+    MessageField("seller", _ALL, Phrase("Your legal name")),
+    MessageField("number", _DOCUMENTS, Phrase("Number of the document")),
+    MessageField("issued", _DOCUMENTS, Phrase("Issue date")),
+    MessageField(
+        "period", _DOCUMENTS | {"statement"}, Phrase("Service period of the document, or period of the statement")
+    ),
+    MessageField("total", _DOCUMENTS, Phrase("Total, including tax")),
     MessageField(
         "open",
         _REMINDERS | {"invoice"},
-        "Amount still to pay; in reminders the sum. Empty if an invoice is paid",
+        Phrase("Amount still to pay; in reminders the sum. Empty if an invoice is paid"),
         may_be_empty=True,
     ),
     MessageField(
         "due",
         _REMINDERS | {"invoice"},
-        "Due date; in reminders the earliest one. Empty if an invoice is paid",
+        Phrase("Due date; in reminders the earliest one. Empty if an invoice is paid"),
         may_be_empty=True,
     ),
-    MessageField("order", _DOCUMENTS, "The customer’s purchase order number, or empty", may_be_empty=True),
-    MessageField("buyer_reference", _DOCUMENTS, "The customer’s buyer reference, or empty", may_be_empty=True),
-    MessageField("corrects", frozenset({"credit_note"}), "Number of the corrected invoice"),
-    MessageField("reason", frozenset({"credit_note"}), "Reason of the credit note, or empty", may_be_empty=True),
-    MessageField("days_overdue", _REMINDERS, "Days since the earliest due date"),
-    MessageField("numbers", _REMINDERS, "Numbers of the overdue documents, in one line"),
+    MessageField("order", _DOCUMENTS, Phrase("The customer’s purchase order number, or empty"), may_be_empty=True),
+    MessageField("buyer_reference", _DOCUMENTS, Phrase("The customer’s buyer reference, or empty"), may_be_empty=True),
+    MessageField("corrects", frozenset({"credit_note"}), Phrase("Number of the corrected invoice")),
     MessageField(
-        "documents", _REMINDERS, "The overdue documents, one per line; not allowed in the subject", is_list=True
+        "reason", frozenset({"credit_note"}), Phrase("Reason of the credit note, or empty"), may_be_empty=True
     ),
-    MessageField("day", frozenset({"statement"}), "Last day of the period"),
-    MessageField("balance", frozenset({"statement"}), "Balance on that day"),
-    MessageField("overdue", frozenset({"statement"}), "Amount overdue on that day, or empty", may_be_empty=True),
+    MessageField("days_overdue", _REMINDERS, Phrase("Days since the earliest due date")),
+    MessageField("numbers", _REMINDERS, Phrase("Numbers of the overdue documents, in one line")),
+    MessageField(
+        "documents", _REMINDERS, Phrase("The overdue documents, one per line; not allowed in the subject"), is_list=True
+    ),
+    MessageField("day", frozenset({"statement"}), Phrase("Last day of the period")),
+    MessageField("balance", frozenset({"statement"}), Phrase("Balance on that day")),
+    MessageField(
+        "overdue", frozenset({"statement"}), Phrase("Amount overdue on that day, or empty"), may_be_empty=True
+    ),
 )
 # The namespace of the ids by which the audit log names texts.
 _NAMESPACE: Final = UUID("5d2a9c3e-7b41-5f0e-9d52-0f6f1c8e4b77")
@@ -122,7 +129,12 @@ def check_key(key: str, language: str) -> None:
     """
     for field, value, options in (("key", key, TEXT_KEYS), ("language", language, LANGUAGES)):
         if value not in options:
-            message = f"There is no {field} {value[:40]} of message texts. Use one of {', '.join(options)}."
+            message = Phrase(
+                "There is no {field} {value} of message texts. Use one of {options}.",
+                field=field,
+                value=value[:40],
+                options=", ".join(options),
+            )
             raise NotFound("unknown_message_text", message, field)
 
 
@@ -151,16 +163,26 @@ def _problems(key: str, template: str, place: str) -> Iterator[Problem]:
         yield from error.problems
         return
     if not template.strip():
-        yield Problem("blank", "Enter the subject." if in_subject else "Enter the text.", (place,))
+        yield Problem("blank", Phrase("Enter the subject.") if in_subject else Phrase("Enter the text."), (place,))
     elif in_subject and not _PART.sub(_least_value, template).strip():
-        advice = "The subject could be empty. Add a word, or a field that always has a value, such as {seller}."
+        advice = Phrase("The subject could be empty. Add a word, or a field that always has a value, such as {seller}.")
         yield Problem("may_be_blank", advice, (place,))
     for part in _PART.finditer(template):
         _, name, brace = part.groups()
-        where = "" if in_subject else f"Line {template.count(chr(10), 0, part.start()) + 1}: "
+        where = (
+            ""
+            if in_subject
+            else Phrase("Line {count_value}: ", count_value=template.count(chr(10), 0, part.start()) + 1)
+        )
         if brace:
-            advice = "Close the field, as in {number}, or write {{" if brace == "{" else "Open the field, or write }}"
-            yield Problem("unpaired_brace", f"{where}{advice} for a single brace.", (place,))
+            advice = (
+                Phrase("Close the field, as in {number}, or write {{")
+                if brace == "{"
+                else Phrase("Open the field, or write }}")
+            )
+            yield Problem(
+                "unpaired_brace", Phrase("{where}{advice} for a single brace.", where=where, advice=advice), (place,)
+            )
         elif name is not None and (message := _field_problem(key, name, in_subject)):
             yield Problem("unknown_field", where + message, (place,))
 
@@ -178,10 +200,15 @@ def _field_problem(key: str, name: str, in_subject: bool) -> str:
         return ""
     listed = ", ".join(f"{{{option}}}" for option in allowed)
     if in_subject and name in _BY_NAME and key in _BY_NAME[name].keys:
-        return f"{{{name}}} has several lines, so it can only be used in the text."
+        return Phrase("{{{name}}} has several lines, so it can only be used in the text.", name=name)
     if close := get_close_matches(name.strip().casefold()[:40], allowed, 1):
-        return f"There is no field {{{name[:40]}}}. Use {{{close[0]}}}, or another one of {listed}."
-    return f"There is no field {{{name[:40]}}} here. Use one of {listed}."
+        return Phrase(
+            "There is no field {{{name}}}. Use {{{close}}}, or another one of {listed}.",
+            name=name[:40],
+            close=close[0],
+            listed=listed,
+        )
+    return Phrase("There is no field {{{name}}} here. Use one of {listed}.", name=name[:40], listed=listed)
 
 
 def render_text(text: MessageText, values: Mapping[str, str]) -> MessageText:

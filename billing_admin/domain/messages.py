@@ -10,21 +10,26 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.opening_balances import no_copy
+from billing_admin.domain.translation import Phrase
 
 DOCUMENT: Final = "document"
 REMINDER: Final = "reminder"
 STATEMENT: Final = "statement"
-PURPOSES: Final[Mapping[str, str]] = {DOCUMENT: "Document", REMINDER: "Reminder", STATEMENT: "Statement"}
+PURPOSES: Final[Mapping[str, str]] = {
+    DOCUMENT: Phrase("Document"),
+    REMINDER: Phrase("Reminder"),
+    STATEMENT: Phrase("Statement"),
+}
 
 # The states, with their labels. `uncertain` means that the mail server may have accepted the message or not.
 STATES: Final[Mapping[str, str]] = {
-    "waiting": "Waiting",
-    "sending": "Sending",
-    "sent": "Sent",
-    "failed": "Failed",
-    "uncertain": "Uncertain",
-    "cancelled": "Cancelled",
-    "dropped": "Dropped",
+    "waiting": Phrase("Waiting"),
+    "sending": Phrase("Sending"),
+    "sent": Phrase("Sent"),
+    "failed": Phrase("Failed"),
+    "uncertain": Phrase("Uncertain"),
+    "cancelled": Phrase("Cancelled"),
+    "dropped": Phrase("Dropped"),
 }
 UNFINISHED: Final = frozenset({"waiting", "sending"})
 # The customer has the document, may have it, or may get it at any moment.
@@ -37,10 +42,10 @@ CC: Final = "cc"
 RECIPIENT_KINDS: Final = (TO, CC)
 # The outcome of a message for one recipient; empty until the server has answered.
 RECIPIENT_RESULTS: Final[Mapping[str, str]] = {
-    "": "Not sent yet",
-    "accepted": "Accepted",
-    "refused": "Refused",
-    "bounced": "Bounced",
+    "": Phrase("Not sent yet"),
+    "accepted": Phrase("Accepted"),
+    "refused": Phrase("Refused"),
+    "bounced": Phrase("Bounced"),
 }
 
 # The delay after each failed attempt. With the last one, about a week has passed since the first attempt.
@@ -166,9 +171,13 @@ def check_recipients(recipients: Sequence[Recipient]) -> list[Recipient]:
             by_address[recipient.address.casefold()] = recipient
     unique = list(by_address.values())
     if len(unique) > MAX_RECIPIENTS:
-        raise Invalid("too_many_recipients", f"A message has at most {MAX_RECIPIENTS} recipients.", "recipients")
+        raise Invalid(
+            "too_many_recipients",
+            Phrase("A message has at most {max_recipients} recipients.", max_recipients=MAX_RECIPIENTS),
+            "recipients",
+        )
     if not has_main_recipient(unique):
-        raise Invalid("no_recipient", "Choose To for at least one recipient.", "recipients")
+        raise Invalid("no_recipient", Phrase("Choose To for at least one recipient."), "recipients")
     return unique
 
 
@@ -202,20 +211,20 @@ class SendingFacts:
 # The acts of sending runs, with their labels. The keys are part of the API.
 SEND: Final = "send"
 MARK_SENT: Final = "mark_sent"
-SENDING_ACTS: Final[Mapping[str, str]] = {SEND: "Send", MARK_SENT: "Mark as sent"}
+SENDING_ACTS: Final[Mapping[str, str]] = {SEND: Phrase("Send"), MARK_SENT: Phrase("Mark as sent")}
 # Short reasons for leaving documents out, by the code of the problem. The keys are part of the API.
 NOT_SENT_REASONS: Final[Mapping[str, str]] = {
-    "no_recipient": "No contact gets invoices",
-    "customer_archived": "The customer is archived",
-    "invoice_void": "The document is void",
-    "already_waiting": "Already waiting in the outbox",
-    "sending_failed": "Failed before: send it again in the outbox",
-    "sending_uncertain": "Uncertain: mark it as sent or send it again in the outbox",
-    "already_sent": "Sent before",
-    "not_issued": "The document is a draft",
-    "not_made": "The message could not be made; the log has the reason",
-    "is_opening": "An opening invoice has no document here",
-    "recipients_changed": "The recipients have changed since they were confirmed",
+    "no_recipient": Phrase("No contact gets invoices"),
+    "customer_archived": Phrase("The customer is archived"),
+    "invoice_void": Phrase("The document is void"),
+    "already_waiting": Phrase("Already waiting in the outbox"),
+    "sending_failed": Phrase("Failed before: send it again in the outbox"),
+    "sending_uncertain": Phrase("Uncertain: mark it as sent or send it again in the outbox"),
+    "already_sent": Phrase("Sent before"),
+    "not_issued": Phrase("The document is a draft"),
+    "not_made": Phrase("The message could not be made; the log has the reason"),
+    "is_opening": Phrase("An opening invoice has no document here"),
+    "recipients_changed": Phrase("The recipients have changed since they were confirmed"),
 }
 
 
@@ -225,11 +234,15 @@ def sending_problem(facts: SendingFacts, *, draft_allowed: bool = False) -> Prob
     `draft_allowed` is for drafts that are about to be issued.
     """
     if facts.status == "draft" and not draft_allowed:
-        return Problem("not_issued", "A draft cannot be sent. Issue it first.", ("invoice",))
+        return Problem("not_issued", Phrase("A draft cannot be sent. Issue it first."), ("invoice",))
     if facts.status == "void":
-        return Problem("invoice_void", f"{facts.number} is void, so it is not sent.", ("invoice",))
+        return Problem(
+            "invoice_void",
+            Phrase("{facts_number} is void, so it is not sent.", facts_number=facts.number),
+            ("invoice",),
+        )
     if facts.is_opening:
-        return Problem("is_opening", no_copy(str(facts.number), "copy"), ("invoice",))
+        return Problem("is_opening", no_copy(str(facts.number), Phrase("copy")), ("invoice",))
     if facts.archived:
         return Problem("customer_archived", archived_problem(facts.customer_name), ("customer",))
     if facts.first is not None:
@@ -244,14 +257,16 @@ def marking_problem(facts: SendingFacts) -> Problem | None:
 
 def archived_problem(customer: str) -> str:
     """Return why nothing is sent to an archived customer, with the way out."""
-    return f"{customer} is archived. Restore the customer before you send."
+    return Phrase("{customer} is archived. Restore the customer before you send.", customer=customer)
 
 
 def no_recipient(customer: str, purpose: str) -> Problem:
     """Return the problem that no contact of a customer gets messages of a purpose."""
-    message = (
-        f"No contact of {customer} gets {ROLE_COLUMNS[purpose]}. Choose To for a contact on the customer's page, or enter a"
-        " recipient."
+    message = Phrase(
+        "No contact of {customer} gets {purpose}. Choose To for a contact on the customer's page, or "
+        "enter a recipient.",
+        customer=customer,
+        purpose=ROLE_COLUMNS[purpose],
     )
     return Problem("no_recipient", message, ("recipients",))
 
@@ -264,16 +279,27 @@ def sent_before(name: str, first: FirstMessage, *field: str) -> Problem:
     day = format_day(first.day)
     match first.state:
         case "waiting":
-            code, message = "already_waiting", f"{name} is already waiting in the outbox. Cancel that message first."
+            code, message = (
+                "already_waiting",
+                Phrase("{name} is already waiting in the outbox. Cancel that message first.", name=name),
+            )
         case "failed":
             code = "sending_failed"
-            message = f"{name} could not be sent on {day}. Open that message, and send it again."
+            message = Phrase(
+                "{name} could not be sent on {day}. Open that message, and send it again.", name=name, day=day
+            )
         case "uncertain":
             code = "sending_uncertain"
-            message = f"{name} may have been sent on {day}. Open that message, and mark it as sent or send it again."
+            message = Phrase(
+                "{name} may have been sent on {day}. Open that message, and mark it as sent or send it again.",
+                name=name,
+                day=day,
+            )
         case _:
             code, verb = "already_sent", "marked as sent" if first.by_hand else "sent"
-            message = f"{name} was {verb} on {day}. Open that message, and choose “Send again”."
+            message = Phrase(
+                "{name} was {verb} on {day}. Open that message, and choose “Send again”.", name=name, verb=verb, day=day
+            )
     return Problem(code, message, field)
 
 
@@ -285,9 +311,9 @@ def cancel_problem(state: str) -> str | None:
         case "sending":
             return _BEING_SENT
         case "cancelled" | "dropped":
-            return f"This message was {state} already, so it is not sent."
+            return Phrase("This message was {state} already, so it is not sent.", state=state)
         case _:
-            return "This message was sent, or may have been sent. It cannot be cancelled."
+            return Phrase("This message was sent, or may have been sent. It cannot be cancelled.")
 
 
 def mark_problem(state: str) -> str | None:
@@ -298,9 +324,9 @@ def mark_problem(state: str) -> str | None:
         case "sending":
             return _BEING_SENT
         case "sent":
-            return "This message was sent already."
+            return Phrase("This message was sent already.")
         case _:
-            return f"This message was {state}. Mark the document itself as sent, on its page."
+            return Phrase("This message was {state}. Mark the document itself as sent, on its page.", state=state)
 
 
 def again_problem(state: str) -> str | None:
@@ -309,19 +335,22 @@ def again_problem(state: str) -> str | None:
         case "sent" | "failed" | "uncertain":
             return None
         case "waiting":
-            return "This message is still waiting to be sent. Cancel it if it should not go out as it is."
+            return Phrase("This message is still waiting to be sent. Cancel it if it should not go out as it is.")
         case "sending":
             return _BEING_SENT
         case _:
-            return f"This message was {state}, so nothing was sent. Send it from the page of the document or customer."
+            return Phrase(
+                "This message was {state}, so nothing was sent. Send it from the page of the document or customer.",
+                state=state,
+            )
 
 
-_BEING_SENT: Final = "This message is being sent at this moment. Try again in a few minutes."
+_BEING_SENT: Final = Phrase("This message is being sent at this moment. Try again in a few minutes.")
 
 
-DEMO_DATA: Final = (
-    "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to a folder, such as"
-    " maildir:mailbox, to see its messages."
+DEMO_DATA: Final = Phrase(
+    "Demo data is not sent by a mail server, as its addresses are not real. Set BILLING_MAIL_URL to "
+    "a folder, such as maildir:mailbox, to see its messages."
 )
 
 
@@ -331,8 +360,10 @@ def mail_off(*, is_demo: bool) -> Conflict:
         return Conflict("mail_off", DEMO_DATA)
     return Conflict(
         "mail_off",
-        "E-mail is not set up, so nothing can be sent. Set BILLING_MAIL_URL, or mark the document as sent if you send it"
-        " by other means.",
+        Phrase(
+            "E-mail is not set up, so nothing can be sent. Set BILLING_MAIL_URL, or mark the document as "
+            "sent if you send it by other means."
+        ),
     )
 
 
@@ -353,12 +384,12 @@ def drop_reason(purpose: str, customer_name: str, archived: bool, documents: Ite
     next reminder run makes a correct one. An invoice that was paid meanwhile is sent: the customer needs it.
     """
     if archived:
-        return f"{customer_name} was archived."
+        return Phrase("{customer_name} was archived.", customer_name=customer_name)
     for document in documents:
         if document.status != "issued":
-            return f"{document.number} is void."
+            return Phrase("{document_number} is void.", document_number=document.number)
         if purpose == REMINDER and document.credited_in_full:
-            return f"{document.number} was credited in full."
+            return Phrase("{document_number} was credited in full.", document_number=document.number)
         if purpose == REMINDER and document.settled:
-            return f"{document.number} was paid."
+            return Phrase("{document_number} was paid.", document_number=document.number)
     return None

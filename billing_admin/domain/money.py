@@ -13,6 +13,7 @@ from functools import reduce
 from math import floor
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 INTEGER_DIGITS = 18
 DECIMAL_PLACES = 12
@@ -58,7 +59,11 @@ def currency_code(code: str) -> str:
     if code not in MINOR_DIGITS:
         if code in UNITS_OF_ACCOUNT:
             raise Invalid("unknown_currency", _unit_message(code), "currency")
-        raise Invalid("unknown_currency", f"“{code[:40]}” is not an ISO 4217 currency code such as EUR.", "currency")
+        raise Invalid(
+            "unknown_currency",
+            Phrase("“{code}” is not an ISO 4217 currency code such as EUR.", code=code[:40]),
+            "currency",
+        )
     return code
 
 
@@ -78,7 +83,10 @@ def unit_of_account(code: str, *field: str | int) -> Invalid:
 
 
 def _unit_message(code: str) -> str:
-    return f"{code} is a fund, a metal or another unit, and not a currency to pay in. Use a currency such as EUR."
+    return Phrase(
+        "{code} is a fund, a metal or another unit, and not a currency to pay in. Use a currency such as EUR.",
+        code=code,
+    )
 
 
 def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:
@@ -106,26 +114,26 @@ def refuse_inexact(value: Decimal, *field: str | int) -> None:
         Invalid: The number is NaN, infinite or −0, or has more than 18 digits before or 12 after the point.
     """
     if not value.is_finite():
-        raise Invalid("not_a_number", "Enter a number; NaN and infinity are not amounts.", *field)
+        raise Invalid("not_a_number", Phrase("Enter a number; NaN and infinity are not amounts."), *field)
     if not value:
         if value.is_signed():
-            raise Invalid("negative_zero", "Enter 0, not −0.", *field)
+            raise Invalid("negative_zero", Phrase("Enter 0, not −0."), *field)
         return
     text = str(value)
     if len(text) <= DECIMAL_PLACES and "E" not in text:  # fast path: `as_tuple` is slow
         return
     exponent = int(value.as_tuple().exponent)
     if value.adjusted() >= INTEGER_DIGITS or exponent < -DECIMAL_PLACES - INTEGER_DIGITS:
-        raise Invalid("out_of_range", "Use at most 18 digits before and 12 after the point.", *field)
+        raise Invalid("out_of_range", Phrase("Use at most 18 digits before and 12 after the point."), *field)
     if exponent < -DECIMAL_PLACES and int(_trim(value).as_tuple().exponent) < -DECIMAL_PLACES:
-        raise Invalid("out_of_range", "Use at most 18 digits before and 12 after the point.", *field)
+        raise Invalid("out_of_range", Phrase("Use at most 18 digits before and 12 after the point."), *field)
 
 
 def _explain(text: str) -> str:
     whole, _, decimals = text.removeprefix("-").partition(".")
     if _DIGITS.fullmatch(whole + decimals):
-        return "Use at most 18 digits before and 12 after the point, such as 1234.50."
-    return f"“{text[:40]}” is not a plain decimal such as 1234.50."
+        return Phrase("Use at most 18 digits before and 12 after the point, such as 1234.50.")
+    return Phrase("“{text}” is not a plain decimal such as 1234.50.", text=text[:40])
 
 
 def _trim(value: Decimal) -> Decimal:
@@ -155,7 +163,7 @@ def multiply(quantity: Decimal, unit_price: Decimal, *field: str | int) -> Decim
     """
     amount = _trim(ROUNDING.quantize(EXACT.multiply(quantity, unit_price), _STEP))
     if abs(amount) >= _LIMIT:
-        raise Invalid("out_of_range", "Quantity times price has more than 18 digits before the point.", *field)
+        raise Invalid("out_of_range", Phrase("Quantity times price has more than 18 digits before the point."), *field)
     return amount or ZERO
 
 
@@ -235,7 +243,7 @@ class Money:
 
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
-            raise Invalid("not_whole", "Use a whole number of minor units.", "amount")
+            raise Invalid("not_whole", Phrase("Use a whole number of minor units."), "amount")
         currency_code(self.currency)
 
     @classmethod
@@ -253,9 +261,15 @@ class Money:
         money = cls.rounded(amount, currency)
         if money.decimal != amount:
             digits = MINOR_DIGITS[currency]
-            raise Invalid("too_precise", f"Use at most {digits} digits after the point for {currency}.", *field)
+            raise Invalid(
+                "too_precise",
+                Phrase("Use at most {digits} digits after the point for {currency}.", digits=digits, currency=currency),
+                *field,
+            )
         if abs(money.minor) > LARGEST_MINOR:
-            raise Invalid("out_of_range", "Enter a smaller amount: this one is too large for a document.", *field)
+            raise Invalid(
+                "out_of_range", Phrase("Enter a smaller amount: this one is too large for a document."), *field
+            )
         return money
 
     @property
@@ -276,4 +290,10 @@ class Money:
 
     def _check_currency(self, amount: "Money") -> None:
         if self.currency != amount.currency:
-            raise Invalid("mixed_currencies", f"{self.currency} and {amount.currency} cannot be added.", "currency")
+            raise Invalid(
+                "mixed_currencies",
+                Phrase(
+                    "{currency} and {currency2} cannot be added.", currency=self.currency, currency2=amount.currency
+                ),
+                "currency",
+            )

@@ -14,6 +14,7 @@ from typing import Literal
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.receivable_trends import Month
+from billing_admin.domain.translation import Phrase
 
 StepName = Literal[
     "sources",
@@ -57,10 +58,10 @@ def parse_month(text: str, today: date, field: str = "month") -> Month:
     match = _MONTH.fullmatch(text)
     year, number = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= 12 or not FIRST_DAY.year < year <= LAST_DAY.year:
-        raise Invalid("not_a_month", "Enter a month as year and month, such as 2026-10.", field)
+        raise Invalid("not_a_month", Phrase("Enter a month as year and month, such as 2026-10."), field)
     month = whole_month(date(year, number, 1))
     if month.first > today:
-        raise Invalid("in_the_future", "Use this month or an earlier one.", field)
+        raise Invalid("in_the_future", Phrase("Use this month or an earlier one."), field)
     return month
 
 

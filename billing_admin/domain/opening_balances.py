@@ -17,6 +17,7 @@ from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.text import NUMBER_PART, check_reference, check_text
+from billing_admin.domain.translation import Phrase
 
 OPENING_INVOICE: Final = "opening_invoice"  # the kind of the document
 OPENING_CREDIT: Final = "opening_credit"  # the method of the payment
@@ -74,9 +75,11 @@ class OpeningSpec:
         check_reference(self.number, "number")
         check_text(self.number, "number", longest=MAX_NUMBER_LENGTH)
         if any(character in self.number for character in '"\\'):
-            raise Invalid("quotation_mark", "Remove quotation marks and backslashes from the number.", "number")
+            raise Invalid("quotation_mark", Phrase("Remove quotation marks and backslashes from the number."), "number")
         if _VOID_SUFFIX.search(self.number):
-            raise Invalid("void_number", "Remove “(void)”: numbers of void opening invoices end like this.", "number")
+            raise Invalid(
+                "void_number", Phrase("Remove “(void)”: numbers of void opening invoices end like this."), "number"
+            )
 
     def _check_order(self) -> None:
         check_text(self.purchase_order or "", "purchase_order")
@@ -94,27 +97,32 @@ class OpeningSpec:
         if self.due_date is not None:
             check_calendar_day(self.due_date, "due_date")
             if self.due_date < self.original_date:
-                message = f"Use {format_day(self.original_date)} or later: an invoice is not due before its date."
+                message = Phrase(
+                    "Use {original_date} or later: an invoice is not due before its date.",
+                    original_date=format_day(self.original_date),
+                )
                 raise Invalid("due_before_date", message, "due_date")
 
     def _check_amount(self) -> None:
         if not exact_decimal(self.open_amount, "open_amount"):
-            message = "Enter the amount that is still open. Leave out documents that are settled."
+            message = Phrase("Enter the amount that is still open. Leave out documents that are settled.")
             raise Invalid("out_of_range", message, "open_amount")
 
     def _check_originals(self) -> None:
         if self.original_total is None:
             if self.original_tax is not None:
-                raise Invalid("total_missing", "Enter the original total as well.", "original_total")
+                raise Invalid("total_missing", Phrase("Enter the original total as well."), "original_total")
             return
         total = exact_decimal(self.original_total, "original_total")
         # copy_abs() takes any number of digits, where abs() overflows.
         if (total < 0) != self.is_credit or total.copy_abs() < self.open_amount.copy_abs():
-            message = "Enter at least the open amount, with the same sign: no more can be open than was billed."
+            message = Phrase("Enter at least the open amount, with the same sign: no more can be open than was billed.")
             raise Invalid("below_open_amount", message, "original_total")
         tax = exact_decimal(self.original_tax or Decimal(0), "original_tax")
         if (tax and (tax < 0) != self.is_credit) or abs(tax) > abs(total):
-            raise Invalid("above_total", "Enter no more than the original total, with the same sign.", "original_tax")
+            raise Invalid(
+                "above_total", Phrase("Enter no more than the original total, with the same sign."), "original_tax"
+            )
 
 
 def signed(amount: Decimal, is_credit: bool) -> Decimal:
@@ -138,7 +146,9 @@ class Document(Protocol):
 
 def no_copy(number: str, copy: str) -> str:
     """Return why an opening invoice has no PDF, e-invoice or other copy here."""
-    return f"{number} was issued by an earlier system, so there is no {copy} of it here."
+    return Phrase(
+        "{number} was issued by an earlier system, so there is no {copy} of it here.", number=number, copy=copy
+    )
 
 
 def refuse_opening(document: Document, copy: str, *field: str | int) -> None:
@@ -158,9 +168,10 @@ def check_original_date(original_date: date, cut_over: date) -> None:
         Invalid: It is.
     """
     if original_date > cut_over:
-        message = (
-            f"Use {format_day(cut_over)} (the cut-over day) or earlier. Documents after that day are issued here, or the"
-            " cut-over day is wrong."
+        message = Phrase(
+            "Use {cut_over} (the cut-over day) or earlier. Documents after that day are issued here, or the "
+            "cut-over day is wrong.",
+            cut_over=format_day(cut_over),
         )
         raise Invalid("after_cut_over", message, "original_date")
 

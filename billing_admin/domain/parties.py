@@ -12,51 +12,57 @@ from typing import Any, Final
 from billing_admin.domain.document_details import Address
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_text
+from billing_admin.domain.translation import Phrase
 
 ADDRESS_PARTS: Final = ("street", "street2", "postcode", "city", "region", "country")
 
 # The choices of customers, with their labels. Documents have texts in each language.
-LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
-PAPERS: Final[Mapping[str, str]] = {"a4": "A4", "letter": "Letter"}
+LANGUAGES: Final[Mapping[str, str]] = {
+    "en": Phrase("English"),
+    "de": Phrase("German"),
+    "fr": Phrase("French"),
+    "es": Phrase("Spanish"),
+}
+PAPERS: Final[Mapping[str, str]] = {"a4": "A4", "letter": Phrase("Letter")}
 E_INVOICE_FORMATS: Final[Mapping[str, str]] = {
-    "none": "None",
-    "factur-x": "Factur-X / ZUGFeRD (in the PDF)",
-    "ubl": "EN 16931 (UBL)",
-    "peppol": "Peppol BIS Billing 3 (UBL)",
-    "xrechnung-ubl": "XRechnung (UBL)",
-    "xrechnung-cii": "XRechnung (CII)",
+    "none": Phrase("None"),
+    "factur-x": Phrase("Factur-X / ZUGFeRD (in the PDF)"),
+    "ubl": Phrase("EN 16931 (UBL)"),
+    "peppol": Phrase("Peppol BIS Billing 3 (UBL)"),
+    "xrechnung-ubl": Phrase("XRechnung (UBL)"),
+    "xrechnung-cii": Phrase("XRechnung (CII)"),
 }
 # The usual schemes of identifiers (ICD and EAS); the code lists have all codes, without names.
 SCHEME_NAMES: Final[Mapping[str, str]] = {
     "EM": "E-mail",
     "0088": "GLN",
-    "0060": "D-U-N-S number",
+    "0060": Phrase("D-U-N-S number"),
     "0199": "LEI",
-    "0204": "Leitweg-ID (Germany)",
-    "9930": "VAT number (Germany)",
-    "9914": "VAT number (Austria)",
-    "9927": "VAT number (Switzerland)",
-    "0183": "UIDB (Switzerland)",
-    "0002": "SIREN (France)",
-    "0009": "SIRET (France)",
-    "0225": "Electronic address (France)",
-    "9957": "VAT number (France)",
-    "9920": "VAT number (Spain)",
-    "0208": "Enterprise number (Belgium)",
-    "9925": "VAT number (Belgium)",
-    "0106": "KvK number (Netherlands)",
-    "0190": "OIN (Netherlands)",
-    "9944": "VAT number (Netherlands)",
-    "0211": "VAT number (Italy)",
-    "0184": "CVR number (Denmark)",
-    "0007": "Organisation number (Sweden)",
-    "0192": "Organisation number (Norway)",
-    "0216": "OVT code (Finland)",
-    "9932": "VAT number (United Kingdom)",
-    "0151": "ABN (Australia)",
-    "0195": "UEN (Singapore)",
+    "0204": Phrase("Leitweg-ID (Germany)"),
+    "9930": Phrase("VAT number (Germany)"),
+    "9914": Phrase("VAT number (Austria)"),
+    "9927": Phrase("VAT number (Switzerland)"),
+    "0183": Phrase("UIDB (Switzerland)"),
+    "0002": Phrase("SIREN (France)"),
+    "0009": Phrase("SIRET (France)"),
+    "0225": Phrase("Electronic address (France)"),
+    "9957": Phrase("VAT number (France)"),
+    "9920": Phrase("VAT number (Spain)"),
+    "0208": Phrase("Enterprise number (Belgium)"),
+    "9925": Phrase("VAT number (Belgium)"),
+    "0106": Phrase("KvK number (Netherlands)"),
+    "0190": Phrase("OIN (Netherlands)"),
+    "9944": Phrase("VAT number (Netherlands)"),
+    "0211": Phrase("VAT number (Italy)"),
+    "0184": Phrase("CVR number (Denmark)"),
+    "0007": Phrase("Organisation number (Sweden)"),
+    "0192": Phrase("Organisation number (Norway)"),
+    "0216": Phrase("OVT code (Finland)"),
+    "9932": Phrase("VAT number (United Kingdom)"),
+    "0151": Phrase("ABN (Australia)"),
+    "0195": Phrase("UEN (Singapore)"),
 }
-RECIPIENT_ROLES: Final[Mapping[str, str]] = {"to": "To", "cc": "Cc", "none": "Not sent"}
+RECIPIENT_ROLES: Final[Mapping[str, str]] = {"to": Phrase("To"), "cc": Phrase("Cc"), "none": Phrase("Not sent")}
 
 # Characters. Other parts of an address have `text.MAX_LINE_LENGTH`.
 MAX_POSTCODE_LENGTH = 20
@@ -76,7 +82,7 @@ def check_country_shape(value: str, *field: str | int) -> str:
         Invalid: The text is not two capital letters or digits.
     """
     if value and not _COUNTRY.fullmatch(value):
-        raise Invalid("not_a_country", "Use the country's code of two capital letters, such as DE.", *field)
+        raise Invalid("not_a_country", Phrase("Use the country's code of two capital letters, such as DE."), *field)
     return value
 
 
@@ -89,7 +95,7 @@ def check_scheme_shape(value: str, *field: str | int) -> str:
         Invalid: The text is not two to four capital letters or digits.
     """
     if value and not _SCHEME.fullmatch(value):
-        raise Invalid("not_a_scheme", "Use the scheme's code, such as 0088 or EM.", *field)
+        raise Invalid("not_a_scheme", Phrase("Use the scheme's code, such as 0088 or EM."), *field)
     return value
 
 
@@ -116,16 +122,18 @@ def check_completeness(values: Mapping[str, Any], prefix: str = "") -> list[Inva
     """
     if values[f"{prefix}country"] or not any(values[prefix + part].strip() for part in ADDRESS_PARTS):
         return []
-    message = "Choose the country: it decides how the address is printed."
+    message = Phrase("Choose the country: it decides how the address is printed.")
     return [Invalid("missing", message, f"{prefix}country")]
 
 
 def check_scheme_pair(values: Mapping[str, Any], identifier: str, scheme: str) -> list[Invalid]:
     """Return an error if an identifier has no scheme, or a scheme no identifier."""
     if values[scheme] and not values[identifier].strip():
-        return [Invalid("missing", "Enter the number or address, or remove its scheme.", identifier)]
+        return [Invalid("missing", Phrase("Enter the number or address, or remove its scheme."), identifier)]
     if values[identifier].strip() and not values[scheme]:
-        return [Invalid("missing", "Choose the scheme: it says what kind of number or address this is.", scheme)]
+        return [
+            Invalid("missing", Phrase("Choose the scheme: it says what kind of number or address this is."), scheme)
+        ]
     return []
 
 

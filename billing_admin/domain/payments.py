@@ -14,15 +14,16 @@ from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import EXACT, Money, currency_code, exact_decimal
 from billing_admin.domain.text import check_text
+from billing_admin.domain.translation import Phrase
 
 # Payment methods with their labels. Write-offs have their own operation.
 METHODS: Final[Mapping[str, str]] = {
-    "bank_transfer": "Bank transfer",
-    "direct_debit": "Direct debit",
-    "card": "Card",
-    "cash": "Cash",
-    "cheque": "Cheque",
-    "other": "Other",
+    "bank_transfer": Phrase("Bank transfer"),
+    "direct_debit": Phrase("Direct debit"),
+    "card": Phrase("Card"),
+    "cash": Phrase("Cash"),
+    "cheque": Phrase("Cheque"),
+    "other": Phrase("Other"),
 }
 WRITE_OFF: Final = "write_off"
 OLDEST: Final = "oldest"
@@ -50,9 +51,9 @@ def check_transfer(amount: Decimal, method: str, currency: str | None, reference
         Invalid: A value is out of range or unknown.
     """
     if exact_decimal(amount, "amount") <= 0:
-        raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
+        raise Invalid("out_of_range", Phrase("Enter an amount above zero."), "amount")
     if method not in METHODS:
-        raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
+        raise Invalid("unknown_method", Phrase("Use one of {methods}.", methods=", ".join(METHODS)), "method")
     if currency is not None:
         currency_code(currency)
     check_text(reference or "", "reference", stored=True)
@@ -101,11 +102,11 @@ def allocation_parts(
             exact_decimal(spec.amount, "allocate", index, "amount"), currency, "allocate", index, "amount"
         ).minor
         if minor <= 0:
-            raise Invalid("out_of_range", "Enter an amount above zero.", "allocate", index, "amount")
+            raise Invalid("out_of_range", Phrase("Enter an amount above zero."), "allocate", index, "amount")
         if invoice_id in parts:
             raise Invalid(
                 "invoice_twice",
-                "Enter each invoice only once, with the total amount for it.",
+                Phrase("Enter each invoice only once, with the total amount for it."),
                 "allocate",
                 index,
                 "invoice",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 DOCUMENT_NAMES = {"invoice": "an invoice", "credit_note": "a credit note"}
 
@@ -37,18 +38,28 @@ def check_document_date(
 
 def _before_last(last: LastDocument, today: date) -> str:
     if last.issue_date <= today:
-        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} with this date has already been issued."
-    return (
-        f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
-        f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"
-        f" or wait until {last.issue_date.isoformat()}."
+        return Phrase(
+            "Use {issue_date} or later: {kind} with this date has already been issued.",
+            issue_date=last.issue_date.isoformat(),
+            kind=DOCUMENT_NAMES[last.kind],
+        )
+    return Phrase(
+        "{last_number} is dated {issue_date}, which is after today ({today}), and numbers follow the "
+        "issue dates. Change the format of these numbers in the settings to begin a new number series, "
+        "or wait until {issue_date}.",
+        last_number=last.number,
+        issue_date=last.issue_date.isoformat(),
+        today=today.isoformat(),
     )
 
 
 def refuse_locked(day: date, locked_through: date | None, *field: str | int) -> None:
     """Raise Invalid for a day in the locked period: on or before `locked_through`."""
     if locked_through is not None and day <= locked_through:
-        message = f"Use a day after {locked_through.isoformat()}: the books are locked through that day."
+        message = Phrase(
+            "Use a day after {locked_through}: the books are locked through that day.",
+            locked_through=locked_through.isoformat(),
+        )
         raise Invalid("period_locked", message, *field)
 
 
@@ -62,5 +73,7 @@ def refuse_future(day: date, today: date, *field: str | int) -> None:
     """
     if day > today:
         raise Invalid(
-            "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is in the future.", *field
+            "in_the_future",
+            Phrase("Use {today} (today) or earlier: this day is in the future.", today=today.isoformat()),
+            *field,
         )

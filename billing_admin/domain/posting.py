@@ -24,6 +24,7 @@ from billing_admin.domain.charges import (
 )
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Problem
 from billing_admin.domain.money import UNITS_OF_ACCOUNT, unit_of_account
+from billing_admin.domain.translation import Phrase
 
 MOST_PROBLEMS = 1000
 
@@ -79,7 +80,11 @@ class PostingContext:
         """
         customer = self.customers.get(spec.customer) or self.customers.get(id_key(spec.customer))
         if customer is None:
-            raise Invalid("unknown_customer", f"There is no customer “{spec.customer[:80]}”.", "customer")
+            raise Invalid(
+                "unknown_customer",
+                Phrase("There is no customer “{customer}”.", customer=spec.customer[:80]),
+                "customer",
+            )
         return customer
 
     def service_of(self, spec: ChargeSpec) -> ServiceTerms | None:
@@ -92,7 +97,9 @@ class PostingContext:
             return None
         service = self.services.get(spec.service) or self.services.get(id_key(spec.service))
         if service is None:
-            raise Invalid("unknown_service", f"There is no service “{spec.service[:80]}”.", "service")
+            raise Invalid(
+                "unknown_service", Phrase("There is no service “{service}”.", service=spec.service[:80]), "service"
+            )
         return service
 
     def active_customer_of(self, spec: ChargeSpec) -> CustomerTerms:
@@ -104,7 +111,12 @@ class PostingContext:
         customer = self.customer_of(spec)
         if customer.archived:
             raise Invalid(
-                "archived_customer", f"Customer “{customer.reference}” is archived: restore it first.", "customer"
+                "archived_customer",
+                Phrase(
+                    "Customer “{customer_reference}” is archived: restore it first.",
+                    customer_reference=customer.reference,
+                ),
+                "customer",
             )
         return customer
 
@@ -116,7 +128,11 @@ class PostingContext:
         """
         service = self.service_of(spec)
         if service is not None and service.archived:
-            raise Invalid("archived_service", f"Service “{service.code}” is archived: restore it first.", "service")
+            raise Invalid(
+                "archived_service",
+                Phrase("Service “{service_code}” is archived: restore it first.", service_code=service.code),
+                "service",
+            )
         return service
 
     def problems_of(self, spec: ChargeSpec) -> list[Problem]:
@@ -272,7 +288,11 @@ def _conflict(spec: ChargeSpec, original: ChargeFacts, context: PostingContext) 
     if not fields:
         return None
     listed = ", ".join(fields)
-    message = f"This ID belongs to {charge_name(original)}, which has a different {listed}."
+    message = Phrase(
+        "This ID belongs to {charge_name}, which has a different {listed}.",
+        charge_name=charge_name(original),
+        listed=listed,
+    )
     return Conflict("id_conflict", message, "id", differs=fields)
 
 

@@ -14,6 +14,7 @@ from billing_admin.domain.dated_values import DatedValue, effective_on
 from billing_admin.domain.days import FIRST_DAY
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.translation import Phrase
 
 # The first day of the first price of a service in a currency, unless a day is given.
 PRICES_START = FIRST_DAY
@@ -43,7 +44,7 @@ def check_unit_price(unit_price: Decimal, *field: str | int) -> Decimal:
         Invalid: It is negative or not exact; the error names `field`.
     """
     if exact_decimal(unit_price, *field) < 0:
-        raise Invalid("out_of_range", "Enter a price of zero or more.", *field)
+        raise Invalid("out_of_range", Phrase("Enter a price of zero or more."), *field)
     return unit_price
 
 

@@ -17,6 +17,7 @@ from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.tax import EU_VAT_PREFIXES, UNTAXED_RATES
 from billing_admin.domain.tax_breakdown import is_tax_recomputable
+from billing_admin.domain.translation import Phrase
 
 STOP: Final = "stop"
 WARNING: Final = "warning"
@@ -27,7 +28,7 @@ TAXED, EXPORT, INTRA_COMMUNITY, REVERSE_CHARGE, OUTSIDE_SCOPE = "S", "G", "K", "
 CUSTOMER_TAX_ID_MISSING = "customer_tax_id_missing"
 CUSTOMER_VAT_NUMBER_MISSING = "customer_vat_number_missing"
 # The name that a new organisation has until somebody enters its own.
-PLACEHOLDER_NAME: Final = "Your company"
+PLACEHOLDER_NAME: Final = Phrase("Your company")
 # Amounts of e-invoices have at most two decimals (BR-DEC).
 MAX_MINOR_DIGITS = 2
 # Currencies of ISO 4217 that the official rules of UBL do not list (BR-CL-04): one of 2018, and one of 2025.
@@ -251,19 +252,19 @@ def not_ready_error(missing: Collection[Shortcoming]) -> Invalid:
 
 FORMAT_NAMES: Final = {
     "cii": "CII",
-    "factur-x": "Factur-X",
+    "factur-x": Phrase("Factur-X"),
     "ubl": "UBL",
-    "peppol": "Peppol",
-    "xrechnung-ubl": "XRechnung (UBL)",
-    "xrechnung-cii": "XRechnung (CII)",
+    "peppol": Phrase("Peppol"),
+    "xrechnung-ubl": Phrase("XRechnung (UBL)"),
+    "xrechnung-cii": Phrase("XRechnung (CII)"),
 }
 
 STOPS: Final = (
     Requirement(
         ("organisation", "legal_name"),
         "organisation_name_missing",
-        "The seller's name is missing",
-        "Enter your legal name in the settings: an invoice must name the seller.",
+        Phrase("The seller's name is missing"),
+        Phrase("Enter your legal name in the settings: an invoice must name the seller."),
         lambda facts: facts.seller.name.strip() in {"", PLACEHOLDER_NAME},
         "BT-27",
         "BR-06",
@@ -271,8 +272,8 @@ STOPS: Final = (
     Requirement(
         ("organisation", "address"),
         "organisation_address_missing",
-        "The seller's address is missing",
-        "Enter your address in the settings: an invoice must have the seller's address.",
+        Phrase("The seller's address is missing"),
+        Phrase("Enter your address in the settings: an invoice must have the seller's address."),
         lambda facts: not facts.seller.address.strip(),
         "BG-5",
         "BR-08",
@@ -280,8 +281,8 @@ STOPS: Final = (
     Requirement(
         ("customer", "name"),
         "customer_name_missing",
-        "The customer's name is missing",
-        "Enter the customer's name on its page: an invoice must name the customer.",
+        Phrase("The customer's name is missing"),
+        Phrase("Enter the customer's name on its page: an invoice must name the customer."),
         lambda facts: not facts.buyer.name.strip(),
         "BT-44",
         "BR-07",
@@ -289,8 +290,8 @@ STOPS: Final = (
     Requirement(
         ("customer", "tax_id"),
         CUSTOMER_TAX_ID_MISSING,
-        "Reverse charge, and the customer's tax ID is missing",
-        "Add the tax ID of {buyer} on the customer's page: a reverse charge invoice must show it.",
+        Phrase("Reverse charge, and the customer's tax ID is missing"),
+        Phrase("Add the tax ID of {buyer} on the customer's page: a reverse charge invoice must show it."),
         lambda facts: lacks_tax_id(REVERSE_CHARGE, facts.buyer.tax_id, facts.tax_treatment, facts.categories),
         "BT-48",
         "BR-AE-02",
@@ -298,9 +299,11 @@ STOPS: Final = (
     Requirement(
         ("customer", "tax_id"),
         CUSTOMER_VAT_NUMBER_MISSING,
-        "Intra-community supply, and the customer's VAT number is missing",
-        "Add the VAT number of {buyer} as tax ID on the customer's page: without it, an intra-community supply is not"
-        " free of tax.",
+        Phrase("Intra-community supply, and the customer's VAT number is missing"),
+        Phrase(
+            "Add the VAT number of {buyer} as tax ID on the customer's page: without it, an intra-community "
+            "supply is not free of tax."
+        ),
         lambda facts: lacks_tax_id(INTRA_COMMUNITY, facts.buyer.tax_id, facts.tax_treatment, facts.categories),
         "BT-48",
         "BR-IC-02",
@@ -311,75 +314,87 @@ WARNINGS: Final = (
     Requirement(
         ("organisation", "country"),
         "organisation_country_missing",
-        "The seller's country is missing",
-        "Choose your country in the settings: customers abroad need it, and so does an e-invoice.",
+        Phrase("The seller's country is missing"),
+        Phrase("Choose your country in the settings: customers abroad need it, and so does an e-invoice."),
         lambda facts: not facts.details.seller.address.country,
         "BT-40",
     ),
     Requirement(
         ("organisation", "tax_id"),
         "organisation_vat_number_wrong",
-        "The seller's VAT number is wrong",
-        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
+        Phrase("The seller's VAT number is wrong"),
+        Phrase("Correct your tax ID in the settings. {numbers.seller_vat_problem}"),
         lambda facts: bool(facts.numbers.seller_vat_problem),
         "BT-31",
     ),
     Requirement(
         ("bank_account", "currency"),
         "bank_account_missing",
-        "There is no bank account for the currency",
-        "Add a bank account for {currency} in the settings: without one, the invoice does not say where to pay.",
+        Phrase("There is no bank account for the currency"),
+        Phrase(
+            "Add a bank account for {currency} in the settings: without one, the invoice does not say where to pay."
+        ),
         lambda facts: facts.details.account is None and not facts.is_credit_note,
         "BG-17",
     ),
     Requirement(
         ("exchange_rate", "currency"),
         "exchange_rate_missing",
-        "There is no current exchange rate for the currency",
-        "Add an exchange rate for {currency} of {issue_date} or the seven days before in the settings: without one, the"
-        " invoice does not show the tax in your base currency.",
+        Phrase("There is no current exchange rate for the currency"),
+        Phrase(
+            "Add an exchange rate for {currency} of {issue_date} or the seven days before in the settings: "
+            "without one, the invoice does not show the tax in your base currency."
+        ),
         lambda facts: not facts.has_exchange_rate and any(rate.percent for rate in facts.rates),
         "BT-111",
     ),
     Requirement(
         ("customer", "country"),
         "customer_country_missing",
-        "The customer's country is missing",
-        "Choose the country of {buyer} on the customer's page: the tax depends on it, and an e-invoice needs it.",
+        Phrase("The customer's country is missing"),
+        Phrase(
+            "Choose the country of {buyer} on the customer's page: the tax depends on it, and an e-invoice needs it."
+        ),
         lambda facts: not facts.details.buyer.address.country,
         "BT-55",
     ),
     Requirement(
         ("customer", "tax_id"),
         "customer_vat_number_wrong",
-        "The customer's VAT number is wrong",
-        "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
+        Phrase("The customer's VAT number is wrong"),
+        Phrase("Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}"),
         lambda facts: bool(facts.numbers.buyer_vat_problem),
         "BT-48",
     ),
     Requirement(
         ("customer", "tax_id"),
         "customer_vat_number_not_intra_community",
-        "Intra-community supply, but the customer's VAT number is not of another EU country",
-        "Enter the VAT number that another EU country gave to {buyer} as tax ID on the customer's page, or choose another"
-        " tax treatment: only then is an intra-community supply free of tax.",
+        Phrase("Intra-community supply, but the customer's VAT number is not of another EU country"),
+        Phrase(
+            "Enter the VAT number that another EU country gave to {buyer} as tax ID on the customer's page, "
+            "or choose another tax treatment: only then is an intra-community supply free of tax."
+        ),
         lambda facts: facts.is_intra_community and not _is_of_another_eu_country(facts),
         "BT-48",
     ),
     Requirement(
         ("organisation", "tax_id"),
         "organisation_vat_number_missing",
-        "Intra-community supply, and the seller's VAT number is missing",
-        "Enter your VAT number as tax ID in the settings: an invoice for an intra-community supply must show it.",
+        Phrase("Intra-community supply, and the seller's VAT number is missing"),
+        Phrase(
+            "Enter your VAT number as tax ID in the settings: an invoice for an intra-community supply must show it."
+        ),
         lambda facts: facts.is_intra_community and not facts.numbers.seller_vat_number,
         "BT-31",
     ),
     Requirement(
         ("customer", "delivery_country"),
         "customer_delivery_within_country",
-        "Intra-community supply, but the country of delivery is the seller's",
-        "Correct the delivery address of {buyer} on the customer's page, or choose another tax treatment: an"
-        " intra-community supply goes to another EU country.",
+        Phrase("Intra-community supply, but the country of delivery is the seller's"),
+        Phrase(
+            "Correct the delivery address of {buyer} on the customer's page, or choose another tax "
+            "treatment: an intra-community supply goes to another EU country."
+        ),
         lambda facts: facts.is_intra_community and _delivers_within_country(facts),
         "BT-80",
     ),
@@ -391,8 +406,8 @@ def _seller_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("organisation", field),
         f"e_invoice_organisation_{field}_missing",
-        f"E-invoice: the seller's {noun} is missing",
-        f"Enter your {noun} in the settings: {{format}} e-invoices must have it.",
+        Phrase("E-invoice: the seller's {noun} is missing", noun=noun),
+        Phrase("Enter your {noun} in the settings: {{format}} e-invoices must have it.", noun=noun),
         lambda facts: not _field_of(facts.details.seller, field),
         term,
         rule,
@@ -404,8 +419,8 @@ def _buyer_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("customer", field),
         f"e_invoice_customer_{field}_missing",
-        f"E-invoice: the customer's {noun} is missing",
-        f"Enter the {noun} of {{buyer}} on the customer's page: {{format}} e-invoices must have it.",
+        Phrase("E-invoice: the customer's {noun} is missing", noun=noun),
+        Phrase("Enter the {noun} of {{buyer}} on the customer's page: {{format}} e-invoices must have it.", noun=noun),
         lambda facts: not _field_of(facts.details.buyer, field),
         term,
         rule,
@@ -424,8 +439,12 @@ def _delivery_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("customer", f"delivery_{field}"),
         f"e_invoice_customer_delivery_{field}_missing",
-        f"E-invoice: the {noun} of the delivery address is missing",
-        f"Enter the {noun} of the delivery address of {{buyer}} on the customer's page, or remove the delivery address.",
+        Phrase("E-invoice: the {noun} of the delivery address is missing", noun=noun),
+        Phrase(
+            "Enter the {noun} of the delivery address of {{buyer}} on the customer's page, or remove the "
+            "delivery address.",
+            noun=noun,
+        ),
         lambda facts: _lacks_part(facts.details.delivery, field),
         term,
         rule,
@@ -449,14 +468,16 @@ def _is_outside_peppol(party: PartyDetails) -> bool:
     return bool(party.electronic_address) and party.electronic_scheme in SCHEMES_OUTSIDE_PEPPOL
 
 
-_DISCARD_DRAFT: Final = " A draft keeps its tax rates: discard it, then bill again."
+_DISCARD_DRAFT: Final = Phrase(" A draft keeps its tax rates: discard it, then bill again.")
 EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_currency_unsupported",
-        "E-invoice: the currency has more than two decimals",
-        "Choose “None” as e-invoice format of {buyer} on the customer's page: amounts in {currency} have more decimals"
-        " than an e-invoice can have.",
+        Phrase("E-invoice: the currency has more than two decimals"),
+        Phrase(
+            "Choose “None” as e-invoice format of {buyer} on the customer's page: amounts in {currency} have"
+            " more decimals than an e-invoice can have."
+        ),
         lambda facts: MINOR_DIGITS[facts.currency] > MAX_MINOR_DIGITS,
         "BT-5",
         "BR-DEC",
@@ -464,9 +485,11 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_currency_unlisted",
-        "E-invoice: the currency is not in the official list",
-        "Choose “None” as e-invoice format of {buyer} on the customer's page: the rules of e-invoices do not list"
-        " {currency}.",
+        Phrase("E-invoice: the currency is not in the official list"),
+        Phrase(
+            "Choose “None” as e-invoice format of {buyer} on the customer's page: the rules of e-invoices do"
+            " not list {currency}."
+        ),
         lambda facts: facts.currency in UNLISTED_CURRENCIES,
         "BT-5",
         "BR-CL-04",
@@ -475,8 +498,8 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_wrong",
-        "E-invoice: the seller's VAT number is wrong",
-        "Correct your tax ID in the settings. {numbers.seller_vat_problem}",
+        Phrase("E-invoice: the seller's VAT number is wrong"),
+        Phrase("Correct your tax ID in the settings. {numbers.seller_vat_problem}"),
         lambda facts: bool(facts.numbers.seller_vat_problem),
         "BT-31",
         "BR-CO-09",
@@ -484,36 +507,42 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_missing",
-        "E-invoice: the seller's VAT number is missing",
-        "Enter your VAT number as tax ID in the settings: exports and intra-community supplies must show it.",
+        Phrase("E-invoice: the seller's VAT number is missing"),
+        Phrase("Enter your VAT number as tax ID in the settings: exports and intra-community supplies must show it."),
         lambda facts: not facts.numbers.seller_vat_number and bool(facts.categories & {EXPORT, INTRA_COMMUNITY}),
         "BT-31",
-        "BR-G-02, BR-IC-02",
+        Phrase("BR-G-02, BR-IC-02"),
     ),
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_tax_number_missing",
-        "E-invoice: the seller's VAT number or tax number is missing",
-        "Enter your VAT number as tax ID, or your tax number, in the settings: an e-invoice must have one of them.",
+        Phrase("E-invoice: the seller's VAT number or tax number is missing"),
+        Phrase(
+            "Enter your VAT number as tax ID, or your tax number, in the settings: an e-invoice must have one of them."
+        ),
         _lacks_tax_number,
-        "BT-31, BT-32",
-        "BR-S-02, BR-Z-02, BR-E-02, BR-AE-02",
+        Phrase("BT-31, BT-32"),
+        Phrase("BR-S-02, BR-Z-02, BR-E-02, BR-AE-02"),
     ),
     Requirement(
         ("organisation", "registration_id"),
         "e_invoice_organisation_registration_missing",
-        "E-invoice: the seller's VAT number or registration number is missing",
-        "Enter your VAT number as tax ID, or your registration number, in the settings: an e-invoice must have one of"
-        " them.",
+        Phrase("E-invoice: the seller's VAT number or registration number is missing"),
+        Phrase(
+            "Enter your VAT number as tax ID, or your registration number, in the settings: an e-invoice "
+            "must have one of them."
+        ),
         lambda facts: not facts.numbers.seller_vat_number and not facts.details.seller.registration_id.strip(),
-        "BT-30, BT-31",
+        Phrase("BT-30, BT-31"),
         "BR-CO-26",
     ),
     Requirement(
         ("tax_rate", "percent"),
         "e_invoice_taxed_without_tax",
-        "E-invoice: a tax rate of category S has 0 %",
-        "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %."
+        Phrase("E-invoice: a tax rate of category S has 0 %"),
+        Phrase(
+            "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %."
+        )
         + _DISCARD_DRAFT,
         lambda facts: any(rate.category == TAXED and not rate.percent for rate in facts.rates),
         "BT-152",
@@ -522,8 +551,11 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "category"),
         "e_invoice_mixed_with_outside_scope",
-        "E-invoice: tax category O must be on an invoice of its own",
-        "Bill the services of tax category O on an invoice of their own, or give them a tax rate of category E or Z."
+        Phrase("E-invoice: tax category O must be on an invoice of its own"),
+        Phrase(
+            "Bill the services of tax category O on an invoice of their own, or give them a tax rate of "
+            "category E or Z."
+        )
         + _DISCARD_DRAFT,
         lambda facts: OUTSIDE_SCOPE in facts.categories and len(facts.categories) > 1,
         "BT-118",
@@ -532,8 +564,11 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "category"),
         "e_invoice_outside_scope_with_vat_number",
-        "E-invoice: a seller with a VAT number cannot use tax category O",
-        "Give the services a tax rate of category E or Z: an e-invoice with category O must not name your VAT number."
+        Phrase("E-invoice: a seller with a VAT number cannot use tax category O"),
+        Phrase(
+            "Give the services a tax rate of category E or Z: an e-invoice with category O must not name "
+            "your VAT number."
+        )
         + _DISCARD_DRAFT,
         lambda facts: OUTSIDE_SCOPE in facts.categories and bool(facts.numbers.seller_vat_number),
         "BT-31",
@@ -542,9 +577,12 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_tax_rounded_apart",
-        "E-invoice: the rounded tax of prices with and without tax does not match the percentage",
-        "Bill the charges whose prices include tax on an invoice of their own: together with the others, their rounded"
-        " tax in {currency} does not match the percentage." + _DISCARD_DRAFT,
+        Phrase("E-invoice: the rounded tax of prices with and without tax does not match the percentage"),
+        Phrase(
+            "Bill the charges whose prices include tax on an invoice of their own: together with the others,"
+            " their rounded tax in {currency} does not match the percentage."
+        )
+        + _DISCARD_DRAFT,
         lambda facts: not facts.is_tax_recomputable,
         "BT-117",
         "BR-CO-17",
@@ -553,8 +591,8 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_wrong",
-        "E-invoice: the customer's VAT number is wrong",
-        "Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}",
+        Phrase("E-invoice: the customer's VAT number is wrong"),
+        Phrase("Correct the tax ID of {buyer} on the customer's page. {numbers.buyer_vat_problem}"),
         lambda facts: bool(facts.numbers.buyer_vat_problem),
         "BT-48",
         "BR-CO-09",
@@ -562,9 +600,11 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_missing",
-        "E-invoice: the customer's VAT number is missing",
-        "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an intra-community"
-        " supply needs it.",
+        Phrase("E-invoice: the customer's VAT number is missing"),
+        Phrase(
+            "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an "
+            "intra-community supply needs it."
+        ),
         lambda facts: facts.is_intra_community and not facts.numbers.buyer_vat_number,
         "BT-48",
         "BR-IC-02",
@@ -572,22 +612,24 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_identifier_missing",
-        "E-invoice: reverse charge, and the customer has neither VAT number nor registration number",
-        "Enter the VAT number of {buyer}, with its country code, as tax ID, or the registration number, on the"
-        " customer's page: reverse charge needs one of them.",
+        Phrase("E-invoice: reverse charge, and the customer has neither VAT number nor registration number"),
+        Phrase(
+            "Enter the VAT number of {buyer}, with its country code, as tax ID, or the registration number, "
+            "on the customer's page: reverse charge needs one of them."
+        ),
         lambda facts: (
             REVERSE_CHARGE in facts.categories
             and not facts.numbers.buyer_vat_number
             and not facts.details.buyer.registration_id.strip()
         ),
-        "BT-47, BT-48",
+        Phrase("BT-47, BT-48"),
         "BR-AE-02",
     ),
     Requirement(
         ("customer", "delivery_country"),
         "e_invoice_customer_delivery_country_missing",
-        "E-invoice: the country of delivery is missing",
-        "Enter the country of delivery of {buyer} on the customer's page: an intra-community supply needs it.",
+        Phrase("E-invoice: the country of delivery is missing"),
+        Phrase("Enter the country of delivery of {buyer} on the customer's page: an intra-community supply needs it."),
         lambda facts: facts.is_intra_community and _lacks_part(place_of_delivery(facts.details, True), "country"),
         "BT-80",
         "BR-IC-12",
@@ -604,11 +646,11 @@ XRECHNUNG: Final = (
     Requirement(
         ("bank_account", "currency"),
         "e_invoice_bank_account_missing",
-        "E-invoice: there is no bank account for the currency",
-        "Add a bank account for {currency} in the settings: {format} e-invoices must say where to pay.",
+        Phrase("E-invoice: there is no bank account for the currency"),
+        Phrase("Add a bank account for {currency} in the settings: {format} e-invoices must say where to pay."),
         lambda facts: facts.details.account is None and not facts.is_credit_note,
         "BT-84",
-        "BR-DE-1, BR-DE-23-a",
+        Phrase("BR-DE-1, BR-DE-23-a"),
     ),
     _buyer_field("city", "city", "BT-52", "BR-DE-8"),
     _buyer_field("postcode", "postcode", "BT-53", "BR-DE-9"),
@@ -616,8 +658,10 @@ XRECHNUNG: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_buyer_reference_missing",
-        "E-invoice: the buyer reference is missing",
-        "Enter the buyer reference of {buyer} on the customer's page. For a public authority, it is the Leitweg-ID.",
+        Phrase("E-invoice: the buyer reference is missing"),
+        Phrase(
+            "Enter the buyer reference of {buyer} on the customer's page. For a public authority, it is the Leitweg-ID."
+        ),
         lambda facts: not facts.details.buyer_reference.strip(),
         "BT-10",
         "BR-DE-15",
@@ -625,8 +669,8 @@ XRECHNUNG: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_leitweg_id_wrong",
-        "E-invoice: the Leitweg-ID is wrong",
-        "Correct the buyer reference of {buyer} on the customer's page. {numbers.leitweg_problem}",
+        Phrase("E-invoice: the Leitweg-ID is wrong"),
+        Phrase("Correct the buyer reference of {buyer} on the customer's page. {numbers.leitweg_problem}"),
         lambda facts: bool(facts.numbers.leitweg_problem),
         "BT-10",
         "BR-DE-15",
@@ -640,8 +684,8 @@ PEPPOL: Final = (
     Requirement(
         ("organisation", "electronic_scheme"),
         "e_invoice_organisation_scheme_not_peppol",
-        "E-invoice: the seller's electronic address is not a Peppol ID",
-        "Enter your Peppol ID as electronic address in the settings: Peppol does not accept e-mail addresses.",
+        Phrase("E-invoice: the seller's electronic address is not a Peppol ID"),
+        Phrase("Enter your Peppol ID as electronic address in the settings: Peppol does not accept e-mail addresses."),
         lambda facts: _is_outside_peppol(facts.details.seller),
         "BT-34",
         "PEPPOL-EN16931-CL008",
@@ -650,8 +694,10 @@ PEPPOL: Final = (
     Requirement(
         ("customer", "electronic_scheme"),
         "e_invoice_customer_scheme_not_peppol",
-        "E-invoice: the customer's electronic address is not a Peppol ID",
-        "Enter the Peppol ID of {buyer} as electronic address on the customer's page: e-mail addresses do not work.",
+        Phrase("E-invoice: the customer's electronic address is not a Peppol ID"),
+        Phrase(
+            "Enter the Peppol ID of {buyer} as electronic address on the customer's page: e-mail addresses do not work."
+        ),
         lambda facts: _is_outside_peppol(facts.details.buyer),
         "BT-49",
         "PEPPOL-EN16931-CL008",
@@ -659,11 +705,13 @@ PEPPOL: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_reference_or_order_missing",
-        "E-invoice: the buyer reference or purchase order is missing",
-        "Enter the buyer reference of {buyer} on the customer's page, or a purchase order number: Peppol needs one of"
-        " them.",
+        Phrase("E-invoice: the buyer reference or purchase order is missing"),
+        Phrase(
+            "Enter the buyer reference of {buyer} on the customer's page, or a purchase order number: Peppol"
+            " needs one of them."
+        ),
         lambda facts: not facts.details.buyer_reference.strip() and not facts.purchase_order.strip(),
-        "BT-10, BT-13",
+        Phrase("BT-10, BT-13"),
         "PEPPOL-EN16931-R003",
     ),
 )

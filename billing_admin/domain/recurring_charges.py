@@ -17,6 +17,7 @@ from billing_admin.domain.days import check_calendar_day, count_days
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact_decimal
 from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 
 DAY = timedelta(days=1)
 # A period has at most ten years, as the period of a charge.
@@ -78,15 +79,21 @@ class RecurringChargeSpec:
 
     def __post_init__(self) -> None:
         if self.interval not in INTERVALS:
-            raise Invalid("unknown_interval", f"Use one of {', '.join(INTERVALS)}.", "interval")
+            raise Invalid(
+                "unknown_interval", Phrase("Use one of {intervals}.", intervals=", ".join(INTERVALS)), "interval"
+            )
         max_count = INTERVALS[self.interval].max_count
         if self.interval_count is not None and not 1 <= self.interval_count <= max_count:
-            message = f"Use a number from 1 to {max_count}: a period has at most {MAX_PERIOD_YEARS} years."
+            message = Phrase(
+                "Use a number from 1 to {max_count}: a period has at most {max_period_years} years.",
+                max_count=max_count,
+                max_period_years=MAX_PERIOD_YEARS,
+            )
             raise Invalid("out_of_range", message, "interval_count")
         if self.timing not in {None, *TIMINGS}:
-            raise Invalid("not_a_choice", f"Use one of {', '.join(TIMINGS)}.", "timing")
+            raise Invalid("not_a_choice", Phrase("Use one of {timings}.", timings=", ".join(TIMINGS)), "timing")
         if self.quantity is not None and not exact_decimal(self.quantity, "quantity"):
-            raise Invalid("out_of_range", "Use a quantity other than zero.", "quantity")
+            raise Invalid("out_of_range", Phrase("Use a quantity other than zero."), "quantity")
         if self.unit_price is not None:
             exact_decimal(self.unit_price, "unit_price")
         check_text(self.purchase_order or "", "purchase_order", stored=True)
@@ -102,7 +109,7 @@ class RecurringChargeSpec:
             if day is not None:
                 check_calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
-            raise Invalid("out_of_range", "Enter a last day that is not before the first day.", "ends_on")
+            raise Invalid("out_of_range", Phrase("Enter a last day that is not before the first day."), "ends_on")
 
     def schedule(self) -> "Schedule":
         """Return the schedule that the request asks for, with defaults filled in."""

@@ -14,6 +14,7 @@ from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.payments import check_transfer
+from billing_admin.domain.translation import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,13 @@ def plan_refund(payments: Iterable[Refundable], amount: int, day: date, currency
     by_day = oldest_first(payments)
     credit = sum(payment.unallocated for payment in by_day)
     if not credit:
-        raise Invalid("above_credit", f"This customer has no credit in {currency} to refund.", "amount")
+        raise Invalid(
+            "above_credit", Phrase("This customer has no credit in {currency} to refund.", currency=currency), "amount"
+        )
     if amount > credit:
-        message = f"Enter at most {format_money(credit, currency)}: this is the customer's credit."
+        message = Phrase(
+            "Enter at most {credit}: this is the customer's credit.", credit=format_money(credit, currency)
+        )
         raise Invalid("above_credit", message, "amount")
     parts, remainder, last = [], amount, day
     for payment in by_day:
@@ -85,6 +90,8 @@ def plan_refund(payments: Iterable[Refundable], amount: int, day: date, currency
             parts.append((payment.id, part))
             remainder, last = remainder - part, payment.since
     if last > day:
-        message = f"Use {last.isoformat()} or later: before that day, the customer's credit was below this amount."
+        message = Phrase(
+            "Use {last} or later: before that day, the customer's credit was below this amount.", last=last.isoformat()
+        )
         raise Invalid("before_credit", message, "paid_on")
     return parts

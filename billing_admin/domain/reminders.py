@@ -17,6 +17,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.messages import Recipient
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.domain.translation import Phrase
 
 LEVELS: Final = (1, 2, 3)
 LAST_LEVEL: Final = LEVELS[-1]
@@ -40,20 +41,20 @@ NEXT_RUN: Final = "next_run"
 CHANGED: Final = "changed"
 NOT_MADE: Final = "not_made"
 REASONS: Final[Mapping[str, str]] = {
-    ARCHIVED: "The customer is archived",
-    CUSTOMER_PAUSED: "Reminders of the customer are paused",
-    INVOICE_PAUSED: "Reminders of the invoice are paused",
-    COVERED: "Unallocated credit covers it",
-    WAITING: "A reminder is waiting in the outbox",
-    FAILED: "The last reminder failed",
-    UNCERTAIN: "It is uncertain whether the last reminder was sent",
-    BOUNCED: "The last reminder bounced",
-    REMINDED: "The customer was reminded a few days ago",
-    NO_RECIPIENT: "No contact gets reminders",
-    SKIPPED: "Left out by hand",
-    NEXT_RUN: "Left for the next run, as this one is full",
-    CHANGED: "Left for the next run, as the reminder changed during this one",
-    NOT_MADE: "The letter or the text could not be made",
+    ARCHIVED: Phrase("The customer is archived"),
+    CUSTOMER_PAUSED: Phrase("Reminders of the customer are paused"),
+    INVOICE_PAUSED: Phrase("Reminders of the invoice are paused"),
+    COVERED: Phrase("Unallocated credit covers it"),
+    WAITING: Phrase("A reminder is waiting in the outbox"),
+    FAILED: Phrase("The last reminder failed"),
+    UNCERTAIN: Phrase("It is uncertain whether the last reminder was sent"),
+    BOUNCED: Phrase("The last reminder bounced"),
+    REMINDED: Phrase("The customer was reminded a few days ago"),
+    NO_RECIPIENT: Phrase("No contact gets reminders"),
+    SKIPPED: Phrase("Left out by hand"),
+    NEXT_RUN: Phrase("Left for the next run, as this one is full"),
+    CHANGED: Phrase("Left for the next run, as the reminder changed during this one"),
+    NOT_MADE: Phrase("The letter or the text could not be made"),
 }
 
 
@@ -80,15 +81,19 @@ def check_levels(levels: Sequence[ReminderLevel], name: str = "levels") -> tuple
         Invalid: A number of days is out of range, or a level is due before the one below it.
     """
     if len(levels) != len(LEVELS):
-        raise Invalid("wrong_number", f"Give {len(LEVELS)} levels.", name)
+        raise Invalid("wrong_number", Phrase("Give {levels_count} levels.", levels_count=len(LEVELS)), name)
     problems: list[Problem] = []
     for index, level in enumerate(levels):
         for column in ("days_after_due", "least_days"):
             if not 1 <= getattr(level, column) <= MAX_LEVEL_DAYS:
-                message = f"Use 1 to {MAX_LEVEL_DAYS} days."
+                message = Phrase("Use 1 to {max_level_days} days.", max_level_days=MAX_LEVEL_DAYS)
                 problems.append(Problem("out_of_range", message, (name, index, column)))
         if index and level.days_after_due <= levels[index - 1].days_after_due:
-            message = f"Use more days than level {index} has, which are {levels[index - 1].days_after_due}."
+            message = Phrase(
+                "Use more days than level {index} has, which are {days_after_due}.",
+                index=index,
+                days_after_due=levels[index - 1].days_after_due,
+            )
             problems.append(Problem("out_of_order", message, (name, index, "days_after_due")))
     if problems:
         raise Invalid.of(problems)
@@ -122,7 +127,9 @@ def check_pause(pause: Pause, today: date) -> Pause:
     """
     check_calendar_day(pause.through, "through")
     if pause.through < today:
-        raise Invalid("out_of_range", "Use today or a later day. To end the pause, resume reminders.", "through")
+        raise Invalid(
+            "out_of_range", Phrase("Use today or a later day. To end the pause, resume reminders."), "through"
+        )
     check_not_blank(pause.reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     return pause
 
@@ -279,7 +286,7 @@ def describe_reason(reason: str, day: date | None, note: str) -> str:
     if day is None:
         return REASONS[reason]
     if reason == REMINDED:
-        return f"The customer was reminded on {format_day(day)}"
+        return Phrase("The customer was reminded on {day}", day=format_day(day))
     text = f"{REASONS[reason]} through {format_day(day)}"
     return f"{text}: {note}" if note else text
 
@@ -334,14 +341,20 @@ def stop_reason(documents: Iterable[ReminderDocument], customer_pause: Pause | N
     If one of its amounts has changed, the letter and its sum are wrong, and the next run makes a correct one.
     """
     if customer_pause is not None and is_paused(customer_pause, day):
-        return f"Reminders of the customer were paused through {format_day(customer_pause.through)}."
+        return Phrase(
+            "Reminders of the customer were paused through {through}.", through=format_day(customer_pause.through)
+        )
     for document in documents:
         if document.pause is not None and is_paused(document.pause, day):
-            return f"Reminders of {document.number} were paused through {format_day(document.pause.through)}."
+            return Phrase(
+                "Reminders of {document_number} were paused through {through}.",
+                document_number=document.number,
+                through=format_day(document.pause.through),
+            )
         if document.reminded_amount not in {None, document.open_amount}:
-            return f"The open amount of {document.number} has changed."
+            return Phrase("The open amount of {document_number} has changed.", document_number=document.number)
         if document.is_covered:
-            return f"Unallocated credit covers {document.number}."
+            return Phrase("Unallocated credit covers {document_number}.", document_number=document.number)
     return None
 
 

@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_text
+from billing_admin.domain.translation import Phrase
 
 MAX_NAME_LENGTH = 60
 MAX_QUERY_LENGTH = 2_000
@@ -19,7 +20,7 @@ def check_name(name: str) -> str:
     """
     name = " ".join(name.split())
     if not name:
-        raise Invalid("name_missing", "Enter a name for the view.", "name")
+        raise Invalid("name_missing", Phrase("Enter a name for the view."), "name")
     return check_text(name, "name", longest=MAX_NAME_LENGTH)
 
 
@@ -32,5 +33,5 @@ def clean_query(query: str) -> str:
     pairs = [(name, value) for name, value in parse_qsl(query) if name not in NOT_SAVED]
     cleaned = urlencode([(name, value.replace("\0", "")) for name, value in pairs])
     if len(cleaned) > MAX_QUERY_LENGTH:
-        raise Invalid("too_long", "These filters are too long to save. Shorten the texts in them.", "query")
+        raise Invalid("too_long", Phrase("These filters are too long to save. Shorten the texts in them."), "query")
     return cleaned

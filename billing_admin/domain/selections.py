@@ -16,15 +16,16 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.money import exact_sum
+from billing_admin.domain.translation import Phrase
 
 MAX_SELECTED: Final = 10_000  # rows of a selection: they change in one transaction
 KEPT_FOR: Final = timedelta(days=90)
 BILLING_RUN = "billing_run"
 SELECTION_KINDS: Final = ("charges", "invoices", "payments", BILLING_RUN)
 _NOTHING_SELECTED: Final = {
-    "charges": "Select at least one charge.",
-    "invoices": "Select at least one invoice.",
-    "payments": "Select at least one payment.",
+    "charges": Phrase("Select at least one charge."),
+    "invoices": Phrase("Select at least one invoice."),
+    "payments": Phrase("Select at least one payment."),
 }
 
 
@@ -114,6 +115,9 @@ def check_selected(count: int, kind: str) -> None:
     if count > MAX_SELECTED:
         raise Invalid(
             "too_many_selected",
-            f"At most {format_whole(MAX_SELECTED)} rows can be selected at once. Narrow the list, such as by day.",
+            Phrase(
+                "At most {max_selected} rows can be selected at once. Narrow the list, such as by day.",
+                max_selected=format_whole(MAX_SELECTED),
+            ),
             kind,
         )

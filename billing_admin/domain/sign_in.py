@@ -9,6 +9,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from billing_admin.domain.common_passwords import is_guessable
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_length, check_text
+from billing_admin.domain.translation import Phrase
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1000
 LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # NFKC composes at most four characters into one
@@ -39,7 +40,7 @@ def check_email(value: str, *field: str | int) -> str:
     folded = fold_email(value, *field)
     check_text(folded, *field, longest=LONGEST_EMAIL)
     if not _EMAIL.fullmatch(folded):
-        raise Invalid("not_an_email", "Enter an e-mail address such as name@example.com.", *field)
+        raise Invalid("not_an_email", Phrase("Enter an e-mail address such as name@example.com."), *field)
     return folded
 
 
@@ -81,11 +82,16 @@ def check_password(value: str, email: str, *field: str | int, organisation: str 
     password = normalise_password(value, *field)
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid(
-            "short_password", f"Use at least {SHORTEST_PASSWORD} characters, such as a few unrelated words.", *field
+            "short_password",
+            Phrase(
+                "Use at least {shortest_password} characters, such as a few unrelated words.",
+                shortest_password=SHORTEST_PASSWORD,
+            ),
+            *field,
         )
     check_text(password, *field, longest=LONGEST_PASSWORD)
     if is_guessable(password, (email, organisation)):
-        raise Invalid("common_password", "Choose other words: this password is easy to guess.", *field)
+        raise Invalid("common_password", Phrase("Choose other words: this password is easy to guess."), *field)
 
 
 def attempt_network(address: str) -> str:

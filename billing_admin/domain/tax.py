@@ -10,17 +10,18 @@ from typing import NamedTuple, Protocol
 
 from billing_admin.domain.dated_values import DatedValue, effective_on
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.vatex import VATEX_BY_CATEGORY
 
 ZERO_PERCENT = Decimal(0)
 
 # Tax treatments of customers, with their labels.
 TREATMENTS = {
-    "standard": "Taxed at the services' rates",
-    "exempt": "Exempt from tax",
-    "reverse_charge": "Reverse charge",
-    "export": "Export outside the EU",
-    "intra_community": "Intra-community supply",
+    "standard": Phrase("Taxed at the services' rates"),
+    "exempt": Phrase("Exempt from tax"),
+    "reverse_charge": Phrase("Reverse charge"),
+    "export": Phrase("Export outside the EU"),
+    "intra_community": Phrase("Intra-community supply"),
 }
 # The rate on the documents of customers who are charged no tax, by treatment.
 UNTAXED_RATES: Mapping[str, TaxRate] = {
@@ -38,11 +39,11 @@ EU_VAT_PREFIXES = frozenset({
 
 # EN 16931 requires a printed reason where no tax is charged; a zero rate (Z) needs none.
 DEFAULT_TAX_NOTES = {
-    "E": "Exempt from tax",
-    "AE": "Reverse charge: the customer accounts for the tax",
-    "O": "Not subject to tax",
-    "G": "Export: no tax is charged",
-    "K": "Intra-community supply: no tax is charged",
+    "E": Phrase("Exempt from tax"),
+    "AE": Phrase("Reverse charge: the customer accounts for the tax"),
+    "O": Phrase("Not subject to tax"),
+    "G": Phrase("Export: no tax is charged"),
+    "K": Phrase("Intra-community supply: no tax is charged"),
 }
 # Categories whose reason may be left empty; for "not subject to tax" (O) it is optional.
 CATEGORIES_WITHOUT_NOTE = frozenset({"S", "Z", "O"})

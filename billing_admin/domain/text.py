@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 # C0 controls except tab and line ends, DEL, and lone surrogates: no stored text has one.
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
@@ -39,7 +40,7 @@ def check_length(value: str, longest: int, *field: str | int) -> None:
     Call this before all other work on a text: Unicode normalisation takes quadratic time.
     """
     if len(value) > longest:
-        raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
+        raise Invalid("too_long", Phrase("Use at most {longest:,} characters.", longest=longest), *field)
 
 
 def check_text(
@@ -90,7 +91,12 @@ def refuse_separators(value: str, *field: str | int) -> None:
 
 def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...]) -> None:
     if match := characters.search(value):
-        message = f"Remove the {_kind(match[0])} U+{ord(match[0]):04X} at position {match.start() + 1:,}."
+        message = Phrase(
+            "Remove the {kind} U+{ord:04X} at position {start:,}.",
+            kind=_kind(match[0]),
+            ord=ord(match[0]),
+            start=match.start() + 1,
+        )
         raise Invalid("unprintable", message, *field)
 
 
@@ -146,7 +152,7 @@ def check_not_blank(value: str, *field: str | int, longest: int = MAX_LINE_LENGT
     """
     check_length(value, longest, *field)
     if not value.strip():
-        raise Invalid("blank", f"Enter {_noun(field)}.", *field)
+        raise Invalid("blank", Phrase("Enter {noun}.", noun=_noun(field)), *field)
     return check_text(value, *field, longest=longest, stored=stored)
 
 
@@ -160,9 +166,9 @@ def check_reference(value: str, *field: str | int, stored: bool = False) -> str:
     """
     check_not_blank(value, *field, stored=stored)
     if value != value.strip() or "\t" in value:
-        raise Invalid("space_at_end", "Remove tabs, and spaces at the beginning and end.", *field)
+        raise Invalid("space_at_end", Phrase("Remove tabs, and spaces at the beginning and end."), *field)
     if _ID.fullmatch(value):
-        raise Invalid("looks_like_an_id", "Choose a name that does not look like an ID.", *field)
+        raise Invalid("looks_like_an_id", Phrase("Choose a name that does not look like an ID."), *field)
     return value
 
 
@@ -180,10 +186,10 @@ def check_number_format(value: str, *field: str | int) -> str:
     literals = NUMBER_PART.sub("", bounded)
     allowed = (["number", "year"], ["month", "number", "year"])
     if sorted(placeholders) not in allowed or not _NUMBER_WORDS.fullmatch(literals):
-        message = "Use letters, digits and - . / _ with {year} and {number:5}, such as INV-{year}-{number:5}."
+        message = Phrase("Use letters, digits and - . / _ with {year} and {number:5}, such as INV-{year}-{number:5}.")
         raise Invalid("not_a_format", message, *field)
     if re.search(r"}{", value):
-        raise Invalid("not_a_format", "Put a character, such as a hyphen, between the parts in braces.", *field)
+        raise Invalid("not_a_format", Phrase("Put a character, such as a hyphen, between the parts in braces."), *field)
     return value
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 # The code of a line whose service has none.
 DEFAULT_UNIT_CODE: Final = "C62"
@@ -108,8 +109,16 @@ def check_unit_code(code: str, codes: AbstractSet[str], field: str) -> str:
         return code
     quoted = code if len(code) <= _LONGEST_QUOTED else f"{code[:_LONGEST_QUOTED]}…"
     matches = _close_codes(code[:_LONGEST_QUOTED], codes)
-    offered = f"Use {' or '.join(map(unit_label, matches))}" if matches else "Use a code such as HUR (hour)"
-    message = f"“{quoted}” is not a unit code of UN/ECE recommendation 20 or 21. {offered}, or leave this blank."
+    offered = (
+        Phrase("Use {matches}", matches=" or ".join(map(unit_label, matches)))
+        if matches
+        else Phrase("Use a code such as HUR (hour)")
+    )
+    message = Phrase(
+        "“{quoted}” is not a unit code of UN/ECE recommendation 20 or 21. {offered}, or leave this blank.",
+        quoted=quoted,
+        offered=offered,
+    )
     raise Invalid("unknown_unit_code", message, field)
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 # The code of each category that has one of its own. A code of an exempt rate (E) is chosen, or left out.
 VATEX_BY_CATEGORY: Final[Mapping[str, str]] = {
@@ -22,17 +23,17 @@ _NOT_EXEMPT: Final = frozenset({*VATEX_BY_CATEGORY.values(), "VATEX-FR-AE"})
 _LONGEST_QUOTED: Final = 40
 
 _LABELS: Final[Mapping[str, str]] = {
-    "VATEX-EU-AE": "Reverse charge",
-    "VATEX-EU-D": "Travel agents",
-    "VATEX-EU-F": "Used goods",
-    "VATEX-EU-G": "Export outside the EU",
-    "VATEX-EU-I": "Works of art",
-    "VATEX-EU-IC": "Intra-community supply",
-    "VATEX-EU-J": "Collectors’ items and antiques",
-    "VATEX-EU-O": "Not subject to tax",
-    "VATEX-FR-AE": "France: reverse charge",
-    "VATEX-FR-CNWVAT": "France: credit note without VAT",
-    "VATEX-FR-FRANCHISE": "France: small businesses",
+    "VATEX-EU-AE": Phrase("Reverse charge"),
+    "VATEX-EU-D": Phrase("Travel agents"),
+    "VATEX-EU-F": Phrase("Used goods"),
+    "VATEX-EU-G": Phrase("Export outside the EU"),
+    "VATEX-EU-I": Phrase("Works of art"),
+    "VATEX-EU-IC": Phrase("Intra-community supply"),
+    "VATEX-EU-J": Phrase("Collectors’ items and antiques"),
+    "VATEX-EU-O": Phrase("Not subject to tax"),
+    "VATEX-FR-AE": Phrase("France: reverse charge"),
+    "VATEX-FR-CNWVAT": Phrase("France: credit note without VAT"),
+    "VATEX-FR-FRANCHISE": Phrase("France: small businesses"),
 }
 # `VATEX-EU-143-1FA` is article 143, paragraph 1, point (fa) of the VAT directive.
 _ARTICLE = re.compile(r"VATEX-EU-([0-9]+)(?:-([0-9]*)([A-Z]*))?")
@@ -51,9 +52,9 @@ def vatex_label(code: str) -> str:
     if article := _ARTICLE.fullmatch(code):
         number, paragraph, point = article.groups()
         parts = (f"({paragraph})" if paragraph else "") + (f"({point.lower()})" if point else "")
-        return f"VAT directive, article {number}{parts}"
+        return Phrase("VAT directive, article {number}{parts}", number=number, parts=parts)
     french = _FRENCH.fullmatch(code)
-    return f"France: tax code, article {french[1]}" if french else code
+    return Phrase("France: tax code, article {french}", french=french[1]) if french else code
 
 
 def vatex_of(category: str, chosen: str, codes: AbstractSet[str], field: str) -> str:
@@ -67,8 +68,12 @@ def vatex_of(category: str, chosen: str, codes: AbstractSet[str], field: str) ->
         return fixed
     if category == EXEMPT:
         return check_exempt_code(chosen, codes, field)
-    has = f"has the code {fixed}" if fixed else "has no VATEX code"
-    raise Invalid("other_vatex", f"Leave this blank: a tax rate of category {category} {has}.", field)
+    has = f"has the code {fixed}" if fixed else Phrase("has no VATEX code")
+    raise Invalid(
+        "other_vatex",
+        Phrase("Leave this blank: a tax rate of category {category} {has}.", category=category, has=has),
+        field,
+    )
 
 
 def check_exempt_code(code: str, codes: AbstractSet[str], field: str) -> str:
@@ -82,8 +87,14 @@ def check_exempt_code(code: str, codes: AbstractSet[str], field: str) -> str:
     quoted = code if len(code) <= _LONGEST_QUOTED else f"{code[:_LONGEST_QUOTED]}…"
     if code in codes:
         raise Invalid(
-            "other_vatex", f"{code} is not for exempt supplies. Use another code, or leave this blank.", field
+            "other_vatex",
+            Phrase("{code} is not for exempt supplies. Use another code, or leave this blank.", code=code),
+            field,
         )
     matches = get_close_matches(code[:_LONGEST_QUOTED].upper(), exempt_codes(codes))
     offered = " or ".join(matches) or "a code such as VATEX-EU-132-1C"
-    raise Invalid("unknown_vatex", f"“{quoted}” is not a VATEX code. Use {offered}, or leave this blank.", field)
+    raise Invalid(
+        "unknown_vatex",
+        Phrase("“{quoted}” is not a VATEX code. Use {offered}, or leave this blank.", quoted=quoted, offered=offered),
+        field,
+    )

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.translation import Phrase
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -122,9 +123,10 @@ def refusal_reason(addresses: Sequence[Address], allowed: Sequence[Network]) -> 
     """
     for address in map(_unmapped, addresses):
         if not is_public(address) and not any(address in network for network in allowed):
-            return (
-                f"{address} is not a public address. To send webhooks there, add its network to"
-                " BILLING_WEBHOOK_ALLOWED_NETWORKS."
+            return Phrase(
+                "{address} is not a public address. To send webhooks there, add its network to "
+                "BILLING_WEBHOOK_ALLOWED_NETWORKS.",
+                address=address,
             )
     return None
 

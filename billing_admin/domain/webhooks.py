@@ -9,17 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from billing_admin.domain.translation import Phrase
+
 PING: Final = "ping"
 # The events that an endpoint can subscribe to, and when each happens.
 EVENTS: Final[Mapping[str, str]] = {
-    "invoice.issued": "An invoice was issued",
-    "invoice.paid": "An invoice was paid in full; sent again if it is reopened and paid again",
-    "invoice.voided": "An invoice was voided",
-    "refund.recorded": "A customer's credit was paid back",
-    "refund.reversed": "A refund was reversed",
-    "charge.held": "A charge was held, by a person or as a likely duplicate",
-    "message.sent": "A message to a customer was sent, or marked as sent",
-    "message.failed": "A message to a customer could not be sent, or it is uncertain whether it was",
+    "invoice.issued": Phrase("An invoice was issued"),
+    "invoice.paid": Phrase("An invoice was paid in full; sent again if it is reopened and paid again"),
+    "invoice.voided": Phrase("An invoice was voided"),
+    "refund.recorded": Phrase("A customer's credit was paid back"),
+    "refund.reversed": Phrase("A refund was reversed"),
+    "charge.held": Phrase("A charge was held, by a person or as a likely duplicate"),
+    "message.sent": Phrase("A message to a customer was sent, or marked as sent"),
+    "message.failed": Phrase("A message to a customer could not be sent, or it is uncertain whether it was"),
 }
 
 # The delay after each failed attempt; there is one more attempt than delays.

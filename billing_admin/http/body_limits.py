@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import RequestURITooLarge
 
 from billing_admin.config import Settings
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.requests import Request
 
 KIB, MIB = 1024, 1024 * 1024
@@ -98,9 +99,11 @@ def describe_limit() -> str:
     """
     limit = endpoint_limit(current_app, request.endpoint)
     size = f"{limit.bytes // MIB:,} MB" if limit.bytes >= MIB else f"{limit.bytes // KIB:,} KB"
-    return (
-        f"This page accepts {size} and {limit.fields:,} fields at a time."
-        " Go back and send fewer rows, shorter texts or a smaller file."
+    return Phrase(
+        "This page accepts {size} and {fields:,} fields at a time. Go back and send fewer rows, shorter "
+        "texts or a smaller file.",
+        size=size,
+        fields=limit.fields,
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.permissions import has_lost_permission
@@ -25,13 +26,14 @@ from billing_admin.queries.jobs import job, unfinished_job
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 NOT_CANCELLABLE = frozenset({"billing_run"})  # a run that stops half-way leaves customers without invoices
-UNAUTHORISED = (
-    "The person or token that started this job no longer has permission for it."
-    " Check the job, then try it again. It will run in your name."
+UNAUTHORISED = Phrase(
+    "The person or token that started this job no longer has permission for it. Check the job, then "
+    "try it again. It will run in your name."
 )
-ATTEMPTS_EXHAUSTED = (
-    f"The job was started {MAX_ATTEMPTS} times without progress: its worker died, or the database was unavailable."
-    " Look for the cause in the log, then try again."
+ATTEMPTS_EXHAUSTED = Phrase(
+    "The job was started {max_attempts} times without progress: its worker died, or the database was"
+    " unavailable. Look for the cause in the log, then try again.",
+    max_attempts=MAX_ATTEMPTS,
 )
 
 
@@ -180,7 +182,7 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     if stored.kind in NOT_CANCELLABLE:
         raise Conflict(
             "never_stopped",
-            "A billing run cannot be cancelled. You can void or credit its invoices, or discard its drafts.",
+            Phrase("A billing run cannot be cancelled. You can void or credit its invoices, or discard its drafts."),
         )
     if stored.state == "queued":
         _close(session, stored, "cancelled", actor, now)
@@ -229,9 +231,9 @@ def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     if stored.state in {"queued", "running"}:
         return
     if stored.state == "done":
-        raise Conflict("job_done", "This job is already done.")
+        raise Conflict("job_done", Phrase("This job is already done."))
     if unfinished_job(session, stored.kind, stored.subject_id) is not None:
-        raise Conflict("job_alive", "Another job is already doing the same work.")
+        raise Conflict("job_alive", Phrase("Another job is already doing the same work."))
     stored.state, stored.failure, stored.finished_at = "queued", None, None
     stored.cancel_asked, stored.attempts = False, 0
     stored.created_by, stored.actor_kind, stored.actor_id = actor.name, actor.kind, actor.id

@@ -17,6 +17,7 @@ from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.domain import audit_changes
 from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import (
     AuditEvent,
     AuditSeal,
@@ -184,8 +185,8 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "job": (Job.id, Job.kind),
     "customer_field": (CustomerField.id, CustomerField.label),
     "message": (Message.id, Message.subject),
-    "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
-    "refund": (Refund.id, func.coalesce(func.nullif(Refund.reference, ""), "Refund")),
+    "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), Phrase("Payment"))),
+    "refund": (Refund.id, func.coalesce(func.nullif(Refund.reference, ""), Phrase("Refund"))),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
     "saved_view": (SavedView.id, SavedView.name),
     "reminder_run": (ReminderRun.id, ReminderRun.day),
@@ -217,9 +218,13 @@ def find_object(session: Session, text: str, object_type: str = "") -> UUID:
     if matches:
         named = ", ".join(f"{kind.replace('_', ' ')} {id}" for kind, id in matches[:_MAX_NAMED])
         raise Invalid(
-            "several_objects", f"“{text}” matches several objects. Enter one of their IDs: {named}.", "object"
+            "several_objects",
+            Phrase("“{text}” matches several objects. Enter one of their IDs: {named}.", text=text, named=named),
+            "object",
         )
-    message = f"No object matches “{text}”. Enter a document number, a reference, a code, a name or an ID."
+    message = Phrase(
+        "No object matches “{text}”. Enter a document number, a reference, a code, a name or an ID.", text=text
+    )
     raise Invalid("unknown_object", message, "object")
 
 
@@ -251,7 +256,7 @@ def load_event(session: Session, id: UUID) -> Any:
     )
     event = session.execute(query).one_or_none()
     if event is None:
-        raise NotFound("unknown_event", f"There is no event {id} in the audit log.", "id")
+        raise NotFound("unknown_event", Phrase("There is no event {id} in the audit log.", id=id), "id")
     return event
 
 

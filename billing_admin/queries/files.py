@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import FilePart, StoredFile
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def stored_file(session: Session, id: UUID) -> StoredFile:
 
 
 def _not_found(id: UUID) -> NotFound:
-    return NotFound("unknown_file", f"There is no file {id}. Files are deleted after thirty days.", "id")
+    return NotFound("unknown_file", Phrase("There is no file {id}. Files are deleted after thirty days.", id=id), "id")
 
 
 def file_chunks(session: Session, id: UUID) -> Iterator[bytes]:

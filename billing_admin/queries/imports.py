@@ -11,6 +11,7 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Import
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -29,7 +30,7 @@ def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:
     """
     row = session.get(Import, id, populate_existing=True, with_for_update=lock or None)
     if row is None:
-        raise NotFound("unknown_import", f"There is no import {id}.", "id")
+        raise NotFound("unknown_import", Phrase("There is no import {id}.", id=id), "id")
     return row
 
 

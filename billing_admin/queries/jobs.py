@@ -7,6 +7,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 
 
@@ -29,7 +30,7 @@ def job(session: Session, id: UUID, lock: bool = False) -> Job:
     """
     job = session.get(Job, id, populate_existing=True, with_for_update=lock or None)
     if job is None:
-        raise NotFound("unknown_job", f"There is no job {id}.", "id")
+        raise NotFound("unknown_job", Phrase("There is no job {id}.", id=id), "id")
     return job
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import (
     ApiToken,
     BankAccount,
@@ -62,5 +63,5 @@ def invoice_id(session: Session, name: str, field: str = "invoice") -> UUID:
     """
     id = session.scalar(select(Invoice.id).where(has_id_or_name(Invoice.id, Invoice.number, name)))
     if id is None:
-        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", field)
+        raise NotFound("unknown_invoice", Phrase("There is no invoice “{name}”.", name=name[:80]), field)
     return id

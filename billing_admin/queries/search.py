@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.search_acts import has_short_number, parse_short_number
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Refund, Service
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoices
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
@@ -65,7 +66,7 @@ def object_name(session: Session, kind: str, id: UUID) -> str:
     """Return the name of an object as pages show it."""
     names = {
         "charge": (Charge.id, Charge.description),
-        "billing_run": (BillingRun.id, func.concat("Billing run ", cast(BillingRun.through, Text))),
+        "billing_run": (BillingRun.id, func.concat(Phrase("Billing run "), cast(BillingRun.through, Text))),
         "customer": (Customer.id, Customer.name),
     }
     key, name = names.get(kind) or OBJECT_NAMES[kind]

@@ -12,13 +12,51 @@ from babel.messages.catalog import Catalog, Message
 from billing_admin.domain.languages import ENGLISH, PAGE_LANGUAGES
 from billing_admin.web.frame.labels import pluralise
 from tests.language.messages import TEMPLATE, as_mo, as_po, collect, languages, po_path, read_catalogue, update
-from tests.language.texts import ROOT
+from tests.language.texts import JINJA, ROOT, Page
 
 MARKS = {"Phrase", "plural"}
 # `{{ count|pluralise("charge") }}` of templates and `pluralise(count, "charge")` of code.
 COUNTED_NOUN = re.compile(r"pluralise\((?:[\w.()]+, )?[\"']([a-z][a-z -]*)[\"']\)")
 # `%(name)s` of templates and `{name}` of code.
 PLACEHOLDER = re.compile(r"%\(\w+\)s|(?<!{){\w+[^{}]*}(?!})")
+
+
+# The rest of a template, without what is marked and without its Jinja parts, has no words but these.
+UNMARKED_WORDS = {
+    "billing-admin",
+    "width=device-width, initial-scale=1",
+    "light dark",
+    'class="brand" href="">',  # the tag's name is an expression
+    'class="select">',
+}
+# Read before any page is made.
+WITHOUT_PAGES = {"mail_servers.py"}
+MARKED_BLOCK = re.compile(r"{%-? trans\b.*?{%-? endtrans -?%}", re.DOTALL)
+# Functions and classes whose texts people see, by name, and the place of the text among their arguments.
+SPEAKERS = {"flash": 0, "Problem": 1} | dict.fromkeys(
+    ("Invalid", "NotFound", "Conflict", "Stale", "Denied", "DomainError"), 1
+)
+
+
+def unmarked_template_texts(path: Path) -> Iterator[str]:
+    """Yield the words of a template's HTML that are not marked."""
+    source = MARKED_BLOCK.sub(lambda block: "\n" * block.group().count("\n"), path.read_text(encoding="utf-8"))
+    page = Page()
+    page.feed(JINJA.sub(lambda part: "\n" * part.group().count("\n"), source))
+    page.close()
+    yield from (f"{path.name}:{line}: {words}" for line, words in page.texts if words not in UNMARKED_WORDS)
+
+
+def unmarked_code_texts(path: Path) -> Iterator[str]:
+    """Yield the messages and labels of forms of a module that are plain strings."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            place = 0 if name.endswith("Field") and path.is_relative_to(ROOT / "billing_admin" / "web") else None
+            place = SPEAKERS.get(name, place)
+            text = node.args[place] if place is not None and len(node.args) > place else None
+            if isinstance(text, ast.JoinedStr) or (isinstance(text, ast.Constant) and text.value):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(text)[:80]}"
 
 
 def calls_without_constant(path: Path) -> Iterator[str]:
@@ -47,6 +85,18 @@ def test_marked_texts_are_constants() -> None:
     modules = sorted((ROOT / "billing_admin").rglob("*.py"))
     ours = [path for path in modules if path.name != "translation.py"]
     assert [place for path in ours for place in calls_without_constant(path)] == []
+
+
+def test_texts_of_templates_are_marked() -> None:
+    templates = sorted((ROOT / "templates").rglob("*.html"))
+    assert [text for path in templates for text in unmarked_template_texts(path)] == []
+
+
+def test_messages_and_labels_are_marked() -> None:
+    folders = ("domain", "operations", "queries", "web")
+    modules = [path for folder in folders for path in sorted((ROOT / "billing_admin" / folder).rglob("*.py"))]
+    modules = [path for path in modules if path.name not in WITHOUT_PAGES]
+    assert [text for path in modules for text in unmarked_code_texts(path)] == []
 
 
 def test_counted_nouns_have_both_forms() -> None:

@@ -17,8 +17,8 @@ PACKAGES = (ROOT / "billing_admin", ROOT / "client" / "billing_client")
 # Docstrings that are shown to people: of commands as their help, of API routes and fields in the OpenAPI document.
 SHOWN_DOCSTRINGS = ("billing_admin/cli/", "billing_admin/api/")
 SPOKEN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title", "content"}
-_JINJA = re.compile(r"{#.*?#}|{%.*?%}|{{.*?}}", re.DOTALL)
-_JINJA_STRING = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
+JINJA = re.compile(r"{#.*?#}|{%.*?%}|{{.*?}}", re.DOTALL)
+_JINJA_STRING = re.compile(r"(\b_\()?(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _SENTENCE = re.compile(r"[A-Z“][^\s]*\s+\S|[a-z]+ [a-z]+.*[.:?!]$")
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|WITH|COPY|SET|FROM|WHERE|LOCK)\b")
@@ -36,7 +36,7 @@ class Text:
         return f"{self.path}:{self.line}: {self.words}"
 
 
-class _Page(HTMLParser):
+class Page(HTMLParser):
     """Collect the text nodes and the spoken attributes of a template without its Jinja parts."""
 
     def __init__(self) -> None:
@@ -59,17 +59,18 @@ def template_texts(path: Path) -> Iterator[Text]:
     """Yield the texts of a template: those of its HTML, and the sentences among its Jinja strings."""
     source = path.read_text(encoding="utf-8")
     place = path.relative_to(ROOT).as_posix()
-    page = _Page()
+    page = Page()
     page.feed(
-        _JINJA.sub(lambda part: "\n" * part.group().count("\n") + ("…" if part.group()[1] == "{" else " "), source)
+        JINJA.sub(lambda part: "\n" * part.group().count("\n") + ("…" if part.group()[1] == "{" else " "), source)
     )
     page.close()
     yield from (Text(place, line, words) for line, words in page.texts)
-    for part in _JINJA.finditer(source):
+    for part in JINJA.finditer(source):
         line = source.count("\n", 0, part.start()) + 1
-        for double, single in _JINJA_STRING.findall(part.group()):
-            if " " in (double or single).strip() and re.search(r"[a-z]{2}", double or single):
-                yield Text(place, line, double or single)
+        for mark, double, single in _JINJA_STRING.findall(part.group()):
+            words = double or single
+            if (mark or " " in words.strip()) and re.search(r"[a-z]{2}", words):
+                yield Text(place, line, words)
 
 
 def _literal(node: ast.expr) -> str | None:

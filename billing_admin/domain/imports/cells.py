@@ -20,6 +20,7 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.translation import Phrase
 
 # The characters with which a formula can begin, by the version of the rule (docs/files.md). Exports escape such texts with
 # an apostrophe, and state the version in their `.meta.json`.
@@ -126,12 +127,16 @@ def refuse_spreadsheet_error(cell: str) -> None:
         return
     cell = cell.strip()
     if cell in _SPREADSHEET_ERRORS:
-        raise Invalid("spreadsheet_error", f"The spreadsheet has the error {cell} here. Correct its formula.")
+        raise Invalid(
+            "spreadsheet_error", Phrase("The spreadsheet has the error {cell} here. Correct its formula.", cell=cell)
+        )
     if cell == UNCALCULATED:
-        message = "This formula has no stored value. Open the workbook in a spreadsheet program and save it again."
+        message = Phrase(
+            "This formula has no stored value. Open the workbook in a spreadsheet program and save it again."
+        )
         raise Invalid("spreadsheet_error", message)
     if _TOO_NARROW.fullmatch(cell):
-        message = (
+        message = Phrase(
             "The column was too narrow when the file was saved. Widen it in the spreadsheet and save the file again."
         )
         raise Invalid("spreadsheet_error", message)
@@ -169,9 +174,10 @@ def _lines(cell: str, cell_format: CellFormat) -> str:
 
 def _identifier(cell: str, cell_format: CellFormat) -> str:
     if "+" in cell and _SHORTENED.fullmatch(cell.strip()):
-        message = (
-            f"“{cell.strip()}” is a number that a spreadsheet has shortened: its last digits are lost. Format the column"
-            " as text, enter the whole number, and save the file again."
+        message = Phrase(
+            "“{cell}” is a number that a spreadsheet has shortened: its last digits are lost. Format the "
+            "column as text, enter the whole number, and save the file again.",
+            cell=cell.strip(),
         )
         raise Invalid("shortened", message)
     return unescape_formula(cell, cell_format.formula_rule)
@@ -194,7 +200,7 @@ def _number(cell: str, cell_format: CellFormat) -> Decimal:
         return exact_decimal(Decimal(cell))
     number = cell.strip()
     if len(number) > LONGEST_NUMBER:
-        raise Invalid("not_a_number", "Use at most 18 digits before and 12 after the point, such as 1234.50.")
+        raise Invalid("not_a_number", Phrase("Use at most 18 digits before and 12 after the point, such as 1234.50."))
     return _short_number(number, cell_format)
 
 
@@ -208,15 +214,21 @@ def _short_number(number: str, cell_format: CellFormat) -> Decimal:
         if not cell_format.accounting and (negative := _read_accounting(number, cell_format)) is not None:
             raise Invalid(
                 "accounting",
-                f"“{shorten(number)}” may mean {plain_decimal(negative)}. If it does, choose to read (1.00) and 1.00- as"
-                " negative numbers.",
+                Phrase(
+                    "“{shorten}” may mean {negative}. If it does, choose to read (1.00) and 1.00- as negative numbers.",
+                    shorten=shorten(number),
+                    negative=plain_decimal(negative),
+                ),
             ) from None
         raise
     if amount.currencies is not None:
         raise Invalid(
             "not_a_number",
-            f"Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The currency"
-            " comes from the customer or from the currency column.",
+            Phrase(
+                "Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The "
+                "currency comes from the customer or from the currency column.",
+                number=number,
+            ),
         )
     return amount.without_currency()
 
@@ -231,7 +243,7 @@ def _read_accounting(number: str, cell_format: CellFormat) -> Decimal | None:
 def _whole(cell: str, _format: CellFormat) -> int:
     number = cell.strip()
     if not _WHOLE.fullmatch(number):
-        raise Invalid("not_a_whole_number", "Use a whole number such as 30.")
+        raise Invalid("not_a_whole_number", Phrase("Use a whole number such as 30."))
     return int(exact_decimal(number))  # refuses −0
 
 
@@ -249,7 +261,7 @@ def _short_day(text: str, cell_format: CellFormat) -> date:
 def _flag(cell: str, _format: CellFormat) -> bool:
     flag = _FLAGS.get(cell.strip().lower())
     if flag is None:
-        raise Invalid("not_a_choice", "Use true or false.")
+        raise Invalid("not_a_choice", Phrase("Use true or false."))
     return flag
 
 
@@ -259,7 +271,10 @@ def _key(cell: str, _format: CellFormat) -> UUID:
     except ValueError as error:
         raise Invalid(
             "not_an_id",
-            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. To use your own numbers, map the column to “Your own key”.",
+            Phrase(
+                "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. To use your own numbers, map the "
+                "column to “Your own key”."
+            ),
         ) from error
 
 
@@ -269,7 +284,7 @@ def _entries(cell: str, cell_format: CellFormat) -> dict[str, str]:
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
-        raise Invalid("not_entries", 'Use a JSON object of texts such as {"cluster": "7"}.')
+        raise Invalid("not_entries", Phrase('Use a JSON object of texts such as {"cluster": "7"}.'))
     return entries
 
 
@@ -291,7 +306,7 @@ def _labels(cell: str, cell_format: CellFormat) -> list[dict[str, str]]:
         return _labels_of_json(text)
     lines = [line.partition(":") for line in text.split("\n") if line.strip()]
     if not all(colon for _, colon, _ in lines):
-        raise Invalid("not_labels", "Put a colon after each label, as in Cost centre: 4711.")
+        raise Invalid("not_labels", Phrase("Put a colon after each label, as in Cost centre: 4711."))
     return [{"label": label.strip(), "value": value.strip()} for label, _, value in lines]
 
 
@@ -304,7 +319,9 @@ def _labels_of_json(text: str) -> list[dict[str, str]]:
         texts = [value for line in lines for value in line.values()]
         if all(isinstance(value, str) for value in texts):
             return lines
-    raise Invalid("not_labels", 'Use lines such as Cost centre: 4711, or [{"label": "Cost centre", "value": "4711"}].')
+    raise Invalid(
+        "not_labels", Phrase('Use lines such as Cost centre: 4711, or [{"label": "Cost centre", "value": "4711"}].')
+    )
 
 
 _READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {

@@ -6,6 +6,7 @@ from typing import Final
 
 from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.imports.cells import CellType
+from billing_admin.domain.translation import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +62,26 @@ def own_field(name: str, label: str = "") -> ImportField:
     return ImportField(name, label or name, CellType.TEXT, clearable=True)
 
 
-_ID = ImportField("id", "ID (UUID)", CellType.KEY, ("uuid",))
+_ID = ImportField("id", Phrase("ID (UUID)"), CellType.KEY, ("uuid",))
 _KEY = ImportField(
     "key",
-    "Your own key",
+    Phrase("Your own key"),
     CellType.NAME,
     ("unique_charge_id", "charge_id", "unique_id", "external_id", "event_id", "transaction_id", "row_id"),
     example="usage-2026-11-01-0001",
 )
 _CUSTOMER = ImportField(
     "customer",
-    "Customer",
+    Phrase("Customer"),
     CellType.NAME,
     ("customer_id", "customer_reference", "customer_ref", "client", "client_id", "account", "customer_number"),
     required=True,
     example="ACME",
     constant=True,
 )
-_CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR", constant=True)
+_CURRENCY = ImportField(
+    "currency", Phrase("Currency"), CellType.CODE, ("currency_code", "ccy"), example="EUR", constant=True
+)
 # Addresses: each part with its label, cell type and the names that other programs give it.
 _ADDRESS_PARTS: Final = (
     ("street", "street", CellType.TEXT, ("street_address", "address_line_1", "address_1", "address1")),
@@ -106,25 +109,30 @@ def _address_fields(prefix: str, label: str, other_prefixes: tuple[str, ...]) ->
     )
 
 
-_ARCHIVED = ImportField("archived", "Archived", CellType.FLAG, ("inactive",), example="false")
+_ARCHIVED = ImportField("archived", Phrase("Archived"), CellType.FLAG, ("inactive",), example="false")
 
 _ORDER_HEADERS = ("po", "po_number", "purchase_order_number", "order_number", "order_reference")
 IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
     "customers": ImportKind(
-        "Customers",
+        Phrase("Customers"),
         "customer",
         "customers:write",
         _fields(
             ImportField(
                 "reference",
-                "Reference",
+                Phrase("Reference"),
                 CellType.NAME,
                 ("customer", "customer_id", "ref", "code", "customer_number", "account"),
                 required=True,
                 example="ACME",
             ),
             ImportField(
-                "name", "Name", CellType.TEXT, ("customer_name", "company", "company_name"), True, example="ACME Inc"
+                "name",
+                Phrase("Name"),
+                CellType.TEXT,
+                ("customer_name", "company", "company_name"),
+                True,
+                example="ACME Inc",
             ),
             replace(_CURRENCY, required=True),
             ImportField(
@@ -137,36 +145,40 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "address",
-                "Address",
+                Phrase("Address"),
                 CellType.LINES,
                 ("billing_address",),
                 clearable=True,
                 example="1 Main Street\nSpringfield",
             ),
-            *_address_fields("", "Address", ("", "billing_")),
-            ImportField("tax_id", "Tax ID", CellType.IDENTIFIER, ("vat_id", "vat_number", "vat"), clearable=True),
-            ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard", constant=True),
+            *_address_fields("", Phrase("Address"), ("", "billing_")),
+            ImportField(
+                "tax_id", Phrase("Tax ID"), CellType.IDENTIFIER, ("vat_id", "vat_number", "vat"), clearable=True
+            ),
+            ImportField("tax_treatment", Phrase("Tax treatment"), CellType.WORD, example="standard", constant=True),
             ImportField(
                 "payment_terms_days",
-                "Payment terms in days",
+                Phrase("Payment terms in days"),
                 CellType.WHOLE,
                 ("payment_terms", "terms", "net_days"),
                 clearable=True,
                 example="30",
                 constant=True,
             ),
-            ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), clearable=True),
-            ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS, clearable=True),
+            ImportField("notes", Phrase("Notes"), CellType.LINES, ("note", "comment", "comments"), clearable=True),
+            ImportField(
+                "purchase_order", Phrase("Purchase order number"), CellType.IDENTIFIER, _ORDER_HEADERS, clearable=True
+            ),
             ImportField(
                 "registration_id",
-                "Registration number",
+                Phrase("Registration number"),
                 CellType.IDENTIFIER,
                 ("registration_number", "company_number", "company_registration_number", "company_id"),
                 clearable=True,
             ),
             ImportField(
                 "registration_scheme",
-                "Scheme of the registration number (ICD)",
+                Phrase("Scheme of the registration number (ICD)"),
                 CellType.SCHEME,
                 ("registration_id_scheme",),
                 clearable=True,
@@ -174,101 +186,132 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "electronic_address",
-                "Electronic address",
+                Phrase("Electronic address"),
                 CellType.IDENTIFIER,
                 ("peppol_id", "endpoint_id", "endpoint", "peppol_endpoint"),
                 clearable=True,
             ),
             ImportField(
                 "electronic_scheme",
-                "Scheme of the electronic address (EAS)",
+                Phrase("Scheme of the electronic address (EAS)"),
                 CellType.SCHEME,
                 ("eas", "peppol_eas", "endpoint_scheme"),
                 clearable=True,
                 constant=True,
             ),
-            ImportField("language", "Language", CellType.WORD, ("lang", "locale"), clearable=True, constant=True),
-            ImportField("paper", "Paper", CellType.WORD, ("paper_size",), clearable=True, constant=True),
             ImportField(
-                "e_invoice", "E-invoice format", CellType.WORD, ("e_invoice_format", "einvoice_format"), constant=True
+                "language", Phrase("Language"), CellType.WORD, ("lang", "locale"), clearable=True, constant=True
+            ),
+            ImportField("paper", Phrase("Paper"), CellType.WORD, ("paper_size",), clearable=True, constant=True),
+            ImportField(
+                "e_invoice",
+                Phrase("E-invoice format"),
+                CellType.WORD,
+                ("e_invoice_format", "einvoice_format"),
+                constant=True,
             ),
             ImportField(
                 "buyer_reference",
-                "Buyer reference",
+                Phrase("Buyer reference"),
                 CellType.IDENTIFIER,
                 ("leitweg_id", "your_reference", "customer_reference"),
                 clearable=True,
             ),
             ImportField(
-                "contract", "Contract", CellType.IDENTIFIER, ("contract_number", "contract_reference"), clearable=True
+                "contract",
+                Phrase("Contract"),
+                CellType.IDENTIFIER,
+                ("contract_number", "contract_reference"),
+                clearable=True,
             ),
             ImportField(
                 "custom_lines",
-                "Lines on documents",
+                Phrase("Lines on documents"),
                 CellType.LABELS,
                 ("custom_fields",),
                 clearable=True,
                 example="Cost centre: 4711",
             ),
             ImportField(
-                "delivery_name", "Delivery: name", CellType.TEXT, ("shipping_name", "ship_to_name"), clearable=True
+                "delivery_name",
+                Phrase("Delivery: name"),
+                CellType.TEXT,
+                ("shipping_name", "ship_to_name"),
+                clearable=True,
             ),
-            *_address_fields("delivery_", "Delivery", ("delivery_", "shipping_", "ship_to_")),
-            ImportField("monthly_statements", "Send a statement each month", CellType.FLAG, example="false"),
+            *_address_fields("delivery_", Phrase("Delivery"), ("delivery_", "shipping_", "ship_to_")),
+            ImportField("monthly_statements", Phrase("Send a statement each month"), CellType.FLAG, example="false"),
             _ARCHIVED,
             _ID,
         ),
         "reference",
     ),
     "services": ImportKind(
-        "Services",
+        Phrase("Services"),
         "service",
         "catalogue:write",
         _fields(
             ImportField(
-                "code", "Code", CellType.NAME, ("service", "sku", "service_code"), True, example="GenericCompute"
+                "code",
+                Phrase("Code"),
+                CellType.NAME,
+                ("service", "sku", "service_code"),
+                True,
+                example="GenericCompute",
             ),
-            ImportField("name", "Name", CellType.TEXT, ("service_name", "title"), example="Generic compute"),
+            ImportField("name", Phrase("Name"), CellType.TEXT, ("service_name", "title"), example="Generic compute"),
             ImportField(
-                "unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour", constant=True
+                "unit",
+                Phrase("Unit"),
+                CellType.TEXT,
+                ("unit_of_measure", "uom"),
+                clearable=True,
+                example="hour",
+                constant=True,
             ),
             ImportField(
                 "unit_code",
-                "Unit code",
+                Phrase("Unit code"),
                 CellType.CODE,
                 ("uom_code", "unit_of_measure_code", "unece_code", "rec_20"),
                 clearable=True,
                 example="HUR",
                 constant=True,
             ),
-            ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate"), constant=True),
-            ImportField("line_per_charge", "Each charge on its own invoice line", CellType.FLAG, example="false"),
+            ImportField("tax_rate", Phrase("Tax rate"), CellType.NAME, ("tax", "tax_code", "vat_rate"), constant=True),
+            ImportField(
+                "line_per_charge", Phrase("Each charge on its own invoice line"), CellType.FLAG, example="false"
+            ),
             _CURRENCY,
-            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "list_price", "rate"), example="2.50"),
+            ImportField(
+                "unit_price", Phrase("Unit price"), CellType.NUMBER, ("price", "list_price", "rate"), example="2.50"
+            ),
             ImportField(
                 "includes_tax",
-                "Price includes tax",
+                Phrase("Price includes tax"),
                 CellType.FLAG,
                 ("tax_included", "gross"),
                 example="false",
                 constant=True,
             ),
-            ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), clearable=True),
+            ImportField("revenue_account", Phrase("Revenue account"), CellType.TEXT, ("account",), clearable=True),
             _ARCHIVED,
             _ID,
-            ImportField("valid_from", "Price valid from", CellType.DAY, ("price_valid_from",), example="2027-01-01"),
+            ImportField(
+                "valid_from", Phrase("Price valid from"), CellType.DAY, ("price_valid_from",), example="2027-01-01"
+            ),
         ),
         "code",
     ),
     "charges": ImportKind(
-        "Charges",
+        Phrase("Charges"),
         "charge",
         "charges:write",
         _fields(
             _CUSTOMER,
             ImportField(
                 "service",
-                "Service",
+                Phrase("Service"),
                 CellType.NAME,
                 ("service_code", "sku", "product", "item"),
                 example="GenericCompute",
@@ -276,7 +319,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "description",
-                "Description",
+                Phrase("Description"),
                 CellType.TEXT,
                 ("text", "name"),
                 example="Compute in November",
@@ -284,18 +327,20 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "quantity",
-                "Quantity",
+                Phrase("Quantity"),
                 CellType.NUMBER,
                 ("qty", "units", "units_consumed", "usage", "count"),
                 example="3",
                 constant=True,
             ),
-            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "rate"), example="2.50", constant=True),
-            ImportField("amount", "Amount", CellType.NUMBER, ("total", "net", "value"), example="7.50"),
+            ImportField(
+                "unit_price", Phrase("Unit price"), CellType.NUMBER, ("price", "rate"), example="2.50", constant=True
+            ),
+            ImportField("amount", Phrase("Amount"), CellType.NUMBER, ("total", "net", "value"), example="7.50"),
             _CURRENCY,
             ImportField(
                 "incurred_on",
-                "Day",
+                Phrase("Day"),
                 CellType.DAY,
                 ("day", "date", "usage_date", "charge_date"),
                 example="2026-11-01",
@@ -304,72 +349,78 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "tax_included",
-                "Price includes tax",
+                Phrase("Price includes tax"),
                 CellType.FLAG,
                 ("includes_tax", "gross"),
                 example="false",
                 constant=True,
             ),
-            ImportField("metadata", "Metadata (JSON)", CellType.ENTRIES),
+            ImportField("metadata", Phrase("Metadata (JSON)"), CellType.ENTRIES),
             ImportField(
                 "period_from",
-                "First day of the period",
+                Phrase("First day of the period"),
                 CellType.DAY,
                 ("period_start", "service_period_start", "service_from"),
                 example="2026-11-01",
             ),
             ImportField(
                 "period_to",
-                "Last day of the period",
+                Phrase("Last day of the period"),
                 CellType.DAY,
                 ("period_end", "service_period_end", "service_to"),
                 example="2026-11-30",
             ),
-            ImportField("period_of_days", "Days of the whole period, if only some are charged", CellType.WHOLE),
-            ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS),
-            ImportField("status", "Status", CellType.WORD),
-            ImportField("status_reason", "Reason for hold", CellType.TEXT),
+            ImportField("period_of_days", Phrase("Days of the whole period, if only some are charged"), CellType.WHOLE),
+            ImportField("purchase_order", Phrase("Purchase order number"), CellType.IDENTIFIER, _ORDER_HEADERS),
+            ImportField("status", Phrase("Status"), CellType.WORD),
+            ImportField("status_reason", Phrase("Reason for hold"), CellType.TEXT),
             _KEY,
             _ID,
         ),
         "id",
     ),
     "payments": ImportKind(
-        "Payments",
+        Phrase("Payments"),
         "payment",
         "payments:write",
         _fields(
             _CUSTOMER,
-            ImportField("amount", "Amount", CellType.NUMBER, ("value", "paid", "credit"), True, example="119.00"),
+            ImportField(
+                "amount", Phrase("Amount"), CellType.NUMBER, ("value", "paid", "credit"), True, example="119.00"
+            ),
             _CURRENCY,
             ImportField(
                 "received_on",
-                "Received on",
+                Phrase("Received on"),
                 CellType.DAY,
                 ("date", "day", "value_date", "booking_date", "payment_date"),
                 example="2026-11-20",
                 required=True,
                 constant=True,
             ),
-            ImportField("method", "Method", CellType.WORD, ("payment_method",), example="bank_transfer"),
+            ImportField("method", Phrase("Method"), CellType.WORD, ("payment_method",), example="bank_transfer"),
             ImportField(
                 "reference",
-                "Reference",
+                Phrase("Reference"),
                 CellType.IDENTIFIER,
                 ("payment_reference", "purpose"),
                 example="INV-2026-00001",
             ),
             ImportField(
-                "allocate", "Invoices to pay", CellType.NAME, ("invoice", "invoices", "invoice_number"), example=""
+                "allocate",
+                Phrase("Invoices to pay"),
+                CellType.NAME,
+                ("invoice", "invoices", "invoice_number"),
+                example="",
             ),
-            ImportField("status", "Status", CellType.WORD),
+            ImportField("status", Phrase("Status"), CellType.WORD),
             _KEY,
             _ID,
         ),
         "id",
     ),
     "contacts": ImportKind(
-        "Contacts",
+        Phrase("Contacts"),
         "contact",
         "customers:write",
         _fields(
@@ -383,11 +434,20 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 example="pay@acme.example",
             ),
             ImportField(
-                "name", "Name", CellType.TEXT, ("contact", "contact_name", "person"), clearable=True, example="Ann Lee"
+                "name",
+                Phrase("Name"),
+                CellType.TEXT,
+                ("contact", "contact_name", "person"),
+                clearable=True,
+                example="Ann Lee",
             ),
             *(
                 ImportField(
-                    role, f"{role.capitalize()} (to, cc or none)", CellType.WORD, example=example, constant=True
+                    role,
+                    Phrase("{role} (to, cc or none)", role=role.capitalize()),
+                    CellType.WORD,
+                    example=example,
+                    constant=True,
                 )
                 for role, example in (("invoices", "to"), ("reminders", "cc"), ("statements", "none"))
             ),
@@ -396,14 +456,14 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
         "email",
     ),
     "opening-balances": ImportKind(
-        "Opening balances",
+        Phrase("Opening balances"),
         "opening balance",
         "billing:write",
         _fields(
             _CUSTOMER,
             ImportField(
                 "number",
-                "Number in the earlier system",
+                Phrase("Number in the earlier system"),
                 CellType.IDENTIFIER,
                 ("invoice", "invoice_number", "invoice_no", "document", "document_number", "no"),
                 required=True,
@@ -411,18 +471,22 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "original_date",
-                "Date",
+                Phrase("Date"),
                 CellType.DAY,
                 ("date", "day", "invoice_date", "issue_date", "document_date"),
                 required=True,
                 example="2026-10-05",
             ),
             ImportField(
-                "due_date", "Due", CellType.DAY, ("due", "due_on", "due_day", "payable_by"), example="2026-11-04"
+                "due_date",
+                Phrase("Due"),
+                CellType.DAY,
+                ("due", "due_on", "due_day", "payable_by"),
+                example="2026-11-04",
             ),
             ImportField(
                 "open_amount",
-                "Open amount",
+                Phrase("Open amount"),
                 CellType.NUMBER,
                 ("open", "amount", "balance", "amount_due", "balance_due", "outstanding", "remaining"),
                 required=True,
@@ -431,7 +495,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             _CURRENCY,
             ImportField(
                 "opened_on",
-                "Cut-over day",
+                Phrase("Cut-over day"),
                 CellType.DAY,
                 ("cut_over_day", "cut_over", "opening_date"),
                 example="2026-11-30",
@@ -439,15 +503,17 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField(
                 "original_total",
-                "Original total",
+                Phrase("Original total"),
                 CellType.NUMBER,
                 ("total", "invoice_total", "total_amount", "gross"),
                 example="238.00",
             ),
-            ImportField("original_tax", "Original tax", CellType.NUMBER, ("tax", "vat", "tax_amount"), example="38.00"),
+            ImportField(
+                "original_tax", Phrase("Original tax"), CellType.NUMBER, ("tax", "vat", "tax_amount"), example="38.00"
+            ),
             ImportField(
                 "purchase_order",
-                "Purchase order number",
+                Phrase("Purchase order number"),
                 CellType.IDENTIFIER,
                 ("reference", "your_reference", "your_order", *_ORDER_HEADERS),
             ),
@@ -457,38 +523,40 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
         "number",
     ),
     "recurring-charges": ImportKind(
-        "Recurring charges",
+        Phrase("Recurring charges"),
         "recurring charge",
         "charges:write",
         _fields(
             _CUSTOMER,
             ImportField(
                 "service",
-                "Service",
+                Phrase("Service"),
                 CellType.NAME,
                 ("service_code", "sku", "product", "item", "plan"),
                 required=True,
                 example="GenericCompute",
                 constant=True,
             ),
-            ImportField("description", "Description", CellType.TEXT, ("text", "name"), example="Hosting"),
-            ImportField("quantity", "Quantity", CellType.NUMBER, ("qty", "units", "count"), example="1"),
-            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "rate", "amount"), example="2.50"),
+            ImportField("description", Phrase("Description"), CellType.TEXT, ("text", "name"), example="Hosting"),
+            ImportField("quantity", Phrase("Quantity"), CellType.NUMBER, ("qty", "units", "count"), example="1"),
+            ImportField(
+                "unit_price", Phrase("Unit price"), CellType.NUMBER, ("price", "rate", "amount"), example="2.50"
+            ),
             _CURRENCY,
             ImportField(
                 "interval",
-                "Interval",
+                Phrase("Interval"),
                 CellType.WORD,
                 ("period", "billing_period", "frequency"),
                 required=True,
                 example="monthly",
                 constant=True,
             ),
-            ImportField("interval_count", "Repeat every", CellType.WHOLE, ("every",), example="1"),
-            ImportField("timing", "When to charge", CellType.WORD, example="in_advance", constant=True),
+            ImportField("interval_count", Phrase("Repeat every"), CellType.WHOLE, ("every",), example="1"),
+            ImportField("timing", Phrase("When to charge"), CellType.WORD, example="in_advance", constant=True),
             ImportField(
                 "starts_on",
-                "First day",
+                Phrase("First day"),
                 CellType.DAY,
                 ("start", "start_date", "first_day", "from"),
                 required=True,
@@ -496,11 +564,11 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 constant=True,
             ),
             ImportField(
-                "ends_on", "Last day", CellType.DAY, ("end", "end_date", "last_day", "to"), example="2027-11-30"
+                "ends_on", Phrase("Last day"), CellType.DAY, ("end", "end_date", "last_day", "to"), example="2027-11-30"
             ),
-            ImportField("anchor_on", "Periods start from", CellType.DAY, ("anchor",)),
-            ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS),
-            ImportField("status", "Status", CellType.WORD),
+            ImportField("anchor_on", Phrase("Periods start from"), CellType.DAY, ("anchor",)),
+            ImportField("purchase_order", Phrase("Purchase order number"), CellType.IDENTIFIER, _ORDER_HEADERS),
+            ImportField("status", Phrase("Status"), CellType.WORD),
             _KEY,
             _ID,
         ),

@@ -10,6 +10,7 @@ from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
+from billing_admin.domain.translation import Phrase
 
 MAX_COLUMNS = 200
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -119,7 +120,14 @@ def column_name(header: Sequence[str], index: int) -> str:
 def check_header(header: Sequence[str]) -> None:
     """Raise Invalid if a header has too many columns."""
     if len(header) > MAX_COLUMNS:
-        raise Invalid("too_many_columns", f"Use at most {MAX_COLUMNS} columns: the header has {len(header):,}.")
+        raise Invalid(
+            "too_many_columns",
+            Phrase(
+                "Use at most {max_columns} columns: the header has {header_count:,}.",
+                max_columns=MAX_COLUMNS,
+                header_count=len(header),
+            ),
+        )
 
 
 def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> dict[str, int]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 
 ENCODINGS: Final[Mapping[str, str]] = {
     "utf-8": "UTF-8",
-    "utf-16": "UTF-16 (Excel: “Unicode text”)",
-    "windows-1252": "Windows-1252 (Western Europe)",
+    "utf-16": Phrase("UTF-16 (Excel: “Unicode text”)"),
+    "windows-1252": Phrase("Windows-1252 (Western Europe)"),
 }
 DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
 MAX_HEADER_LINE: Final = 1_000
@@ -22,7 +23,11 @@ def check_header_line(line: int) -> None:
         Invalid: The line is not in the range.
     """
     if not 1 <= line <= MAX_HEADER_LINE:
-        raise Invalid("out_of_range", f"Enter a line from 1 to {MAX_HEADER_LINE:,}.", "header_line")
+        raise Invalid(
+            "out_of_range",
+            Phrase("Enter a line from 1 to {max_header_line:,}.", max_header_line=MAX_HEADER_LINE),
+            "header_line",
+        )
 
 
 @dataclass(frozen=True, slots=True)

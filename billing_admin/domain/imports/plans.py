@@ -13,6 +13,7 @@ from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.headers import column_name
 from billing_admin.domain.imports.layouts import Layout, check_header_line
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.translation import Phrase
 
 TODAY: Final = "today"
 MAX_SKIP_RULES: Final = 10
@@ -156,7 +157,7 @@ def check_plan(kind: str, plan: ImportPlan) -> None:
         if name in plan.columns and not plan.fills(needed):
             problems.append(Problem("missing", message, (needed,)))
     if "id" in plan.columns and "key" in plan.columns:
-        problems.append(Problem("two_ids", "Choose either the ID or your own key, not both.", ("key",)))
+        problems.append(Problem("two_ids", Phrase("Choose either the ID or your own key, not both."), ("key",)))
     problems += _constant_problems(fields, plan)
     problems += _layout_problems(plan)
     if problems:
@@ -165,9 +166,13 @@ def check_plan(kind: str, plan: ImportPlan) -> None:
 
 def _missing_message(field: ImportField) -> str:
     if not field.constant:
-        return f"Choose the column for {field.label.lower()}."
-    message = f"Choose the column for {field.label.lower()}, or enter it for all rows."
-    return f"{message} “{TODAY}” is the day of the import." if field.cell is CellType.DAY else message
+        return Phrase("Choose the column for {field}.", field=field.label.lower())
+    message = Phrase("Choose the column for {field}, or enter it for all rows.", field=field.label.lower())
+    return (
+        Phrase("{message} “{today}” is the day of the import.", message=message, today=TODAY)
+        if field.cell is CellType.DAY
+        else message
+    )
 
 
 def read_constant(field: ImportField, text: str, cell_format: CellFormat) -> Any:
@@ -186,7 +191,9 @@ def _constant_problems(fields: Mapping[str, ImportField], plan: ImportPlan) -> I
         if name not in fields:
             continue
         if not fields[name].constant:
-            yield Problem("not_for_all", f"{fields[name].label} cannot have one value for all rows.", (name,))
+            yield Problem(
+                "not_for_all", Phrase("{label} cannot have one value for all rows.", label=fields[name].label), (name,)
+            )
         try:
             read_constant(fields[name], text, plan.written)
         except Invalid as refusal:
@@ -199,17 +206,31 @@ def _layout_problems(plan: ImportPlan) -> Iterator[Problem]:
     except Invalid as refusal:
         yield from refusal.problems
     if len(plan.skip) > MAX_SKIP_RULES:
-        yield Problem("too_many", f"Use at most {MAX_SKIP_RULES} rules.", ("skip",))
+        yield Problem(
+            "too_many", Phrase("Use at most {max_skip_rules} rules.", max_skip_rules=MAX_SKIP_RULES), ("skip",)
+        )
     for rule in plan.skip:
         if rule.test == "contains" and not rule.text.strip():
-            yield Problem("blank", f"Enter the text that “{shorten(plan.header[rule.column])}” contains.", ("skip",))
+            yield Problem(
+                "blank",
+                Phrase("Enter the text that “{shorten}” contains.", shorten=shorten(plan.header[rule.column])),
+                ("skip",),
+            )
 
 
 # For each kind: a mapped field, the field that it needs, and the message if that is not mapped.
 _NEEDED_TOGETHER: Final = {
     "services": (
-        ("unit_price", "currency", "Choose the column for the currency of the price, or enter it for all rows."),
-        ("currency", "unit_price", "Choose the column for the unit price, or do not import the currency."),
-        ("includes_tax", "unit_price", "Choose the column for the unit price, or do not import “Price includes tax”."),
+        (
+            "unit_price",
+            "currency",
+            Phrase("Choose the column for the currency of the price, or enter it for all rows."),
+        ),
+        ("currency", "unit_price", Phrase("Choose the column for the unit price, or do not import the currency.")),
+        (
+            "includes_tax",
+            "unit_price",
+            Phrase("Choose the column for the unit price, or do not import “Price includes tax”."),
+        ),
     ),
 }

@@ -27,6 +27,7 @@ from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.domain.translation import Phrase
 
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
@@ -221,9 +222,11 @@ class RowReader:
         Spreadsheets leave out blank cells at the end of a row, or add some, so these are no error.
         """
         columns = len(self.plan.header)
-        message = (
-            f"This row has {len(record.cells)} cells, but the header has {columns}. Put quotes around cells that contain"
-            " the delimiter."
+        message = Phrase(
+            "This row has {cells_count} cells, but the header has {columns}. Put quotes around cells that "
+            "contain the delimiter.",
+            cells_count=len(record.cells),
+            columns=columns,
         )
         return RowError(record.line, "", shorten(record.cells[-1]), message)
 
@@ -245,7 +248,7 @@ class RowReader:
             elif field.name in self._constants:
                 value = self._constants[field.name]
             elif field.required:
-                row.fail("missing", f"Enter the {field.label.lower()}.", field.name)
+                row.fail("missing", Phrase("Enter the {field}.", field=field.label.lower()), field.name)
             row.values[field.name] = value
         return row
 
@@ -272,7 +275,7 @@ class RowReader:
         for name, value in (("id", id), ("key", key)):
             if value is None and name in self.plan.columns:
                 if name not in row.failed:
-                    row.fail("missing", "Enter a value: without it, the row could be imported twice.", name)
+                    row.fail("missing", Phrase("Enter a value: without it, the row could be imported twice."), name)
                 return None, ""
         if id is not None:
             return id, str(id)
@@ -374,9 +377,10 @@ def _split_address(row: _Row, has_parts: bool) -> None:
 
 def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
     first, shared = rows[0], rows[0].values.keys() - _PRICE
-    message = (
-        f"Enter the same value as in line {first.record.line}: rows of one service may differ only in currency, price,"
-        " tax and the day from which the price is valid."
+    message = Phrase(
+        "Enter the same value as in line {line}: rows of one service may differ only in currency, price,"
+        " tax and the day from which the price is valid.",
+        line=first.record.line,
     )
     for row in rows[1:]:
         for name in shared - row.failed - first.failed:
@@ -404,12 +408,20 @@ def _check_price(reader: RowReader, row: _Row, prices: set[tuple[str, date | Non
     if unit_price is None and "currency" in reader.plan.constants:
         row.values["currency"] = currency = None  # for all rows that have a price
     if currency is None and (unit_price is not None or day is not None):
-        row.fail("missing", "Enter the currency of the price.", "currency")
+        row.fail("missing", Phrase("Enter the currency of the price."), "currency")
     elif currency is not None and unit_price is None:
-        row.fail("missing", "Enter the price.", "unit_price")
+        row.fail("missing", Phrase("Enter the price."), "unit_price")
     elif (currency, day) in prices:
         from_day = f" from {format_day(day)}" if day else ""
-        row.fail("price_twice", f"Remove this price: an earlier row has a price in {currency}{from_day}.", "currency")
+        row.fail(
+            "price_twice",
+            Phrase(
+                "Remove this price: an earlier row has a price in {currency}{from_day}.",
+                currency=currency,
+                from_day=from_day,
+            ),
+            "currency",
+        )
     elif currency is not None:
         prices.add((currency, day))
 
@@ -453,7 +465,7 @@ def _charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
     if spec is None:
         return None
     return RowRequest(
-        row.record, 1, key, spec, (reason or "Held in the file") if status == "held" else None, row.failed
+        row.record, 1, key, spec, (reason or Phrase("Held in the file")) if status == "held" else None, row.failed
     )
 
 
@@ -471,16 +483,18 @@ PAYMENT_PLACEHOLDERS: Final[Mapping[str, Any]] = {"customer": "", "amount": ONE,
 def _state(values: dict[str, Any], states: Sequence[str]) -> str:
     status: str = values.pop("status", None) or states[0]
     if status not in states:
-        raise Invalid("unknown_status", f"Use one of {', '.join(states)}, or leave it blank.", "status")
+        raise Invalid(
+            "unknown_status", Phrase("Use one of {states}, or leave it blank.", states=", ".join(states)), "status"
+        )
     return status
 
 
 def _check_amount(quantity: Decimal | None, unit_price: Decimal, amount: Decimal) -> None:
     product = multiply(ONE if quantity is None else quantity, unit_price, "quantity")
     if product != amount:
-        message = (
-            f"Quantity × unit price is {plain_decimal(product)}. Correct the amount, or do not import one of the two"
-            " columns."
+        message = Phrase(
+            "Quantity × unit price is {product}. Correct the amount, or do not import one of the two columns.",
+            product=plain_decimal(product),
         )
         raise Invalid("other_amount", message, "amount")
 
@@ -522,7 +536,7 @@ def _allocation(part: str, whole_amount: Decimal | None, reader: RowReader) -> A
     except Invalid as refusal:
         raise Invalid(refusal.code, refusal.message, "allocate") from None
     if amount is None:
-        message = f"Enter the amount for {shorten(invoice)}, as in {shorten(invoice)} = 100.00."
+        message = Phrase("Enter the amount for {shorten}, as in {shorten} = 100.00.", shorten=shorten(invoice))
         raise Invalid("missing", message, "allocate")
     return AllocationSpec(invoice, amount)
 

@@ -11,6 +11,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Denied, NotFound
 from billing_admin.domain.saved_views import MAX_VIEWS, check_name, clean_query
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import DefaultView, SavedView
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.saved_views import own_view
@@ -59,7 +60,11 @@ def save(session: Session, user_id: UUID, spec: ViewSpec, actor: Actor, now: dat
 def _check_number(session: Session, user_id: UUID, list_name: str) -> None:
     query = select(func.count()).select_from(SavedView).where(SavedView.user_id == user_id, SavedView.list == list_name)
     if (session.scalar(query) or 0) >= MAX_VIEWS:
-        raise Conflict("too_many_views", f"You have {MAX_VIEWS} views of this list. Delete one of them first.", "name")
+        raise Conflict(
+            "too_many_views",
+            Phrase("You have {max_views} views of this list. Delete one of them first.", max_views=MAX_VIEWS),
+            "name",
+        )
 
 
 def change(
@@ -75,7 +80,7 @@ def change(
     view, name = _own(session, user_id, view_id), check_name(name)
     namesake = own_view(session, user_id, view.list, name)
     if namesake is not None and namesake.id != view_id:
-        raise Conflict("name_taken", "You have another view of this name. Choose a different one.", "name")
+        raise Conflict("name_taken", Phrase("You have another view of this name. Choose a different one."), "name")
     if (view.name, view.is_shared) != (name, is_shared):
         view.name, view.is_shared = name, is_shared
         session.flush()
@@ -126,12 +131,12 @@ def _own(session: Session, user_id: UUID, view_id: UUID) -> SavedView:
     if view is None or not (view.user_id == user_id or view.is_shared):
         raise _unknown(view_id)
     if view.user_id != user_id:
-        raise Denied("not_your_view", "This view belongs to another person. Save one of your own instead.")
+        raise Denied("not_your_view", Phrase("This view belongs to another person. Save one of your own instead."))
     return view
 
 
 def _unknown(view_id: UUID) -> NotFound:
-    return NotFound("unknown_view", f"There is no view {view_id}.", "view")
+    return NotFound("unknown_view", Phrase("There is no view {view_id}.", view_id=view_id), "view")
 
 
 def _record(session: Session, actor: Actor, now: datetime, action: str, view: SavedView) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import SetUpLink
 from billing_admin.operations.access.users import TOKEN_BYTES, VerifiedPassword, create_user, sign_in
 from billing_admin.operations.audit import record
@@ -28,8 +29,10 @@ def create_link(session: Session, actor: Actor, now: datetime) -> str:
     if has_people(session):
         raise Conflict(
             "already_set_up",
-            "A person has been added already, so there is no set-up link."
-            " Add another person with: flask --app wsgi create-user EMAIL --role admin",
+            Phrase(
+                "A person has been added already, so there is no set-up link. Add another person with: flask "
+                "--app wsgi create-user EMAIL --role admin"
+            ),
         )
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session.merge(SetUpLink(id=1, token_hash=session_token_hash(token), expires_at=now + LINK_IS_VALID_FOR))
@@ -48,7 +51,7 @@ def use_link(
     """
     link = delete(SetUpLink).where(SetUpLink.token_hash == session_token_hash(token), SetUpLink.expires_at > now)
     if session.scalars(link.returning(SetUpLink.id)).one_or_none() is None or has_people(session):
-        raise Conflict("unknown_link", "This set-up link does not work any more.")
+        raise Conflict("unknown_link", Phrase("This set-up link does not work any more."))
     user = create_user(session, email, password, FIRST_ROLE, actor, now)
     verified = VerifiedPassword(Credentials(user.id, user.password_hash), None)
     return sign_in(session, user.email, verified, network, actor.request_id, now)

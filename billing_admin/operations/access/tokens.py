@@ -20,6 +20,7 @@ from billing_admin.domain.tokens import (
     visible_prefix,
     with_checksum,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
 from billing_admin.operations.jobs import stop_unauthorised
@@ -45,7 +46,9 @@ def create(
     scope that the actor does not have, and Conflict when the id exists: the secret cannot be shown a second time.
     """
     if id is not None and session.get(ApiToken, id) is not None:
-        raise Conflict("token_exists", "This token has already been created. Its secret is shown only once.", "id")
+        raise Conflict(
+            "token_exists", Phrase("This token has already been created. Its secret is shown only once."), "id"
+        )
     granted = _check_request(name, scopes, expires_in_days, actor)
     secret = with_checksum("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
     token = ApiToken(
@@ -72,16 +75,28 @@ def _check_request(name: str, scopes: Sequence[str], expires_in_days: int, actor
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise Invalid(
-            "unknown_scope", f"There is no scope “{unknown[0][:80]}”. Choose from {', '.join(SCOPES)}.", "scopes"
+            "unknown_scope",
+            Phrase(
+                "There is no scope “{unknown}”. Choose from {scopes}.",
+                unknown=unknown[0][:80],
+                scopes=", ".join(SCOPES),
+            ),
+            "scopes",
         )
     if not scopes:
-        raise Invalid("no_scope", "Choose at least one scope.", "scopes")
+        raise Invalid("no_scope", Phrase("Choose at least one scope."), "scopes")
     if not 1 <= expires_in_days <= MAX_LIFETIME_DAYS:
-        raise Invalid("out_of_range", f"Use 1 to {MAX_LIFETIME_DAYS} days.", "expires_in_days")
+        raise Invalid(
+            "out_of_range",
+            Phrase("Use 1 to {max_lifetime_days} days.", max_lifetime_days=MAX_LIFETIME_DAYS),
+            "expires_in_days",
+        )
     missing = [scope for scope in scopes if scope not in actor.permissions]
     if missing:
         raise Denied(
-            "beyond_own_rights", f"You cannot grant the scope “{missing[0]}” because you do not have it.", "scopes"
+            "beyond_own_rights",
+            Phrase("You cannot grant the scope “{missing}” because you do not have it.", missing=missing[0]),
+            "scopes",
         )
     return [scope for scope in SCOPES if scope in scopes]
 
@@ -93,7 +108,7 @@ def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> boo
     """
     token = session.get(ApiToken, token_id, with_for_update={"of": ApiToken})
     if token is None:
-        raise NotFound("unknown_token", f"There is no token {token_id}.", "id")
+        raise NotFound("unknown_token", Phrase("There is no token {token_id}.", token_id=token_id), "id")
     if token.revoked_at is not None:
         return False
     token.revoked_at = now

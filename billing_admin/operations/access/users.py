@@ -25,6 +25,7 @@ from billing_admin.domain.sign_in import (
     fold_email,
     normalise_password,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.operations.access.tokens import revoke
 from billing_admin.operations.audit import changed_fields, record
@@ -70,7 +71,7 @@ def create_user(
     _check_role(role)
     _check_new_password(session, password, address)
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
-        raise Conflict("email_taken", f"{address} has already been added.", "email")
+        raise Conflict("email_taken", Phrase("{address} has already been added.", address=address), "email")
     user = User(
         id=new_id(now),
         email=address,
@@ -144,7 +145,8 @@ def change_own_password(
     user = _find_verified_user(session, verified)
     if user is None:
         raise Conflict(
-            "account_changed", "Your account was deactivated or has a new password. Sign in again, or ask an admin."
+            "account_changed",
+            Phrase("Your account was deactivated or has a new password. Sign in again, or ask an admin."),
         )
     _check_new_password(session, password, user.email)
     _store_password(session, user, password, temporary=False)
@@ -281,13 +283,13 @@ def record_session_use(session: Session, token: str, now: datetime) -> None:
 def _lock_user(session: Session, user_id: UUID) -> User:
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one_or_none()
     if user is None:
-        raise NotFound("unknown_user", f"There is no person with the ID {user_id}.")
+        raise NotFound("unknown_user", Phrase("There is no person with the ID {user_id}.", user_id=user_id))
     return user
 
 
 def _check_role(role: str) -> None:
     if role not in ROLES:
-        raise Invalid("unknown_role", f"Choose one of the roles {', '.join(ROLES)}.", "role")
+        raise Invalid("unknown_role", Phrase("Choose one of the roles {roles}.", roles=", ".join(ROLES)), "role")
 
 
 def _hash_password(password: str) -> str:
@@ -300,7 +302,7 @@ def _refuse_last_admin(session: Session, user: User) -> None:
         select(User.id).where(User.role == "admin", User.active).order_by(User.id).with_for_update()
     ).all()
     if list(admins) == [user.id]:
-        raise Conflict("last_admin", "This is the last admin. Make another person an admin first.", "role")
+        raise Conflict("last_admin", Phrase("This is the last admin. Make another person an admin first."), "role")
 
 
 def _check_new_password(session: Session, password: str, address: str) -> None:

@@ -27,6 +27,7 @@ from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.selections import check_selected
 from billing_admin.domain.text import check_text, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
@@ -56,7 +57,7 @@ from billing_admin.queries.selections import selected_row_ids
 
 JOB_KIND = "billing_run"
 MAX_EXCLUDED = 100  # the URL of a preview names them
-PREVIEW_CHANGED = "Charges have changed since this preview. Review the new preview first."
+PREVIEW_CHANGED = Phrase("Charges have changed since this preview. Review the new preview first.")
 _set_expected = update_items("expected")
 
 
@@ -110,7 +111,7 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
 def _customer_id(session: Session, name: str, *field: str | int) -> UUID:
     id = session.scalar(select(Customer.id).where(has_id_or_name(Customer.id, Customer.reference, name)))
     if id is None:
-        raise Invalid("unknown_customer", f"There is no customer “{name[:80]}”.", *field)
+        raise Invalid("unknown_customer", Phrase("There is no customer “{name}”.", name=name[:80]), *field)
     return id
 
 
@@ -118,12 +119,15 @@ def _excluded(session: Session, spec: RunSpec) -> frozenset[AccountKey]:
     if len(spec.exclude) > MAX_EXCLUDED:
         raise Invalid(
             "too_many",
-            f"Exclude at most {MAX_EXCLUDED} accounts. Hold the charges of others, or choose the customers to bill.",
+            Phrase(
+                "Exclude at most {max_excluded} accounts. Hold the charges of others, or choose the customers to bill.",
+                max_excluded=MAX_EXCLUDED,
+            ),
             "exclude",
         )
     for index, (_, currency) in enumerate(spec.exclude):
         if currency not in MINOR_DIGITS:
-            message = f"“{currency[:40]}” is not an ISO 4217 currency code such as EUR."
+            message = Phrase("“{currency}” is not an ISO 4217 currency code such as EUR.", currency=currency[:40])
             raise Invalid("unknown_currency", message, "exclude", index, "currency")
     return frozenset(
         (_customer_id(session, name, "exclude", index, "customer"), currency)
@@ -139,7 +143,7 @@ def _checked_charges(session: Session, spec: RunSpec) -> frozenset[UUID] | None:
     existing = existing_charge_ids(session, list(ids))
     for index, id in enumerate(spec.charges):
         if id not in existing:
-            raise Invalid("unknown_charge", f"There is no charge {id}.", "charges", index)
+            raise Invalid("unknown_charge", Phrase("There is no charge {id}.", id=id), "charges", index)
     return ids
 
 
@@ -346,7 +350,7 @@ def _check_same(session: Session, run: BillingRun, spec: RunSpec) -> None:
     differs = [name for name, value in requested.items() if value is not None and value != stored[name]]
     if spec.charges is not None and sorted(set(spec.charges)) != selected_row_ids(session, run.id):
         differs.append("charges")
-    refuse_differences(f"Billing run {run.id}", differs, "id")
+    refuse_differences(Phrase("Billing run {run_id}", run_id=run.id), differs, "id")
 
 
 def _checked_issue_date(session: Session, spec: RunSpec, now: datetime) -> date:

@@ -15,13 +15,14 @@ from billing_admin.domain.charges import status_refusal
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.selections import ActPlan, plan_act
 from billing_admin.domain.text import refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
 from billing_admin.queries.charges.charges import charge_states, selected_charges
 
-SELECTION_CHANGED: Final = "These charges changed after you selected them. Check the new sum below."
+SELECTION_CHANGED: Final = Phrase("These charges changed after you selected them. Check the new sum below.")
 # By act: the statuses in which it changes a charge.
 ALLOWED_STATUSES: Final[Mapping[str, frozenset[str]]] = {
     "hold": frozenset({"pending"}),
@@ -138,7 +139,7 @@ def load_charge_states(session: Session, ids: Sequence[UUID]) -> Sequence[Record
     """
     rows = charge_states(session, ids)
     if missing := set(ids) - {row.id for row in rows}:
-        raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
+        raise NotFound("unknown_charge", Phrase("There is no charge {missing}.", missing=min(missing)), "id")
     return rows
 
 

@@ -18,6 +18,7 @@ from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, charge_na
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.posting import post
@@ -55,7 +56,7 @@ def correct_charge(
     replacement = _load_charge(session, replacement_id)
     changed = changed_fields(_compared_fields(original), _compared_fields(replacement))
     if not changed:
-        raise Invalid("nothing_changed", "Change at least one field, or cancel the charge instead.")
+        raise Invalid("nothing_changed", Phrase("Change at least one field, or cancel the charge instead."))
     stays_held = _is_held_on_purpose(original) and replacement.status == "pending"
     status_values = {"status_reason": original.status_reason} if stays_held else {}
     status = "held" if stays_held else replacement.status
@@ -86,7 +87,7 @@ def _lock_accounts(session: Session, id: UUID, customer: str | None) -> None:
 def _load_charge(session: Session, id: UUID) -> Any:
     row = session.execute(select(*Charge.__table__.c).where(Charge.id == id)).one_or_none()
     if row is None:
-        raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
+        raise NotFound("unknown_charge", Phrase("There is no charge {id}.", id=id), "id")
     return row
 
 
@@ -97,7 +98,11 @@ def _is_replacement_stored(session: Session, new_id: UUID, original: Any) -> boo
     """
     stored = session.execute(select(*Charge.__table__.c).where(Charge.id == new_id)).one_or_none()
     if stored is not None and stored.replaces_id != original.id:
-        message = f"This ID belongs to {charge_name(stored)}, which does not replace {charge_name(original)}."
+        message = Phrase(
+            "This ID belongs to {charge_name}, which does not replace {charge_name2}.",
+            charge_name=charge_name(stored),
+            charge_name2=charge_name(original),
+        )
         raise Conflict("id_conflict", message, "id", differs=["replaces"])
     return stored is not None
 
@@ -113,7 +118,11 @@ def _post_replacement(session: Session, spec: ChargeSpec, actor: Actor, now: dat
 def _refusal_message(session: Session, charge: Any) -> str:
     replacement = session.execute(select(*Charge.__table__.c).where(Charge.replaces_id == charge.id)).one_or_none()
     if replacement is not None:
-        return f"{charge_name(charge)} was already corrected. Correct its replacement, {charge_name(replacement)}."
+        return Phrase(
+            "{charge_name} was already corrected. Correct its replacement, {charge_name2}.",
+            charge_name=charge_name(charge),
+            charge_name2=charge_name(replacement),
+        )
     (state,) = charge_states(session, [charge.id])
     return status_refusal(state, state.status, state.invoice_number)
 

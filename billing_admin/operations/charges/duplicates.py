@@ -16,6 +16,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import LIKELY_DUPLICATE, charge_name, status_refusal
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.text import refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges.charges import load_charge_states, lock_accounts_of_charges
@@ -70,7 +71,11 @@ def _status_when_kept(row: Any) -> str:
 def _check_is_duplicate(row: Any) -> None:
     if row.duplicate_of_id is None:
         raise Conflict(
-            "not_a_duplicate", f"{charge_name(row)} is not a likely duplicate, so there is nothing to decide.", "status"
+            "not_a_duplicate",
+            Phrase(
+                "{charge_name} is not a likely duplicate, so there is nothing to decide.", charge_name=charge_name(row)
+            ),
+            "status",
         )
     if row.status == "cancelled":
         raise Conflict("charge_cancelled", status_refusal(row, row.status, row.invoice_number), "status")

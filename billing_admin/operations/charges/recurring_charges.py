@@ -24,6 +24,7 @@ from billing_admin.domain.money import multiply, plain_decimal, plain_decimal_or
 from billing_admin.domain.prices import prices_on
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, RecurringChargeSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
@@ -160,7 +161,10 @@ def successor_spec(
     if not row.starts_on < from_ <= LAST_DAY:
         raise Invalid(
             "out_of_range",
-            f"Use a day after {row.starts_on.isoformat()}, the first day of this recurring charge.",
+            Phrase(
+                "Use a day after {starts_on}, the first day of this recurring charge.",
+                starts_on=row.starts_on.isoformat(),
+            ),
             "from",
         )
     service_before = session.get_one(Service, row.service_id)
@@ -188,16 +192,21 @@ def successor_spec(
 def _refuse_change(row: RecurringCharge, from_: date, columns: Mapping[str, Any]) -> None:
     if row.paused_on is not None:
         raise Conflict(
-            "recurring_charge_paused", "This recurring charge is paused. Resume it before you change it.", "status"
+            "recurring_charge_paused",
+            Phrase("This recurring charge is paused. Resume it before you change it."),
+            "status",
         )
     if row.ends_on is not None and from_ > row.ends_on:
         raise Invalid(
             "out_of_range",
-            f"Use {row.ends_on.isoformat()}, the last day of this recurring charge, or an earlier day.",
+            Phrase(
+                "Use {ends_on}, the last day of this recurring charge, or an earlier day.",
+                ends_on=row.ends_on.isoformat(),
+            ),
             "from",
         )
     if all(columns[name] == getattr(row, name) for name in columns if name != "starts_on"):
-        raise Invalid("nothing_changed", "Change at least one field.")
+        raise Invalid("nothing_changed", Phrase("Change at least one field."))
 
 
 def _end_on(
@@ -211,12 +220,16 @@ def _end_on(
     if last_day < row.starts_on:
         raise Invalid(
             "out_of_range",
-            f"Use {row.starts_on.isoformat()}, the first day of this recurring charge, or a later day.",
+            Phrase(
+                "Use {starts_on}, the first day of this recurring charge, or a later day.",
+                starts_on=row.starts_on.isoformat(),
+            ),
             field,
         )
     if row.ends_on is not None and last_day > row.ends_on:
-        message = (
-            f"This recurring charge already ends on {row.ends_on.isoformat()}. Use an earlier day, or add a new one."
+        message = Phrase(
+            "This recurring charge already ends on {ends_on}. Use an earlier day, or add a new one.",
+            ends_on=row.ends_on.isoformat(),
         )
         raise Invalid("out_of_range", message, field)
     row.ends_on = last_day
@@ -230,13 +243,17 @@ def _end_on(
 def _lock_schedule(session: Session, id: UUID) -> RecurringCharge:
     rows = lock_schedules(session, [id])
     if not rows:
-        raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")
+        raise NotFound("unknown_recurring_charge", Phrase("There is no recurring charge {id}.", id=id), "id")
     return rows[0]
 
 
 def _refuse_ended(row: RecurringCharge, day: date) -> None:
     if row.ends_on is not None and row.ends_on < day:
-        raise Conflict("recurring_charge_ended", f"This recurring charge ended on {row.ends_on.isoformat()}.", "status")
+        raise Conflict(
+            "recurring_charge_ended",
+            Phrase("This recurring charge ended on {ends_on}.", ends_on=row.ends_on.isoformat()),
+            "status",
+        )
 
 
 def _find_customer(session: Session, name: str) -> Customer:
@@ -256,10 +273,19 @@ def _find_service(session: Session, name: str) -> Service:
 def _refuse_archived(customer_row: Customer, service_row: Service) -> None:
     if customer_row.archived_at is not None:
         raise Invalid(
-            "archived_customer", f"Customer “{customer_row.reference}” is archived: restore it first.", "customer"
+            "archived_customer",
+            Phrase(
+                "Customer “{customer_row_reference}” is archived: restore it first.",
+                customer_row_reference=customer_row.reference,
+            ),
+            "customer",
         )
     if service_row.archived_at is not None:
-        raise Invalid("archived_service", f"Service “{service_row.code}” is archived: restore it first.", "service")
+        raise Invalid(
+            "archived_service",
+            Phrase("Service “{service_row_code}” is archived: restore it first.", service_row_code=service_row.code),
+            "service",
+        )
 
 
 def _resolve_columns(spec: RecurringChargeSpec, customer_row: Customer, service_row: Service) -> dict[str, Any]:
@@ -296,7 +322,7 @@ def _check_same(stored: RecurringCharge, spec: RecurringChargeSpec, columns: Map
         for column, name in api_names.items()
         if getattr(spec, name, name) is not None and columns[column] != getattr(stored, column)
     ]
-    refuse_differences(f"Recurring charge {stored.id}", differs, "id")
+    refuse_differences(Phrase("Recurring charge {stored_id}", stored_id=stored.id), differs, "id")
 
 
 def _insert(
@@ -333,7 +359,12 @@ def _first_list_price(service_row: Service, row: RecurringCharge) -> Decimal:
     price = prices_on(day, service_row.prices).get(currency)
     if price is None or price.unit_price is None:
         on_day = f" on {format_day(day)}" if any(price.currency == currency for price in service_row.prices) else ""
-        message = f"{service_row.code} has no price in {currency}{on_day}: enter a unit price."
+        message = Phrase(
+            "{service_row_code} has no price in {currency}{on_day}: enter a unit price.",
+            service_row_code=service_row.code,
+            currency=currency,
+            on_day=on_day,
+        )
         raise Invalid("no_price", message, "unit_price")
     return price.unit_price
 

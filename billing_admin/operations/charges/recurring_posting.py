@@ -22,6 +22,7 @@ from billing_admin.domain.days import count_days
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
 from billing_admin.domain.recurring_charges import DAY, Period, adjustment_description, charge_id, prorate
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
@@ -75,7 +76,7 @@ def post_all_due_charges(
 def check_through(session: Session, through: date, now: datetime) -> None:
     """Raise Invalid for a day more than a year ahead, probably a typing error."""
     if through > today(session, now) + MAX_AHEAD:
-        raise Invalid("out_of_range", "Use a day up to one year from today.", "through")
+        raise Invalid("out_of_range", Phrase("Use a day up to one year from today."), "through")
 
 
 def post_possible_charges(

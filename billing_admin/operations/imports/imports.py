@@ -19,6 +19,7 @@ from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.imports.plans import ImportPlan, check_plan, header_key
 from billing_admin.domain.imports.rows import ReadResult
 from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Import
 from billing_admin.operations.audit import record
 from billing_admin.operations.imports.kinds import RefusedRow, import_rows
@@ -68,12 +69,12 @@ def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: da
     if stored.state in {"importing", "done"}:
         raise Conflict(
             "import_begun",
-            "This import has started. To map the columns differently, upload the file again.",
+            Phrase("This import has started. To map the columns differently, upload the file again."),
         )
     if unfinished_job(session, CHECK_JOB, id) is not None:
         raise Conflict(
             "being_checked",
-            "The file is being checked. Wait until the check is done, or cancel its job.",
+            Phrase("The file is being checked. Wait until the check is done, or cancel its job."),
         )
     stored.plan, stored.header_key = plan.as_data(), header_key(stored.kind, plan.header)
     stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
@@ -94,7 +95,10 @@ def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UU
     if stored.plan is None or stored.state in {"uploaded", "importing", "done"}:
         raise Conflict(
             "not_to_check",
-            "This import cannot be checked. If you have not mapped its columns yet, map them; otherwise start a new import.",
+            Phrase(
+                "This import cannot be checked. If you have not mapped its columns yet, map them; otherwise "
+                "start a new import."
+            ),
         )
     stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
     return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[stored.kind].permission, actor, now)
@@ -131,7 +135,7 @@ def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     stored = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[stored.kind].permission)
     if stored.state not in {"checked", "importing"}:
-        raise Conflict("not_checked", "The file must pass the check before you can import it.")
+        raise Conflict("not_checked", Phrase("The file must pass the check before you can import it."))
     if stored.state == "checked":
         record(session, actor, now, "import.started", "import", id, {"rows": Tally.of_data(stored.promised).rows})
     stored.state, stored.failure = "importing", None
@@ -166,11 +170,14 @@ def store_rows(
     requests = [read.request for read in reads if read.request is not None]
     error = next((read.errors[0] for read in reads if read.errors), None)
     if error is not None:
-        raise Conflict("import_stopped", f"Line {error.line}: {error.message}")
+        raise Conflict("import_stopped", Phrase("Line {line}: {message}", line=error.line, message=error.message))
     results = import_rows(session, stored.kind, ImportPlan.of_data(stored.plan), requests, actor, now)
     for request, result in zip(requests, results, strict=True):
         if isinstance(result, RefusedRow):
-            raise Conflict("import_stopped", f"Line {request.record.line}: {result.problems[0].message}")
+            raise Conflict(
+                "import_stopped",
+                Phrase("Line {line}: {message}", line=request.record.line, message=result.problems[0].message),
+            )
         tally.note(result)
     rows = sum(read.rows for read in reads)
     tally.rows += rows
@@ -203,7 +210,10 @@ def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         return
     promised = Tally.of_data(stored.promised).rows
     if stored.done != promised:
-        raise Conflict("import_stopped", f"{stored.done:,} rows were read, but the check counted {promised:,}.")
+        raise Conflict(
+            "import_stopped",
+            Phrase("{done:,} rows were read, but the check counted {promised:,}.", done=stored.done, promised=promised),
+        )
     stored.state, stored.failure, stored.finished_at = "done", None, now
     stored.made = stored.made or Tally().as_data()
     session.flush()

@@ -32,6 +32,7 @@ from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.text import refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import country_code
 from billing_admin.models import Customer, CustomerContact, Payment, Service
 from billing_admin.operations.charges import charges, recurring_charges
@@ -45,7 +46,7 @@ from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.payments.opening_balances import opening_balance, opening_balance_id
 
-UPDATE_HINT = "To change it, choose to update existing records."
+UPDATE_HINT = Phrase("To change it, choose to update existing records.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +321,11 @@ def _set_prices(
     for price in prices:
         first_day = price.valid_from or services.default_first_day(stored, price.currency, day)
         if (first_day, price.currency) in dated:
-            message = f"Remove one of the prices in {price.currency} from {format_day(first_day)}."
+            message = Phrase(
+                "Remove one of the prices in {currency} from {first_day}.",
+                currency=price.currency,
+                first_day=format_day(first_day),
+            )
             raise Invalid("price_twice", message, "valid_from")
         dated[first_day, price.currency] = price._replace(valid_from=first_day)
         _refuse_begun(stored, dated[first_day, price.currency], day)
@@ -330,7 +335,11 @@ def _set_prices(
         if services.set_price(session, stored.id, price, None, actor, now)[1]
     ]
     if changed and not allowed:
-        message = f"Service {stored.code} already exists with a different price in {changed[0].currency}."
+        message = Phrase(
+            "Service {stored_code} already exists with a different price in {currency}.",
+            stored_code=stored.code,
+            currency=changed[0].currency,
+        )
         raise Conflict("id_conflict", message, "unit_price", differs=["prices"])
     return bool(changed)
 
@@ -344,8 +353,13 @@ def _refuse_begun(stored: Service, price: PriceSpec, day: date) -> None:
     if begun.unit_price != price.unit_price or price.includes_tax not in {None, begun.includes_tax}:
         raise Conflict(
             "price_begun",
-            f"{stored.code} has another price in {price.currency} since {format_day(begun.valid_from)}. Enter the day from"
-            " which the new price is valid, or leave it blank for today.",
+            Phrase(
+                "{stored_code} has another price in {currency} since {valid_from}. Enter the day from which the "
+                "new price is valid, or leave it blank for today.",
+                stored_code=stored.code,
+                currency=price.currency,
+                valid_from=format_day(begun.valid_from),
+            ),
             "valid_from",
         )
 
@@ -363,7 +377,9 @@ def _archive_or_restore(
         difference = (
             "archived here but not in the file" if stored.archived_at else "active here but archived in the file"
         )
-        raise Conflict("id_conflict", f"This record already exists and is {difference}.", "archived")
+        raise Conflict(
+            "id_conflict", Phrase("This record already exists and is {difference}.", difference=difference), "archived"
+        )
     act = operations.archive if is_archived else operations.restore
     changed: bool = act(session, stored.id, actor, now)
     return changed
@@ -384,7 +400,7 @@ def _import_contact(session: Session, row: RowRequest, plan: ImportPlan, actor: 
     owner = _find_customer(session, name)
     stored = session.get(CustomerContact, id) if id else None
     if stored is not None and stored.customer_id != owner.id:
-        raise Conflict("id_conflict", f"The ID {id} belongs to a contact of another customer.", "id")
+        raise Conflict("id_conflict", Phrase("The ID {id} belongs to a contact of another customer.", id=id), "id")
     stored = stored or contact_with_email(session, owner.id, row.spec.get("email", ""))
     if stored is None:
         contacts.create(session, owner.id, row.spec, id, actor, now)
@@ -432,7 +448,7 @@ def _import_recurring_charge(
     """Create a recurring charge; one that is paused in the file is paused from today."""
     stored, created = recurring_charges.create(session, row.spec, actor, now)
     if created and row.extra:
-        recurring_charges.pause(session, stored.id, "Paused in the file", actor, now)
+        recurring_charges.pause(session, stored.id, Phrase("Paused in the file"), actor, now)
     return AcceptedRow(Outcome.NEW if created else Outcome.UNCHANGED)
 
 

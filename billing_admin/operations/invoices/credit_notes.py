@@ -23,6 +23,7 @@ from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.invoice_rows import store_documents
@@ -105,7 +106,11 @@ def resolve_credit_note_date(
     refuse_before_issue_date(number, invoice_date, current_day, "issue_date")
     day = issue_date or current_day
     if day < invoice_date:
-        message = f"Use {invoice_date.isoformat()} or later: that is the date of {number}."
+        message = Phrase(
+            "Use {invoice_date} or later: that is the date of {number}.",
+            invoice_date=invoice_date.isoformat(),
+            number=number,
+        )
         raise Invalid("before_invoice", message, "issue_date")
     check_issue_date(session, settings, "credit_note", day, now)
     return day
@@ -131,7 +136,7 @@ def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
         lines = {line["corrects_line_id"]: line["net"] for line in existing.lines}
         compared["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
     differs = [name for name, (requested, stored) in compared.items() if requested != stored]
-    refuse_differences(f"Credit note {note['id']}", differs, "id")
+    refuse_differences(Phrase("Credit note {id}", id=note["id"]), differs, "id")
 
 
 def _credit_note_rows(

@@ -22,6 +22,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoices import reason_to_leave_out
 from billing_admin.domain.lifecycle import check_due_date, check_editable
 from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fields, check_new_texts, check_version
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
@@ -33,9 +34,9 @@ from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation, today
 
 REFUSAL_MESSAGES = {
-    "zero_total": "The total would be zero: an invoice needs a total above zero.",
-    "negative_total": "The total would be negative: an invoice needs a total above zero.",
-    "too_large": "An amount would be too large for an invoice.",
+    "zero_total": Phrase("The total would be zero: an invoice needs a total above zero."),
+    "negative_total": Phrase("The total would be negative: an invoice needs a total above zero."),
+    "too_large": Phrase("An amount would be too large for an invoice."),
 }
 
 
@@ -101,7 +102,7 @@ def move_charges(
 def _lock_draft(session: Session, invoice_id: UUID, version: int | None) -> Row:
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "changed")
-    check_version(version, row["version"], "This draft")
+    check_version(version, row["version"], Phrase("This draft"))
     return row
 
 
@@ -128,12 +129,21 @@ def _load_addable(session: Session, row: Row, ids: Sequence[UUID]) -> Sequence[R
 
 def _refusal_to_add(row: Row, place: int, id: UUID, charge: Record | None) -> DomainError | None:
     if charge is None:
-        return Invalid("unknown_charge", f"There is no charge {id}.", "add", place)
+        return Invalid("unknown_charge", Phrase("There is no charge {id}.", id=id), "add", place)
     if (charge.customer_id, charge.currency) != (row["customer_id"], row["currency"]):
-        problem = f"{charge_name(charge)} belongs to another customer or is not in {row['currency']}."
+        problem = Phrase(
+            "{charge_name} belongs to another customer or is not in {currency}.",
+            charge_name=charge_name(charge),
+            currency=row["currency"],
+        )
         return Invalid("other_account", problem, "add", place)
     if charge.status == "held":
-        return Conflict("charge_held", f"{charge_name(charge)} is held. Release it first.", "add", place)
+        return Conflict(
+            "charge_held",
+            Phrase("{charge_name} is held. Release it first.", charge_name=charge_name(charge)),
+            "add",
+            place,
+        )
     if charge.status != "pending":
         message = status_refusal(charge, charge.status, charge.invoice_number)
         return Conflict(f"charge_{charge.status}", message, "add", place)
@@ -211,7 +221,7 @@ def _scope_of_charges(row: Row, ids: Collection[UUID]) -> BillingScope:
 def _prepare_document(session: Session, scope: BillingScope) -> PreparedDocument:
     documents = load_documents(session, scope)
     if not documents:
-        raise Conflict("empty_draft", "The draft would have no charges left: discard it instead.", "remove")
+        raise Conflict("empty_draft", Phrase("The draft would have no charges left: discard it instead."), "remove")
     reason = reason_to_leave_out(documents[0].document)  # a missing tax ID does not stop a draft, only its issue
     if reason is not None:
         raise Conflict(reason, REFUSAL_MESSAGES[reason], "remove")

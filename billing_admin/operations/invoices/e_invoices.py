@@ -13,6 +13,7 @@ from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.einvoice import check_issued, render_xml
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.models import Invoice
@@ -46,7 +47,11 @@ def issued_e_invoice(
     details = details_from_json(invoice.details)
     format = format or details.e_invoice
     if format == NO_E_INVOICE:
-        message = f"{invoice.customer_name} had no e-invoice format when {invoice.number} was issued. Choose a format."
+        message = Phrase(
+            "{customer_name} had no e-invoice format when {invoice_number} was issued. Choose a format.",
+            customer_name=invoice.customer_name,
+            invoice_number=invoice.number,
+        )
         raise Invalid("format_missing", message, "syntax")
     is_pdf = format == FACTUR_X
     name, media_type = f"{invoice.number}.{'pdf' if is_pdf else 'xml'}", PDF if is_pdf else XML
@@ -71,44 +76,59 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
     stops = format_stops(invoice, format)
     facts = [REASONS[stop.code].removeprefix("E-invoice: ") for stop in stops]
     return [
-        Problem(stop.code, f"{fact[0].upper()}{fact[1:]}.", stop.field) for stop, fact in zip(stops, facts, strict=True)
+        Problem(stop.code, Phrase("{fact}{fact2}.", fact=fact[0].upper(), fact2=fact[1:]), stop.field)
+        for stop, fact in zip(stops, facts, strict=True)
     ]
 
 
 def _reason(invoice: Invoice, format: str) -> str:
     """Return why an issued document can lack what a format requires."""
     if invoice.details is None:
-        return "The document was issued before documents stored the data of e-invoices."
+        return Phrase("The document was issued before documents stored the data of e-invoices.")
     own_format = details_from_json(invoice.details).e_invoice
     if own_format == NO_E_INVOICE:
-        return "The customer had no e-invoice format when the document was issued, so this was not checked."
+        return Phrase("The customer had no e-invoice format when the document was issued, so this was not checked.")
     if own_format == format:
-        return "Something was wrong when the document was issued."
-    return (
-        f"The customer's format was {FORMAT_NAMES[own_format]} when the document was issued, so the requirements of"
-        " other formats were not checked."
+        return Phrase("Something was wrong when the document was issued.")
+    return Phrase(
+        "The customer's format was {own_format} when the document was issued, so the requirements of "
+        "other formats were not checked.",
+        own_format=FORMAT_NAMES[own_format],
     )
 
 
 def _correction(invoice: Invoice, format: str) -> str:
     """Return what to do without an e-invoice in a format."""
     complete = [name for key, name in FORMAT_NAMES.items() if not format_stops(invoice, key)]
-    alternative = f"Download {' or '.join(complete)} instead." if complete else "Send its PDF instead."
+    alternative = (
+        Phrase("Download {complete} instead.", complete=" or ".join(complete))
+        if complete
+        else Phrase("Send its PDF instead.")
+    )
     if invoice.kind == "credit_note":
-        return f"A credit note cannot be changed or credited. {alternative}"
+        return Phrase("A credit note cannot be changed or credited. {alternative}", alternative=alternative)
     if details_from_json(invoice.details).e_invoice == format:
-        return "Correct this on the customer's page or in the settings, then credit the document in full and bill it again."
-    return (
-        f"{alternative} For future invoices, choose the format on the customer's page. Credit this document in full and bill"
-        " it again only if the customer needs exactly this document in this format."
+        return Phrase(
+            "Correct this on the customer's page or in the settings, then credit the document in full and "
+            "bill it again."
+        )
+    return Phrase(
+        "{alternative} For future invoices, choose the format on the customer's page. Credit this "
+        "document in full and bill it again only if the customer needs exactly this document in this "
+        "format.",
+        alternative=alternative,
     )
 
 
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
     facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
-    message = (
-        f"There is no {FORMAT_NAMES[format]} e-invoice of {invoice.number}: {facts}."
-        f" {_reason(invoice, format)} {_correction(invoice, format)}"
+    message = Phrase(
+        "There is no {format} e-invoice of {invoice_number}: {facts}. {reason} {correction}",
+        format=FORMAT_NAMES[format],
+        invoice_number=invoice.number,
+        facts=facts,
+        reason=_reason(invoice, format),
+        correction=_correction(invoice, format),
     )
     error = Invalid("e_invoice_incomplete", message)
     error.problems = tuple(missing)

@@ -33,6 +33,7 @@ from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
 from billing_admin.domain.number_format import format_on_documents
 from billing_admin.domain.readiness import Shortcoming, find_stops, not_ready_error
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import print_address
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
@@ -125,7 +126,7 @@ def lock_invoice(session: Session, invoice_id: UUID) -> Row:
     query = select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update()
     row = session.execute(query).mappings().one_or_none()
     if row is None:
-        raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
+        raise NotFound("unknown_invoice", Phrase("There is no invoice {invoice_id}.", invoice_id=invoice_id), "id")
     return dict(row)
 
 
@@ -163,7 +164,9 @@ def _refuse_numbers_in_use(session: Session, numbers: Sequence[str]) -> None:
     """
     number = session.connection().scalar(_NUMBERS_IN_USE, {"numbers": numbers})
     if number is not None:
-        message = f"Document number {number} is already in use. Change the number format in the settings."
+        message = Phrase(
+            "Document number {number} is already in use. Change the number format in the settings.", number=number
+        )
         raise Conflict("number_taken", message, "issue_date")
 
 
@@ -197,9 +200,11 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
     if row["due_date"] < issue_date:
         due = row["due_date"].isoformat()
-        message = (
-            f"The draft for {row['customer_name']} is due on {due}, before this day."
-            " Use an earlier day, or change its due date."
+        message = Phrase(
+            "The draft for {customer_name} is due on {due}, before this day. Use an earlier day, or change "
+            "its due date.",
+            customer_name=row["customer_name"],
+            due=due,
         )
         raise Invalid("due_before_issue", message, "issue_date")
     row["issued_at"] = now

@@ -16,6 +16,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.receivables import ZERO_POSITION, Position, Statement, ageing_day, make_statement
 from billing_admin.domain.text import file_stem
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.document_contents import Contents
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.letter_contents import (
@@ -103,7 +104,7 @@ def print_receipt(session: Session, payment_id: UUID, glyphs: Glyphs, now: datet
     """
     row = payment(session, payment_id)
     if row.status == "reversed" or row.method not in METHODS:
-        raise Conflict("no_receipt", "Only a recorded payment of received money has a receipt.", "status")
+        raise Conflict("no_receipt", Phrase("Only a recorded payment of received money has a receipt."), "status")
     customer = load_customers(session, {row.customer_id})[row.customer_id]
     letter = load_letter(session, customer, row.currency, now)
     parts = [
@@ -146,5 +147,5 @@ def _only_currency(customer: Customer, currencies: Collection[str]) -> str:
     """Return the currency of the only statement, or the customer's if there is none."""
     codes = sorted(currencies)
     if len(codes) > 1:
-        raise Invalid("missing", f"Choose a currency: {', '.join(codes)}.", "currency")
+        raise Invalid("missing", Phrase("Choose a currency: {codes}.", codes=", ".join(codes)), "currency")
     return codes[0] if codes else customer.currency

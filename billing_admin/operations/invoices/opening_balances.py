@@ -33,6 +33,7 @@ from billing_admin.domain.opening_balances import (
     without_void_suffix,
 )
 from billing_admin.domain.payments import allocation_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice, NumberSeries, Organisation, Payment
 from billing_admin.operations.audit import record as record_event
 from billing_admin.operations.invoices.invoices import copied_fields
@@ -77,7 +78,7 @@ def record(session: Session, spec: OpeningSpec, actor: Actor, now: datetime) -> 
         return _check_same(spec, stored, (customer_row.id, currency), amounts)
     opened_on = spec.opened_on or cut_over_day(session)
     if opened_on is None:
-        message = "Enter the cut-over day: the day on which this application takes over the books."
+        message = Phrase("Enter the cut-over day: the day on which this application takes over the books.")
         raise Invalid("cut_over_missing", message, "opened_on")
     organisation = require_open_day(session, opened_on, now, "opened_on")
     check_original_date(spec.original_date, opened_on)
@@ -129,7 +130,11 @@ def _check_same(spec: OpeningSpec, stored: Record, key: AccountKey, amounts: _Am
     """Return the stored opening balance; a value that differs is a conflict."""
     values = stored._mapping
     if values.get("kind") != OPENING_INVOICE and values.get("method") != OPENING_CREDIT:
-        raise Conflict("id_conflict", f"The ID {stored.id} belongs to another document or payment.", "id")
+        raise Conflict(
+            "id_conflict",
+            Phrase("The ID {stored_id} belongs to another document or payment.", stored_id=stored.id),
+            "id",
+        )
     is_credit = "method" in values
     before: dict[str, object] = {
         "customer": stored.customer_id,
@@ -152,7 +157,7 @@ def _check_same(spec: OpeningSpec, stored: Record, key: AccountKey, amounts: _Am
         before |= {name: values[name] for name in names}
         after |= dict(zip(names, (spec.due_date, amounts.total, amounts.tax, spec.purchase_order), strict=True))
     differs = [name for name, value in after.items() if value is not None and before[name] != value]
-    refuse_differences(f"Opening balance {before['number']}", differs, "id")
+    refuse_differences(Phrase("Opening balance {number}", number=before["number"]), differs, "id")
     return RecordedOpening(stored.id, is_credit, False)
 
 
@@ -162,13 +167,21 @@ def _refuse_number_in_use(
     """Raise Conflict for a number that is in use, or that a document will get."""
     number = spec.number
     if has_invoice(session, customer_row.id, number) or has_credit(session, customer_row.id, number):
-        message = f"{number} of {customer_row.reference} has been recorded already. Leave it out."
+        message = Phrase(
+            "{number} of {customer_row_reference} has been recorded already. Leave it out.",
+            number=number,
+            customer_row_reference=customer_row.reference,
+        )
         raise Conflict("opening_recorded", message, "number")
     if spec.is_credit:
         return
     owner = session.scalar(select(Invoice.customer_reference).where(Invoice.number == number))
     if owner is not None:
-        message = f"{number} is the number of a document of {owner}. Check the number, or add the year to it."
+        message = Phrase(
+            "{number} is the number of a document of {owner}. Check the number, or add the year to it.",
+            number=number,
+            owner=owner,
+        )
         raise Conflict("number_taken", message, "number")
     for kind in DOCUMENT_KINDS:
         _refuse_coming_number(session, number, kind, organisation)
@@ -183,9 +196,10 @@ def _refuse_coming_number(session: Session, number: str, kind: str, organisation
     series = select(NumberSeries.next_sequence).where(NumberSeries.kind == kind, NumberSeries.year == year)
     next_sequence = session.scalar(series.order_by(NumberSeries.part.desc()).limit(1)) or 1
     if sequence >= next_sequence:
-        message = (
-            f"{number} has the format of the numbers here, so a document here would get the same number. Change the"
-            " number format in the settings first."
+        message = Phrase(
+            "{number} has the format of the numbers here, so a document here would get the same number. "
+            "Change the number format in the settings first.",
+            number=number,
         )
         raise Conflict("number_reserved", message, "number")
 

@@ -18,6 +18,7 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money, exact_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import AuditEvent, Charge, Invoice, InvoiceLine
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges.duplicates import keep_duplicates
@@ -84,9 +85,9 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     row = lock_invoice(session, invoice_id)
     credit_note_id = spec.id or new_id(now)
     if not spec.lines:
-        raise Invalid("no_lines", "Choose at least one line to credit and bill again.", "lines")
+        raise Invalid("no_lines", Phrase("Choose at least one line to credit and bill again."), "lines")
     if spec.apply_credit and not spec.issue:
-        message = "Issue the new invoice as well: a draft cannot be paid from credit."
+        message = Phrase("Issue the new invoice as well: a draft cannot be paid from credit.")
         raise Invalid("not_issued", message, "apply_credit")
     _check_numbers(spec)
     lines = _load_lines(session, invoice_id, spec)
@@ -136,9 +137,9 @@ def _load_lines(session: Session, invoice_id: UUID, spec: RebillSpec) -> Mapping
     named: set[UUID] = set()
     for place, corrected in enumerate(spec.lines):
         if corrected.line not in lines:
-            raise Invalid("unknown_line", "Choose a line of this invoice.", "lines", place, "line")
+            raise Invalid("unknown_line", Phrase("Choose a line of this invoice."), "lines", place, "line")
         if corrected.line in named:
-            raise Invalid("line_twice", "Enter each line only once.", "lines", place, "line")
+            raise Invalid("line_twice", Phrase("Enter each line only once."), "lines", place, "line")
         named.add(corrected.line)
     return lines
 
@@ -165,11 +166,13 @@ def _require_values(line: Record, corrected: CorrectedLine, place: int) -> None:
     if corrected.amount is not None:
         return
     if line.unit_price is None:
-        message = "A part of this line was already credited. Enter the amount to bill now."
+        message = Phrase("A part of this line was already credited. Enter the amount to bill now.")
         raise Invalid("credited_in_part", message, "lines", place, "amount")
     for name in ("quantity", "unit_price"):
         if getattr(corrected, name) is None:
-            message = "A part of this line was already credited. Enter the quantity and the unit price to bill now."
+            message = Phrase(
+                "A part of this line was already credited. Enter the quantity and the unit price to bill now."
+            )
             raise Invalid("credited_in_part", message, "lines", place, name)
 
 
@@ -234,12 +237,15 @@ def _replay(
     if spec.issue_date is not None:
         compared["issue_date"] = (spec.issue_date, stored.issue_date)
     differs = [name for name, (requested, value) in compared.items() if requested != value]
-    refuse_differences(f"Credit note {stored.id}", differs, "id")
+    refuse_differences(Phrase("Credit note {stored_id}", stored_id=stored.id), differs, "id")
     post(session, charges, actor, now)  # replays the charges, or refuses other values
     query = select(InvoiceLine.invoice_id).join(Charge, Charge.invoice_line_id == InvoiceLine.id)
     invoice_ids = set(session.scalars(query.where(Charge.id.in_([charge.id for charge in charges]))))
     if len(invoice_ids) != 1:
-        message = f"{stored.number} was issued by this request, but its charges are no longer on one invoice."
+        message = Phrase(
+            "{stored_number} was issued by this request, but its charges are no longer on one invoice.",
+            stored_number=stored.number,
+        )
         raise Conflict("billed_elsewhere", message, "id")
     [invoice_id] = invoice_ids
     event = select(AuditEvent.details).where(
@@ -247,5 +253,9 @@ def _replay(
     )
     done = session.scalars(event).one_or_none()
     if done is not None:  # none: the charges were moved to another draft
-        refuse_differences(f"Credit note {stored.id}", [name for name in _chosen_acts(spec) if name not in done], "id")
+        refuse_differences(
+            Phrase("Credit note {stored_id}", stored_id=stored.id),
+            [name for name in _chosen_acts(spec) if name not in done],
+            "id",
+        )
     return Rebilling(stored.id, invoice_id, False)

@@ -16,6 +16,7 @@ from billing_admin.domain.document_details import details_from_json, details_to_
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.opening_balances import refuse_opening
 from billing_admin.domain.readiness import Shortcoming
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.factur_x import render_factur_x
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.pdf import missing_characters, print_document, render_pdf, template_version
@@ -41,7 +42,7 @@ def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: G
     """
     refuse_opening(invoice, "PDF", "invoice")
     if invoice.issued_at is None:
-        raise NotFound("not_issued", "A draft has no PDF. Issue it first.", "invoice")
+        raise NotFound("not_issued", Phrase("A draft has no PDF. Issue it first."), "invoice")
     return stored_pdf(transact, session, invoice, pdf_form(invoice), glyphs, now)
 
 

@@ -16,6 +16,7 @@ from billing_admin.domain.lifecycle import needs_void, void_date
 from billing_admin.domain.opening_balances import OPENING_INVOICE, void_number
 from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.drafts import create_replacement, detach_charges
@@ -41,13 +42,17 @@ def void_invoice(
     sent, and Invalid without a reason and for a day in a locked period.
     """
     if charges not in CHARGE_OUTCOMES:
-        raise Invalid("not_a_choice", f"Use one of {', '.join(CHARGE_OUTCOMES)}.", "charges")
+        raise Invalid(
+            "not_a_choice",
+            Phrase("Use one of {charge_outcomes}.", charge_outcomes=", ".join(CHARGE_OUTCOMES)),
+            "charges",
+        )
     # The worker locks the document before it sends it, and drops the message if the document is void then.
     row = lock_invoice(session, invoice_id)
     if not needs_void(row, sent=was_sent(session, invoice_id)):
         return False, None
     if charges == "billed_again" and row["kind"] == OPENING_INVOICE:
-        raise Invalid("no_charges", "An opening invoice has no charges that can be billed again.", "charges")
+        raise Invalid("no_charges", Phrase("An opening invoice has no charges that can be billed again."), "charges")
     checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     organisation = lock_organisation(session)

@@ -27,6 +27,7 @@ from billing_admin.domain.master_data import (
     differing_fields,
     refuse_differences,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.party_numbers import NumberCheck, check_bic, check_iban
 from billing_admin.models import BankAccount
 from billing_admin.operations.audit import changed_fields, record
@@ -51,11 +52,11 @@ def create(
     values = _check_values(fields)
     existing = session.get(BankAccount, id) if id else None
     if existing is not None:
-        refuse_differences("This bank account", differing_fields(values, _stored_fields(existing)))
+        refuse_differences(Phrase("This bank account"), differing_fields(values, _stored_fields(existing)))
         return existing, False
     check_new_texts(values)
     if "currency" not in values:
-        raise Invalid("missing", "Choose the currency of the account.", "currency")
+        raise Invalid("missing", Phrase("Choose the currency of the account."), "currency")
     holder = organisation(session).legal_name
     account = BankAccount(
         id=id or new_id(now), **{"holder": holder, **BANK_ACCOUNT_DEFAULTS, **values}, created_at=now, archived_at=None
@@ -83,12 +84,15 @@ def update(
     number that another account in the currency has.
     """
     account = _lock(session, account_id)
-    check_version(version, account.version, "The account")
+    check_version(version, account.version, Phrase("The account"))
     before = _stored_fields(account)
     values = _check_values(fields, before)
     check_new_texts(values, before)
     if values.get("currency", account.currency) != account.currency:
-        message = f"This account stays in {account.currency}. Add another account for another currency, then archive this one."
+        message = Phrase(
+            "This account stays in {currency}. Add another account for another currency, then archive this one.",
+            currency=account.currency,
+        )
         raise Conflict("currency_fixed", message, "currency")
     with session.no_autoflush:
         for field, value in values.items():
@@ -112,7 +116,9 @@ def make_default(session: Session, account_id: UUID, actor: Actor, now: datetime
     if account.is_default:
         return False
     if account.archived_at is not None:
-        raise Conflict("archived", "This account is archived. Restore it before you make it the default.", "default")
+        raise Conflict(
+            "archived", Phrase("This account is archived. Restore it before you make it the default."), "default"
+        )
     default = _default_of(session, account.currency)
     _replace_default(session, default, account)
     details = {"default": [False, True], "replaces": default and str(default.id)}
@@ -130,7 +136,10 @@ def archive(session: Session, account_id: UUID, actor: Actor, now: datetime) -> 
     if account.archived_at is not None:
         return False
     if account.is_default and has_other_accounts(session, account):
-        message = f"This is the default account for {account.currency}. Make another one the default, then archive it."
+        message = Phrase(
+            "This is the default account for {currency}. Make another one the default, then archive it.",
+            currency=account.currency,
+        )
         raise Conflict("default_account", message)
     account.archived_at, account.is_default = now, False
     session.flush()
@@ -191,7 +200,7 @@ def _refuse_duplicate(session: Session, account: BankAccount) -> None:
         BankAccount.account_number == account.account_number,
     )
     if any(account.iban or bic == account.bic or not (bic and account.bic) for bic in session.scalars(same)):
-        message = f"You have already added this account for {account.currency}."
+        message = Phrase("You have already added this account for {currency}.", currency=account.currency)
         raise Conflict("account_exists", message, field)
 
 
@@ -212,7 +221,9 @@ def _replace_default(session: Session, default: BankAccount | None, account: Ban
 def _lock(session: Session, account_id: UUID) -> BankAccount:
     account = session.get(BankAccount, account_id, with_for_update=True)
     if account is None:
-        raise NotFound("unknown_bank_account", f"There is no bank account {account_id}.", "id")
+        raise NotFound(
+            "unknown_bank_account", Phrase("There is no bank account {account_id}.", account_id=account_id), "id"
+        )
     return account
 
 

@@ -24,6 +24,7 @@ from billing_admin.domain.master_data import (
     refuse_differences,
 )
 from billing_admin.domain.text import fold_for_search, sort_key
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, CustomerContact
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.contacts import contacts
@@ -48,7 +49,7 @@ def create(
         _check_same(existing, customer_id, values)
         return existing, False
     if "email" not in values:
-        raise Invalid("missing", "Enter the contact's e-mail address.", "email")
+        raise Invalid("missing", Phrase("Enter the contact's e-mail address."), "email")
     check_new_texts(values)
     contact = _add(session, customer, values, id, now)
     _update_customer(session, customer)
@@ -61,7 +62,7 @@ def _check_same(existing: CustomerContact, customer_id: UUID, values: dict[str, 
     differs = differing_fields(values, _stored_fields(existing))
     if existing.customer_id != customer_id:
         differs = ["customer", *differs]
-    refuse_differences(f"Contact {existing.id}", differs)
+    refuse_differences(Phrase("Contact {existing_id}", existing_id=existing.id), differs)
 
 
 def _stored_fields(contact: CustomerContact) -> dict[str, Any]:
@@ -73,7 +74,9 @@ def _add(
 ) -> CustomerContact:
     if len(contacts(session, customer.id)) >= MAX_CONTACTS:
         raise Conflict(
-            "too_many_contacts", f"A customer has at most {MAX_CONTACTS} contacts. Remove one first.", "email"
+            "too_many_contacts",
+            Phrase("A customer has at most {max_contacts} contacts. Remove one first.", max_contacts=MAX_CONTACTS),
+            "email",
         )
     _refuse_taken_address(session, customer.id, values["email"])
     contact = CustomerContact(
@@ -92,7 +95,9 @@ def _refuse_taken_address(session: Session, customer_id: UUID, email: str, excep
     for contact in contacts(session, customer_id):
         if contact.email.casefold() == email.casefold() and contact.id != except_id:
             raise Conflict(
-                "email_taken", f"{contact.email} is the address of another contact of this customer.", "email"
+                "email_taken",
+                Phrase("{email} is the address of another contact of this customer.", email=contact.email),
+                "email",
             )
 
 
@@ -132,7 +137,7 @@ def _lock(session: Session, contact_id: UUID) -> tuple[Customer, CustomerContact
     customer = session.get_one(Customer, customer_id, with_for_update=True) if customer_id else None
     contact = session.get(CustomerContact, contact_id, populate_existing=True)
     if customer is None or contact is None:
-        raise NotFound("unknown_contact", "This contact does not exist, or it has been removed.", "id")
+        raise NotFound("unknown_contact", Phrase("This contact does not exist, or it has been removed."), "id")
     return customer, contact
 
 

@@ -18,6 +18,7 @@ from billing_admin.domain.customer_fields import (
 )
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import check_fields, check_version, differing_fields, refuse_differences
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import CustomerField
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.customer_fields import customer_field
@@ -34,11 +35,11 @@ def create(
     values = check_fields(CUSTOMER_FIELD_RULES, fields)
     existing = session.get(CustomerField, id) if id else None
     if existing is not None:
-        refuse_differences("This customer field", differing_fields(values, _stored_fields(existing)))
+        refuse_differences(Phrase("This customer field"), differing_fields(values, _stored_fields(existing)))
         return existing, False
     for field in ("key", "label"):
         if field not in values:
-            raise Invalid("missing", f"Enter the {field} of the field.", field)
+            raise Invalid("missing", Phrase("Enter the {field} of the field.", field=field), field)
     _refuse_taken_key(session, values["key"])
     _refuse_another(session)
     stored = CustomerField(id=id or new_id(now), **{**CUSTOMER_FIELD_DEFAULTS, **values}, created_at=now)
@@ -63,8 +64,9 @@ def update(
     before = _stored_fields(stored)
     for field in ("key", "type"):
         if values.get(field, before[field]) != before[field]:
-            message = (
-                f"The {field} cannot change: scripts and values depend on it. Add another field, then archive this one."
+            message = Phrase(
+                "The {field} cannot change: scripts and values depend on it. Add another field, then archive this one.",
+                field=field,
             )
             raise Conflict("fixed", message, field)
     for field, value in values.items():
@@ -110,13 +112,20 @@ def _refuse_taken_key(session: Session, key: str) -> None:
     holder = session.scalar(select(CustomerField).where(CustomerField.key == key))
     if holder is not None:
         state = ", which is archived: restore it instead" if holder.archived_at else ""
-        raise Conflict("key_taken", f"{key} is already the key of “{holder.label}”{state}.", "key")
+        raise Conflict(
+            "key_taken",
+            Phrase("{key} is already the key of “{holder}”{state}.", key=key, holder=holder.label, state=state),
+            "key",
+        )
 
 
 def _refuse_another(session: Session) -> None:
     in_use = select(func.count()).select_from(CustomerField).where(CustomerField.archived_at.is_(None))
     if (session.scalar(in_use) or 0) >= MAX_FIELDS:
-        raise Conflict("too_many", f"There are {MAX_FIELDS} customer fields already: archive one first.")
+        raise Conflict(
+            "too_many",
+            Phrase("There are {max_fields} customer fields already: archive one first.", max_fields=MAX_FIELDS),
+        )
 
 
 def _lock(session: Session, field_id: UUID) -> CustomerField:

@@ -26,6 +26,7 @@ from billing_admin.domain.master_data import (
 )
 from billing_admin.domain.parties import ADDRESS_PARTS, LANGUAGES
 from billing_admin.domain.text import fold_texts
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import print_address
 from billing_admin.models import Account, Customer, CustomerText, CustomerValue
 from billing_admin.operations.audit import changed_fields, record
@@ -60,7 +61,7 @@ def create(
     check_new_texts(values)
     for field in ("name", "currency"):
         if field not in values:
-            raise Invalid("missing", f"Enter the customer's {field}.", field)
+            raise Invalid("missing", Phrase("Enter the customer's {field}.", field=field), field)
     values = {**CUSTOMER_DEFAULTS, **values, "reference": values.get("reference") or _next_reference(session)}
     _check_details(values, {})
     values = compact_identifiers(values, {})
@@ -91,7 +92,9 @@ def _check_same(session: Session, existing: Customer, values: dict[str, Any], id
     if id is not None and existing.id != id:
         raise Conflict(
             "reference_taken",
-            f"Reference {existing.reference} belongs to another customer.",
+            Phrase(
+                "Reference {existing_reference} belongs to another customer.", existing_reference=existing.reference
+            ),
             "reference",
             differs=["id"],
         )
@@ -101,7 +104,7 @@ def _check_same(session: Session, existing: Customer, values: dict[str, Any], id
         values = {**values, "metadata": own_values}
     compact = compact_identifiers({**stored, **values}, {})
     differs = differing_fields({field: compact[field] for field in values}, compact_identifiers(stored, {}))
-    refuse_differences(f"Customer {existing.reference}", differs)
+    refuse_differences(Phrase("Customer {existing_reference}", existing_reference=existing.reference), differs)
 
 
 def _check_details(values: dict[str, Any], stored: dict[str, Any]) -> None:
@@ -189,9 +192,9 @@ def _refuse_unprinted_address(values: dict[str, Any], before: dict[str, Any]) ->
     if address == before["address"] or not address.strip() or any(part in values for part in ADDRESS_PARTS):
         return
     if before["country"] and any(before[part] for part in ADDRESS_PARTS if part != "country"):
-        message = (
-            "Change the street, postcode and city instead: documents print these. To print an address as text, clear them"
-            " first."
+        message = Phrase(
+            "Change the street, postcode and city instead: documents print these. To print an address as "
+            "text, clear them first."
         )
         raise Invalid("address_has_parts", message, "address")
 
@@ -201,7 +204,15 @@ def _refuse_taken_reference(session: Session, customer: Customer, values: dict[s
         select(Customer).where(Customer.reference == values.get("reference", ""), Customer.id != customer.id)
     )
     if holder is not None:
-        raise Conflict("reference_taken", f"{holder.reference} is already the reference of {holder.name}.", "reference")
+        raise Conflict(
+            "reference_taken",
+            Phrase(
+                "{holder_reference} is already the reference of {holder_name}.",
+                holder_reference=holder.reference,
+                holder_name=holder.name,
+            ),
+            "reference",
+        )
 
 
 def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> bool:
@@ -216,7 +227,13 @@ def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) ->
         Account.customer_id == customer_id, (Account.pending_charges > 0) | (Account.held_charges > 0)
     )
     if session.scalars(unbilled.with_for_update()).first() is not None:
-        raise Conflict("unbilled_charges", f"{customer.reference} has unbilled charges: bill or cancel them first.")
+        raise Conflict(
+            "unbilled_charges",
+            Phrase(
+                "{customer_reference} has unbilled charges: bill or cancel them first.",
+                customer_reference=customer.reference,
+            ),
+        )
     customer.archived_at = now
     record(session, actor, now, "customer.archived", "customer", customer.id)
     return True

@@ -16,6 +16,7 @@ from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.domain.exchange_rates import RateSpec, check_foreign
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ExchangeRate
 from billing_admin.operations.audit import record
 from billing_admin.queries.master_data.exchange_rates import RateKey, stored_rates
@@ -73,7 +74,9 @@ def _by_key(specs: Iterable[RateSpec], base_currency: str) -> dict[RateKey, Rate
         earlier = rates.setdefault((spec.currency, spec.day), spec)
         if earlier.rate != spec.rate:
             day = format_day(spec.day)
-            message = f"There are two rates of {spec.currency} on {day}. Remove one of them."
+            message = Phrase(
+                "There are two rates of {currency} on {day}. Remove one of them.", currency=spec.currency, day=day
+            )
             raise Invalid.of([Problem("two_rates", message, ("rate",))])
     return rates
 
@@ -130,7 +133,11 @@ def remove_rate(session: Session, currency: str, day: date, actor: Actor, now: d
     base_currency = organisation(session).base_currency
     rate = session.get(ExchangeRate, (base_currency, currency, day), with_for_update=True)
     if rate is None:
-        raise NotFound("unknown_rate", f"There is no rate of {currency[:40]} on {format_day(day)}.", "day")
+        raise NotFound(
+            "unknown_rate",
+            Phrase("There is no rate of {currency} on {day}.", currency=currency[:40], day=format_day(day)),
+            "day",
+        )
     details = {
         "base_currency": base_currency,
         "currency": currency,

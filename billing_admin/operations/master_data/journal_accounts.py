@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.journal import DEFAULT_ACCOUNTS, Accounts, check_accounts
 from billing_admin.domain.master_data import check_new_texts, check_version
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import changed_fields, record
 
@@ -20,7 +21,7 @@ def update(
     Raises Stale when `version` is set and the settings have been changed since that version.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, "The settings", "have")
+    check_version(version, organisation.version, Phrase("The settings"), "have")
     new_names = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in accounts.items()}
     before = Accounts.of(organisation.journal_accounts).names
     check_new_texts(new_names, before)

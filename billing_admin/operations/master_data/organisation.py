@@ -18,6 +18,7 @@ from billing_admin.domain.master_data import (
     check_version,
 )
 from billing_admin.domain.text import never_collide
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.vatex import check_exempt_code
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Invoice, Organisation, TaxRate
@@ -80,7 +81,7 @@ def update(
     Invalid for number formats that could produce the same number, and for details that `party_checks` refuses.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, "The settings", "have")
+    check_version(version, organisation.version, Phrase("The settings"), "have")
     before = _stored_fields(organisation)
     values = _check_values(fields, before)
     for field in FIELDS:
@@ -92,7 +93,7 @@ def update(
     changed = changed_fields(before, _stored_fields(organisation))
     if "base_currency" in changed and session.scalar(select(Invoice.id).limit(1)) is not None:
         raise Conflict(
-            "currency_locked", "The base currency cannot be changed once an invoice exists.", "base_currency"
+            "currency_locked", Phrase("The base currency cannot be changed once an invoice exists."), "base_currency"
         )
     if changed:
         session.flush()
@@ -115,9 +116,9 @@ def _check_values(fields: OrganisationFields, stored: Mapping[str, Any]) -> dict
 
 def _check_number_formats(organisation: Organisation) -> None:
     if not never_collide(organisation.invoice_format, organisation.credit_note_format):
-        message = (
-            "Credit note numbers must differ from invoice numbers."
-            " Start them with other letters, such as CN-{year}-{number:5}."
+        message = Phrase(
+            "Credit note numbers must differ from invoice numbers. Start them with other letters, such as "
+            "CN-{year}-{number:5}."
         )
         raise Invalid("formats_collide", message, "credit_note_format")
 
@@ -125,7 +126,7 @@ def _check_number_formats(organisation: Organisation) -> None:
 def _tax_rate(session: Session, code: str) -> TaxRate:
     rate = session.scalar(select(TaxRate).where(TaxRate.code == code))
     if rate is None:
-        raise Invalid("unknown_tax_rate", f"There is no tax rate “{code[:80]}”.", "default_tax_rate")
+        raise Invalid("unknown_tax_rate", Phrase("There is no tax rate “{code}”.", code=code[:80]), "default_tax_rate")
     return rate
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from billing_admin.domain.errors import Problem
 from billing_admin.domain.parties import check_completeness, check_scheme_pair
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.formats.party_numbers import check_scheme_identifier, check_vat_number
 
@@ -55,7 +56,13 @@ def find_address_problems(values: Mapping[str, Any], stored: Mapping[str, Any], 
     field = f"{prefix}country"
     country = values[field]
     if country and country != stored.get(field) and country not in codes(CodeList.COUNTRIES):
-        return [Problem("unknown_country", f"There is no country “{country}”. Use a code such as DE.", (field,))]
+        return [
+            Problem(
+                "unknown_country",
+                Phrase("There is no country “{country}”. Use a code such as DE.", country=country),
+                (field,),
+            )
+        ]
     return [problem for error in check_completeness(values, prefix) for problem in error.problems]
 
 
@@ -77,7 +84,11 @@ def _find_identifier_problems(
     if incomplete or not values[scheme]:
         return
     if values[scheme] not in codes(code_list):
-        yield Problem("unknown_scheme", f"There is no scheme “{values[scheme]}”. Choose one from the list.", (scheme,))
+        yield Problem(
+            "unknown_scheme",
+            Phrase("There is no scheme “{values}”. Choose one from the list.", values=values[scheme]),
+            (scheme,),
+        )
         return
     result = check_scheme_identifier(values[scheme], values[identifier])
     if result.problem:

@@ -12,6 +12,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import record
 from billing_admin.queries.invoices.numbers import last_document
@@ -56,7 +57,7 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
     if through == before:
         return False
     if through is not None and through > day_of(now, organisation.time_zone):
-        raise Invalid("in_the_future", "Use today or an earlier day: future days cannot be locked.", "through")
+        raise Invalid("in_the_future", Phrase("Use today or an earlier day: future days cannot be locked."), "through")
     unlocks = before is not None and (through is None or through < before)
     checked_reason = (
         check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)

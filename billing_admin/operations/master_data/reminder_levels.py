@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.master_data import check_version
 from billing_admin.domain.reminders import ReminderLevel, check_levels, levels_to_json
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import today
@@ -31,7 +32,7 @@ def update(
         Stale: `version` is set, and the settings have been changed since that version.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, "The settings", "have")
+    check_version(version, organisation.version, Phrase("The settings"), "have")
     before = _stored_fields(organisation)
     if levels is not None:
         organisation.reminder_levels = levels_to_json(check_levels(levels))

@@ -29,6 +29,7 @@ from billing_admin.domain.master_data import (
 from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none, refuse_unit_of_account
 from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
 from billing_admin.domain.text import fold_for_search, sort_key
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.units import check_unit_code
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Service, ServicePrice, TaxRate
@@ -53,7 +54,7 @@ def create(
         return existing, False
     check_new_texts(values)
     if "code" not in values:
-        raise Invalid("missing", "Enter the service's code.", "code")
+        raise Invalid("missing", Phrase("Enter the service's code."), "code")
     service = Service(
         id=id or new_id(now),
         code=values["code"],
@@ -92,8 +93,16 @@ def _find_existing(session: Session, id: UUID | None, code: str | None) -> Servi
 
 def _check_same(existing: Service, values: dict[str, Any], id: UUID | None, day: date) -> None:
     if id is not None and existing.id != id:
-        raise Conflict("code_taken", f"Code {existing.code} belongs to another service.", "code", differs=["id"])
-    refuse_differences(f"Service {existing.code}", differing_fields(values, _stored_fields(existing, day)))
+        raise Conflict(
+            "code_taken",
+            Phrase("Code {existing_code} belongs to another service.", existing_code=existing.code),
+            "code",
+            differs=["id"],
+        )
+    refuse_differences(
+        Phrase("Service {existing_code}", existing_code=existing.code),
+        differing_fields(values, _stored_fields(existing, day)),
+    )
 
 
 def _tax_rate(session: Session, code: str | None) -> TaxRate:
@@ -101,7 +110,7 @@ def _tax_rate(session: Session, code: str | None) -> TaxRate:
         return organisation(session).default_tax_rate
     rate = session.scalar(select(TaxRate).where(TaxRate.code == code))
     if rate is None:
-        raise Invalid("unknown_tax_rate", f"There is no tax rate “{code[:80]}”.", "tax_rate")
+        raise Invalid("unknown_tax_rate", Phrase("There is no tax rate “{code}”.", code=code[:80]), "tax_rate")
     return rate
 
 
@@ -116,7 +125,7 @@ def _set_prices(session: Session, service: Service, values: Mapping[str, Any], d
     if missing:
         raise Invalid(
             "no_price",
-            f"Enter a price in {min(missing)[:40]}, or remove the currency from this list.",
+            Phrase("Enter a price in {missing}, or remove the currency from this list.", missing=min(missing)[:40]),
             "prices_include_tax",
         )
     field = "prices" if "prices" in values else "prices_include_tax"
@@ -253,7 +262,16 @@ def remove_price(
     price = next((row for row in service.prices if (row.currency, row.valid_from) == (currency, valid_from)), None)
     day = format_day(valid_from)
     if price is None:
-        raise NotFound("unknown_price", f"No price of {service.code} in {currency} begins on {day}.", "valid_from")
+        raise NotFound(
+            "unknown_price",
+            Phrase(
+                "No price of {service_code} in {currency} begins on {day}.",
+                service_code=service.code,
+                currency=currency,
+                day=day,
+            ),
+            "valid_from",
+        )
     _refuse_used(session, service, price, "valid_from")
     before = _price_details(price)
     service.prices.remove(price)
@@ -269,8 +287,13 @@ def _refuse_used(session: Session, service: Service, price: ServicePrice, field:
     if is_used:
         raise Conflict(
             "price_used",
-            f"Charges use the price of {service.code} in {price.currency} from {format_day(price.valid_from)}. Set the new"
-            " price from a later day, then correct the charges.",
+            Phrase(
+                "Charges use the price of {service_code} in {currency} from {valid_from}. Set the new price from"
+                " a later day, then correct the charges.",
+                service_code=service.code,
+                currency=price.currency,
+                valid_from=format_day(price.valid_from),
+            ),
             field,
         )
 
@@ -315,7 +338,13 @@ def _lock_service(session: Session, service_id: UUID, version: int | None) -> Se
 def _refuse_taken_code(session: Session, service: Service, values: dict[str, Any]) -> None:
     holder = session.scalar(select(Service).where(Service.code == values.get("code", ""), Service.id != service.id))
     if holder is not None:
-        raise Conflict("code_taken", f"{holder.code} is already the code of {holder.name}.", "code")
+        raise Conflict(
+            "code_taken",
+            Phrase(
+                "{holder_code} is already the code of {holder_name}.", holder_code=holder.code, holder_name=holder.name
+            ),
+            "code",
+        )
 
 
 def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import OrganisationFields
 from billing_admin.domain.set_up import OPTIONAL_STEPS, SetUpStep
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.usual_tax_rates import UsualRate, rate_code
 from billing_admin.formats.logo import LogoFile
 from billing_admin.models import ClosedSetUpStep, Organisation, TaxRate
@@ -29,7 +30,7 @@ def close_step(session: Session, step: SetUpStep, actor: Actor, now: datetime) -
         Invalid: The step is not optional.
     """
     if step not in OPTIONAL_STEPS:
-        raise Invalid("not_optional", "This step cannot be skipped: invoices need it.", "step")
+        raise Invalid("not_optional", Phrase("This step cannot be skipped: invoices need it."), "step")
     if session.get(ClosedSetUpStep, step.value) is None:
         session.add(ClosedSetUpStep(step=step.value, closed_at=now))
         session.flush()
@@ -58,7 +59,7 @@ def _use_or_create(session: Session, rate: UsualRate, actor: Actor, now: datetim
     elif Decimal(existing) != rate.percent:
         raise Conflict(
             "code_taken",
-            f"Tax rate “{code}” already exists with another percentage. Change it under Settings.",
+            Phrase("Tax rate “{code}” already exists with another percentage. Change it under Settings.", code=code),
             "rates",
         )
     return code

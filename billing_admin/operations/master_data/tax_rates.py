@@ -25,6 +25,7 @@ from billing_admin.domain.master_data import (
 )
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.tax import CATEGORIES_WITHOUT_NOTE, DEFAULT_TAX_NOTES
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.vatex import vatex_of
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import TaxRate, TaxRateChange
@@ -44,11 +45,15 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
     values = check_fields(TAX_RATE_RULES, fields)
     check_new_texts(values)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == values["code"])) is not None:
-        raise Conflict("code_taken", f"Tax rate “{values['code']}” already exists.", "code")
+        raise Conflict("code_taken", Phrase("Tax rate “{code}” already exists.", code=values["code"]), "code")
     if values["category"] != TAXED and values["percent"]:
-        raise Invalid("charges_no_tax", f"Category {values['category']} charges no tax: use 0 percent.", "percent")
+        raise Invalid(
+            "charges_no_tax",
+            Phrase("Category {category} charges no tax: use 0 percent.", category=values["category"]),
+            "percent",
+        )
     if values["category"] == TAXED:
-        _check_taxed(values["percent"], "Use category Z (zero rated) or E (exempt) to charge no tax.")
+        _check_taxed(values["percent"], Phrase("Use category Z (zero rated) or E (exempt) to charge no tax."))
     values["note"] = values.get("note", "") or DEFAULT_TAX_NOTES.get(values["category"], "")
     _check_note(values["category"], values["note"])
     values["vatex"] = vatex_of(values["category"], values.get("vatex", ""), codes(CodeList.VATEX), "vatex")
@@ -64,14 +69,22 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
 def _check_taxed(percent: Decimal, advice: str) -> None:
     """Raise Invalid for 0 percent, which category S may not have (BR-S-05)."""
     if not percent:
-        raise Invalid("zero_percent", f"A tax rate of category S needs more than 0 percent. {advice}", "percent")
+        raise Invalid(
+            "zero_percent",
+            Phrase("A tax rate of category S needs more than 0 percent. {advice}", advice=advice),
+            "percent",
+        )
 
 
 def _check_note(category: str, note: str) -> None:
     if not note.strip() and category not in CATEGORIES_WITHOUT_NOTE:
-        raise Invalid("blank", "Enter the reason to print on invoices for not charging tax.", "note")
+        raise Invalid("blank", Phrase("Enter the reason to print on invoices for not charging tax."), "note")
     if note and category not in DEFAULT_TAX_NOTES:
-        raise Invalid("not_printed", f"Leave this blank: a tax rate of category {category} needs no reason.", "note")
+        raise Invalid(
+            "not_printed",
+            Phrase("Leave this blank: a tax rate of category {category} needs no reason.", category=category),
+            "note",
+        )
 
 
 def update(
@@ -111,9 +124,13 @@ def change_percent(
     """
     rate = _lock_rate(session, rate_id, version)
     if rate.category != TAXED:
-        raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
+        raise Conflict(
+            "charges_no_tax",
+            Phrase("{rate_name} charges no tax: its percentage stays 0.", rate_name=rate.name),
+            "percent",
+        )
     check_fields(TAX_RATE_RULES, {"percent": percent})
-    _check_taxed(percent, "To charge no tax, add a rate of category Z or E and use it for the services.")
+    _check_taxed(percent, Phrase("To charge no tax, add a rate of category Z or E and use it for the services."))
     check_calendar_day(valid_from, "valid_from")
     changes_by_day = {change.valid_from: change for change in rate.changes}
     before = changes_by_day[valid_from].percent if valid_from in changes_by_day else None
@@ -134,11 +151,21 @@ def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Acto
     rate = _lock_rate(session, rate_id, None)
     change = next((change for change in rate.changes if change.valid_from == valid_from), None)
     if change is None:
-        raise NotFound("unknown_change", f"{rate.name} does not change on {valid_from.isoformat()}.", "valid_from")
+        raise NotFound(
+            "unknown_change",
+            Phrase(
+                "{rate_name} does not change on {valid_from}.", rate_name=rate.name, valid_from=valid_from.isoformat()
+            ),
+            "valid_from",
+        )
     if valid_from <= today(session, now):
         raise Conflict(
             "begun",
-            f"The change of {rate.name} on {valid_from.isoformat()} has already taken effect. Enter a new percentage instead.",
+            Phrase(
+                "The change of {rate_name} on {valid_from} has already taken effect. Enter a new percentage instead.",
+                rate_name=rate.name,
+                valid_from=valid_from.isoformat(),
+            ),
         )
     rate.changes.remove(change)
     _record_percent_change(session, rate, valid_from, [change.percent, None], actor, now)

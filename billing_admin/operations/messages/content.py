@@ -17,6 +17,7 @@ from billing_admin.db.transactions import Transact
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import CC, REMINDER, TO
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.formats.mail import Mail, MailAddress, MailAttachment, mail_bytes
 from billing_admin.models import Message, MessageFile, MessageLetter
@@ -136,7 +137,7 @@ def load_attachment(
     """
     row = message(session, id)
     if not 1 <= position <= len(row.attachments):
-        raise NotFound("unknown_attachment", "The message has no such attachment.", "position")
+        raise NotFound("unknown_attachment", Phrase("The message has no such attachment."), "position")
     attachment = row.attachments[position - 1]
     if "form" in attachment:
         return _document(transact, session, attachment, glyphs, now, sent=False)

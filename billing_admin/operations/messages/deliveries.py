@@ -26,6 +26,7 @@ from billing_admin.domain.messages import (
     retry_delay,
 )
 from billing_admin.domain.reminders import reached_level
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice, MailPause, Message, MessageDocument, MessageRecipient
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import lock_accounts
@@ -37,9 +38,13 @@ from billing_admin.queries.messages.reminders import find_stop_reason, load_remi
 LEASE: Final = timedelta(minutes=10)  # longer than an attempt can take
 RATE_LOCK: Final = 7_245_004  # the key of PostgreSQL's advisory lock
 _MINUTE: Final = timedelta(minutes=1)
-LOST_BEFORE: Final = "The worker stopped before it handed the message over."
-LOST_AFTER: Final = "The worker stopped while it handed the message over, before it recorded the mail server’s answer."
-FAILED_INTERNALLY: Final = "The message could not be made because of an internal error, which is in the worker’s log."
+LOST_BEFORE: Final = Phrase("The worker stopped before it handed the message over.")
+LOST_AFTER: Final = Phrase(
+    "The worker stopped while it handed the message over, before it recorded the mail server’s answer."
+)
+FAILED_INTERNALLY: Final = Phrase(
+    "The message could not be made because of an internal error, which is in the worker’s log."
+)
 
 
 class LeaseLost(Exception):
@@ -253,7 +258,14 @@ def _wait_or_fail(session: Session, row: Message, reason: str, actor: Actor, now
     delay = retry_delay(row.tries)
     row.handed_over_at = row.content = None
     if delay is None:
-        _end(session, row, "failed", f"Not sent in {row.tries} attempts within a week. {reason}", actor, now)
+        _end(
+            session,
+            row,
+            "failed",
+            Phrase("Not sent in {tries} attempts within a week. {reason}", tries=row.tries, reason=reason),
+            actor,
+            now,
+        )
         return
     row.state, row.reason, row.next_attempt_at = "waiting", reason, now + delay
     row.worker = row.held_until = None

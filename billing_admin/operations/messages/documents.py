@@ -27,6 +27,7 @@ from billing_admin.domain.messages import (
     sending_problem,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Message
 from billing_admin.operations.invoices.invoices import lock_invoice
 from billing_admin.operations.messages.document_messages import document_messages
@@ -132,7 +133,7 @@ def _has_other_recipients(facts: SendingFacts, confirmed: Mapping[UUID, str]) ->
 
 
 def _left_out(documents: Sequence[SendingFacts], reason: str) -> list[DocumentLeftOut]:
-    problem = Problem(reason, f"{NOT_SENT_REASONS[reason]}.", ("invoice",))
+    problem = Problem(reason, Phrase("{reason}.", reason=NOT_SENT_REASONS[reason]), ("invoice",))
     return [DocumentLeftOut(facts, problem) for facts in documents]
 
 
@@ -295,4 +296,4 @@ def _check_same(session: Session, stored: Message, invoice_id: UUID, values: Map
     differs = differing_fields(requested, columns | {"recipients": load_message_recipients(session, stored.id)})
     if stored.again_of is not None or document_levels(session, stored.id) != [(invoice_id, 0)]:
         differs = ["invoice", *differs]
-    refuse_differences(f"Message {stored.id}", differs, "id")
+    refuse_differences(Phrase("Message {stored_id}", stored_id=stored.id), differs, "id")

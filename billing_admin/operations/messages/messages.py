@@ -26,6 +26,7 @@ from billing_admin.domain.messages import (
     no_recipient,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Message, MessageDocument
 from billing_admin.operations.audit import record
 from billing_admin.operations.messages.document_messages import document_messages
@@ -88,7 +89,10 @@ def mark_message_sent(session: Session, id: UUID, reason: str, actor: Actor, now
     _refuse(mark_problem(row.state))
     for document in documents:
         if document.status == "void":
-            message_text = f"{document.number} is void, so it cannot be marked as sent. Bill its charges again."
+            message_text = Phrase(
+                "{document_number} is void, so it cannot be marked as sent. Bill its charges again.",
+                document_number=document.number,
+            )
             raise Conflict("invoice_void", message_text, "state")
     details = {"reason": checked_reason, "was": row.state}
     row.by_hand = True
@@ -105,7 +109,7 @@ def _refuse_repeated(session: Session, row: Message) -> None:
     """Raise Conflict if a message that was sent, or will be, repeats this one."""
     for repeat in later_messages(session, row):
         if repeat.state in UNFINISHED | COUNTS_AS_SENT:
-            problem = "This message is being sent again, or was. Open that message instead."
+            problem = Phrase("This message is being sent again, or was. Open that message instead.")
             raise Conflict("wrong_state", problem, "state", message_id=str(repeat.id))
 
 
@@ -168,7 +172,7 @@ def send_again(
     _refuse(again_problem(row.state))
     for repeat in later_messages(session, first):
         if repeat.state in UNFINISHED:
-            waiting = "This message is already waiting to be sent again. Cancel that message first."
+            waiting = Phrase("This message is already waiting to be sent again. Cancel that message first.")
             raise Conflict("already_waiting", waiting, "state", message_id=str(repeat.id))
     customer = session.get_one(Customer, row.customer_id)
     if customer.archived_at is not None:
@@ -189,7 +193,7 @@ def _check_same(
     differs += (
         ["recipients"] if recipients is not None and recipients != load_message_recipients(session, stored.id) else []
     )
-    refuse_differences(f"Message {stored.id}", differs, "id")
+    refuse_differences(Phrase("Message {stored_id}", stored_id=stored.id), differs, "id")
 
 
 def copy_message(session: Session, row: Message) -> NewMessage:

@@ -33,6 +33,7 @@ from billing_admin.domain.messages import (
     sent_before,
 )
 from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.document_contents import Contents
 from billing_admin.models import (
     AuditEvent,
@@ -154,9 +155,9 @@ def _issued_numbers(documents: Iterable[DocumentRow]) -> dict[UUID, str]:
     numbers: dict[UUID, str] = {}
     for id, number, status in documents:
         if number is None:
-            raise Conflict("not_issued", "A draft cannot be sent. Issue it first.", "invoice")
+            raise Conflict("not_issued", Phrase("A draft cannot be sent. Issue it first."), "invoice")
         if status == "void":
-            raise Conflict("invoice_void", f"{number} is void, so it is not sent.", "invoice")
+            raise Conflict("invoice_void", Phrase("{number} is void, so it is not sent.", number=number), "invoice")
         numbers[id] = number
     return numbers
 
@@ -201,7 +202,12 @@ def _refuse_second_messages(session: Session, messages: Iterable[NewMessage], nu
     for row in session.execute(query):
         if (row.invoice_id, row.purpose, row.level) in first:
             level = f" at level {row.level}" if row.purpose == REMINDER else ""
-            message = f"There is a {row.purpose} message for {numbers[row.invoice_id]}{level} already."
+            message = Phrase(
+                "There is a {purpose} message for {numbers}{level} already.",
+                purpose=row.purpose,
+                numbers=numbers[row.invoice_id],
+                level=level,
+            )
             raise Conflict("already_sent", message, "invoice", message_id=str(row.message_id))
 
 
@@ -228,7 +234,11 @@ def _refuse_second_statements(session: Session, messages: Iterable[NewMessage]) 
         ):
             day = day_of(row.finished_at or row.created_at, organisation(session).time_zone)
             first_message = FirstMessage(row.id, row.state, day, row.by_hand)
-            name = f"The statement in {row.currency} for {format_period(row.period_from, row.period_to)}"
+            name = Phrase(
+                "The statement in {currency} for {period_from}",
+                currency=row.currency,
+                period_from=format_period(row.period_from, row.period_to),
+            )
             problem = sent_before(name, first_message, "period")
             raise Conflict(problem.code, problem.message, *problem.field, message_id=str(row.id))
 

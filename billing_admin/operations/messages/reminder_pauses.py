@@ -11,6 +11,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.master_data import check_new_texts, refuse_differences
 from billing_admin.domain.reminders import Pause, check_pause
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, ReminderPause
 from billing_admin.operations.audit import record
 from billing_admin.queries.master_data.organisation import today
@@ -42,7 +43,7 @@ def pause_invoice(
     """
     invoice = session.get_one(Invoice, invoice_id)
     if invoice.kind == "credit_note" or invoice.status != "issued":
-        raise Conflict("not_an_invoice", "Only issued invoices have reminders.", "invoice")
+        raise Conflict("not_an_invoice", Phrase("Only issued invoices have reminders."), "invoice")
     return _pause(session, invoice.customer_id, invoice_id, pause, id, actor, now)
 
 
@@ -89,7 +90,7 @@ def _check_same(existing: ReminderPause, customer_id: UUID, invoice_id: UUID | N
         "reason": (existing.reason, pause.reason),
     }
     differs = [name for name, (stored, value) in pairs.items() if stored != value]
-    refuse_differences(f"Pause {existing.id}", differs)
+    refuse_differences(Phrase("Pause {existing_id}", existing_id=existing.id), differs)
 
 
 def resume(session: Session, pause_id: UUID, actor: Actor, now: datetime) -> bool:

@@ -37,6 +37,7 @@ from billing_admin.domain.reminders import (
     plan_reminders,
     skip_invoices,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ReminderRun, ReminderRunItem
 from billing_admin.operations.audit import record
 from billing_admin.operations.messages.outbox import NewMessage, enqueue_messages, lock_documents
@@ -47,7 +48,7 @@ from billing_admin.queries.messages.reminders import is_full, load_levels, load_
 from billing_admin.queries.object_ids import invoice_id
 
 MAX_REMINDERS: Final = 2000  # of a run, which is one transaction of some seconds; the others are left for the next one
-PLAN_CHANGED: Final = "The reminders have changed since this preview. Review the new preview first."
+PLAN_CHANGED: Final = Phrase("The reminders have changed since this preview. Review the new preview first.")
 _ATTEMPTS: Final = 3
 _log = structlog.get_logger(__name__)
 
@@ -163,7 +164,7 @@ def _check_same(stored: ReminderRun, spec: ReminderRunSpec) -> None:
         "without_invoices": list(spec.without_invoices) or None,
     }
     differs = [name for name, value in requested.items() if value is not None and value != getattr(stored, name)]
-    refuse_differences(f"Reminder run {stored.id}", differs, "id")
+    refuse_differences(Phrase("Reminder run {stored_id}", stored_id=stored.id), differs, "id")
 
 
 def _store(

@@ -21,6 +21,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.master_data import differing_fields, refuse_differences
 from billing_admin.domain.messages import MARK_SENT, SEND, mail_off
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, SendingRun, SendingRunItem
 from billing_admin.models.base import UuidKey
 from billing_admin.operations.audit import record
@@ -38,7 +39,7 @@ LASTING_FILTERS: Final = ("customer", "kind", "currency", "issued_from", "issued
 # The documents of a run: their ids, or a filter that stands for its issued documents without a message. A mapping holds
 # the digest of the confirmed recipients of each document: it is left out if they have changed when it is its turn.
 Documents = Collection[UUID] | Mapping[UUID, str] | InvoiceFilter
-NO_DOCUMENTS: Final = "No document of this list was issued and not sent. Choose other filters."
+NO_DOCUMENTS: Final = Phrase("No document of this list was issued and not sent. Choose other filters.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def start_run(
     if stored is not None:
         differs = differing_fields({"act": spec.act, "reason": reason}, {"act": stored.act, "reason": stored.reason})
         differs += _differing_documents(session, stored, documents)
-        refuse_differences(f"Sending run {stored.id}", differs, "id")
+        refuse_differences(Phrase("Sending run {stored_id}", stored_id=stored.id), differs, "id")
         if waiting_documents(session, stored.id, 0, 1):
             _enqueue_job(session, stored.id, actor, now)
         return stored.id, False

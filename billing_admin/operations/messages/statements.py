@@ -28,6 +28,7 @@ from billing_admin.domain.messages import (
     no_recipient,
 )
 from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.letter_contents import first_day
 from billing_admin.formats.message_fields import statement_fields
 from billing_admin.models import Customer, Message
@@ -95,7 +96,7 @@ def propose_statement(session: Session, customer: Customer, spec: StatementSpec,
             never used the currency.
     """
     if spec.last is not None and spec.last > today(session, now):
-        raise Invalid("in_future", "Choose a last day that is not in the future.", "period_to")
+        raise Invalid("in_future", Phrase("Choose a last day that is not in the future."), "period_to")
     check_day_range(spec.first, spec.last, "period_from")
     _check_currency(session, customer, spec.currency, today(session, now))
     letter = load_statement(session, customer, spec.currency, spec.first, spec.last, now)
@@ -157,7 +158,7 @@ def send_all_monthly_statements(
             if explain_unavailable(error) is not None:
                 raise
             _log.exception("monthly_statement_not_made", customer=reference)
-            refused.append((reference, "The statement could not be made. The log has the reason."))
+            refused.append((reference, Phrase("The statement could not be made. The log has the reason.")))
     return MonthlyOutcome(sent, refused)
 
 
@@ -203,7 +204,12 @@ def _check_currency(session: Session, customer: Customer, currency: str, day: da
     used = statements(session, customer.id, day)
     if currency not in used:
         choices = ", ".join(sorted({customer.currency, *used}))
-        message = f"{customer.name} has no documents or payments in {currency[:80]}. Choose {choices}."
+        message = Phrase(
+            "{customer_name} has no documents or payments in {currency}. Choose {choices}.",
+            customer_name=customer.name,
+            currency=currency[:80],
+            choices=choices,
+        )
         raise Invalid("unused_currency", message, "currency")
 
 
@@ -267,4 +273,4 @@ def _check_same(
     differs = differing_fields({name: value for name, value in requested.items() if value is not None}, columns)
     if (stored.customer_id, stored.purpose, stored.again_of) != (customer_id, STATEMENT, None):
         differs = ["customer", *differs]
-    refuse_differences(f"Message {stored.id}", differs, "id")
+    refuse_differences(Phrase("Message {stored_id}", stored_id=stored.id), differs, "id")

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.master_data import check_version
 from billing_admin.domain.message_texts import MessageText, MessageTextFields, check_message_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import StoredMessageText
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.messages.texts import TextInUse, text_in_use
@@ -30,7 +31,7 @@ def update(
         Invalid: The text does not pass `check_message_text`.
     """
     before = _lock(session, key, language)
-    check_version(version, before.version, "This text")
+    check_version(version, before.version, Phrase("This text"))
     text = MessageText(**{**_values(before), **fields})
     check_message_text(key, text)
     changed = changed_fields(_values(before), {"subject": text.subject, "body": text.body})

@@ -21,6 +21,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.payments import AllocationPart
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.operations.master_data.accounts import AccountKey, lock_accounts, open_account_if_missing
 from billing_admin.queries.payments.payments import is_open
@@ -80,16 +81,28 @@ def plan_allocations(
 
 
 def _check_payable(invoice: Record, key: AccountKey, amount: int, place: int) -> None:
-    name, field = invoice.number or "This draft", ("allocate", place, "invoice")
+    name, field = invoice.number or Phrase("This draft"), ("allocate", place, "invoice")
     if (invoice.customer_id, invoice.currency) != key:
-        raise Invalid("another_account", f"{name} belongs to another customer or is in another currency.", *field)
+        raise Invalid(
+            "another_account",
+            Phrase("{name} belongs to another customer or is in another currency.", name=name),
+            *field,
+        )
     if invoice.kind == "credit_note":
-        raise Invalid("not_an_invoice", f"{name} is a credit note: choose the invoice that was paid.", *field)
+        raise Invalid(
+            "not_an_invoice", Phrase("{name} is a credit note: choose the invoice that was paid.", name=name), *field
+        )
     if invoice.status != "issued":
-        raise Conflict("not_issued", f"{name} is not issued: only an issued invoice can be paid.", *field)
+        raise Conflict(
+            "not_issued", Phrase("{name} is not issued: only an issued invoice can be paid.", name=name), *field
+        )
     balance = invoice.total - invoice.paid - invoice.credited
     if amount > balance:
-        message = f"{name} has {format_money(balance, key[1])} left to pay: allocate no more than that."
+        message = Phrase(
+            "{name} has {balance} left to pay: allocate no more than that.",
+            name=name,
+            balance=format_money(balance, key[1]),
+        )
         raise Conflict("above_balance", message, "allocate", place, "amount")
 
 

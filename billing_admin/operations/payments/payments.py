@@ -36,6 +36,7 @@ from billing_admin.domain.payments import (
     differing_fields,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
 from billing_admin.operations.master_data.accounts import AccountKey
@@ -99,7 +100,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     refuse_unprintable(spec.reference or "", "reference")
     received_on = resolve_day(session, spec.received_on, now, "received_on")
     if not isinstance(requested, str) and sum(part for _, part in requested) > amount:
-        raise Invalid("above_payment", "Allocate no more than the payment's amount.", "allocate")
+        raise Invalid("above_payment", Phrase("Allocate no more than the payment's amount."), "allocate")
     payment = _NewPayment((customer_row.id, currency), amount, received_on, spec.method, spec.reference or "")
     lock_account_and_invoices(session, payment.key, None if isinstance(requested, str) else [id for id, _ in requested])
     id = spec.id or new_id(now)
@@ -129,7 +130,7 @@ _API_NAMES = {"customer_id": "customer", "asked": "allocate"}
 
 def _check_same(stored: Record, values: Mapping[str, object]) -> RecordedPayment:
     differs = [_API_NAMES.get(name, name) for name in differing_fields(values, stored)]
-    refuse_differences(f"Payment {stored.id}", differs, "id")
+    refuse_differences(Phrase("Payment {stored_id}", stored_id=stored.id), differs, "id")
     return RecordedPayment(stored.id, False)
 
 
@@ -148,7 +149,9 @@ def _resolve_request(
     ids_by_name = {name: id for id, number in session.execute(query) for name in (str(id), number)}
     for place, name in enumerate(names):
         if _canonical_name(name) not in ids_by_name:
-            raise Invalid("unknown_invoice", f"There is no invoice “{name[:80]}”.", "allocate", place, "invoice")
+            raise Invalid(
+                "unknown_invoice", Phrase("There is no invoice “{name}”.", name=name[:80]), "allocate", place, "invoice"
+            )
     return allocation_parts(allocate, [ids_by_name[_canonical_name(name)] for name in names], currency)
 
 
@@ -258,18 +261,26 @@ def allocate(
     lock_account_and_invoices(session, key, None if isinstance(requested, str) else [id for id, _ in requested])
     payment = _load_payment(session, payment_id)
     if payment.status == "reversed":
-        raise Conflict("payment_reversed", "This payment has been reversed, so nothing is left to allocate.", "status")
+        raise Conflict(
+            "payment_reversed", Phrase("This payment has been reversed, so nothing is left to allocate."), "status"
+        )
     remainder = payment.amount - payment.allocated
     if expected not in {None, remainder}:
         raise Conflict(
             "changed_meanwhile",
-            f"Only {format_money(remainder, key[1])} of this payment is left now: check the amounts again.",
+            Phrase(
+                "Only {remainder} of this payment is left now: check the amounts again.",
+                remainder=format_money(remainder, key[1]),
+            ),
             "left",
         )
     parts = allocate_oldest_first(open_invoices(session, *key), remainder) if isinstance(requested, str) else requested
     amount = sum(part for _, part in parts)
     if amount > remainder:
-        message = f"Only {format_money(remainder, key[1])} of this payment is left: allocate no more than that."
+        message = Phrase(
+            "Only {remainder} of this payment is left: allocate no more than that.",
+            remainder=format_money(remainder, key[1]),
+        )
         raise Conflict("above_payment", message, "allocate")
     if parts:
         planned = plan_allocations(session, key, parts, today)
@@ -281,7 +292,7 @@ def allocate(
 def _load_payment(session: Session, id: UUID) -> Record:
     payment = _find_stored(session, id)
     if payment is None:
-        raise NotFound("unknown_payment", f"There is no payment {id}.", "id")
+        raise NotFound("unknown_payment", Phrase("There is no payment {id}.", id=id), "id")
     return payment
 
 
@@ -299,7 +310,11 @@ def withdraw_allocation(
     condition = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
     row = session.execute(select(Allocation.invoice_id, Invoice.number).join(Invoice).where(condition)).one_or_none()
     if row is None:
-        raise NotFound("unknown_allocation", f"This payment has no allocation {allocation_id}.", "id")
+        raise NotFound(
+            "unknown_allocation",
+            Phrase("This payment has no allocation {allocation_id}.", allocation_id=allocation_id),
+            "id",
+        )
     today = resolve_day(session, None, now, "withdrawn_on")
     lock_account_and_invoices(session, key, [row.invoice_id])
     active = load_active_allocations(session, condition)
@@ -392,9 +407,10 @@ def reverse(
     day = resolve_day(session, reversed_on, now, "reversed_on")
     earliest = last_change(session, payment_id)
     if day < earliest:
-        message = (
-            f"Use {earliest.isoformat()} or later: on that day, the payment was received, an allocation of it was"
-            " withdrawn, or a refund of it was reversed."
+        message = Phrase(
+            "Use {earliest} or later: on that day, the payment was received, an allocation of it was "
+            "withdrawn, or a refund of it was reversed.",
+            earliest=earliest.isoformat(),
         )
         raise Invalid("before_last_change", message, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
@@ -416,9 +432,10 @@ def _refuse_refunded(session: Session, payment: Record) -> None:
     refunds = refunds_of_payments(session, [payment.id])[payment.id]
     refunded = sum(refund.amount for refund in refunds if refund.status == "recorded")
     if refunded:
-        message = (
-            f"{format_money(refunded, payment.currency)} of this payment was refunded, so it cannot be reversed."
-            " Reverse the refund first if the money was not paid out."
+        message = Phrase(
+            "{refunded} of this payment was refunded, so it cannot be reversed. Reverse the refund first if "
+            "the money was not paid out.",
+            refunded=format_money(refunded, payment.currency),
         )
         raise Conflict("payment_refunded", message, "status")
 
@@ -444,7 +461,7 @@ def write_off(
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
-        raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
+        raise NotFound("unknown_invoice", Phrase("There is no invoice {invoice_id}.", invoice_id=invoice_id), "id")
     key = invoice.customer_id, invoice.currency
     minor = Money.exactly(exact_decimal(amount, "amount"), invoice.currency, "amount").minor
     stored = _find_stored(session, id)
@@ -456,14 +473,22 @@ def write_off(
     lock_account_and_invoices(session, key, [invoice_id])
     open_invoice = next((row for row in open_invoices(session, *key) if row.id == invoice_id), None)
     if open_invoice is None:
-        raise Conflict("nothing_open", "This invoice has no open balance to write off.", "amount")
+        raise Conflict("nothing_open", Phrase("This invoice has no open balance to write off."), "amount")
     refuse_before_issue_date(open_invoice.number, open_invoice.issue_date, today, "amount")
     balance = open_invoice.total - open_invoice.paid - open_invoice.credited
     if not 0 < minor <= balance if part else minor != balance:
         balance_text = format_money(balance, key[1])
-        message = f"The open balance of {invoice.number} is {balance_text}: enter exactly that amount to write it off."
+        message = Phrase(
+            "The open balance of {invoice_number} is {balance_text}: enter exactly that amount to write it off.",
+            invoice_number=invoice.number,
+            balance_text=balance_text,
+        )
         if part:
-            message = f"Enter an amount above zero and at most {balance_text}, the open balance of {invoice.number}."
+            message = Phrase(
+                "Enter an amount above zero and at most {balance_text}, the open balance of {invoice_number}.",
+                balance_text=balance_text,
+                invoice_number=invoice.number,
+            )
         raise Conflict("not_the_balance", message, "amount")
     payment_id = id or new_id(now)
     payment = _NewPayment(key, minor, today, WRITE_OFF, reason=reason)

@@ -18,6 +18,7 @@ from billing_admin.domain.money import Money
 from billing_admin.domain.payments import differing_fields
 from billing_admin.domain.refunds import RefundPart as Part, RefundSpec, plan_refund
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse_unprintable
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Refund, RefundPart
 from billing_admin.operations import audit
 from billing_admin.operations.payments.allocations import add_to_payments, lock_account_and_invoices
@@ -83,7 +84,7 @@ def _find_stored(session: Session, id: UUID | None) -> Record | None:
 
 def _check_same(stored: Record, values: Mapping[str, object]) -> RecordedRefund:
     differs = ["customer" if name == "customer_id" else name for name in differing_fields(values, stored)]
-    refuse_differences(f"Refund {stored.id}", differs, "id")
+    refuse_differences(Phrase("Refund {stored_id}", stored_id=stored.id), differs, "id")
     return RecordedRefund(stored.id, False)
 
 
@@ -111,7 +112,7 @@ def reverse(
     refuse_unprintable(reason, "reason")
     day = resolve_day(session, reversed_on, now, "reversed_on")
     if day < row.paid_on:
-        message = f"Use {row.paid_on.isoformat()} or later: the refund was paid on that day."
+        message = Phrase("Use {paid_on} or later: the refund was paid on that day.", paid_on=row.paid_on.isoformat())
         raise Invalid("before_last_change", message, "reversed_on")
     parts = session.execute(select(RefundPart.payment_id, RefundPart.amount).where(RefundPart.refund_id == refund_id))
     add_to_payments(session, {id: -amount for id, amount in parts})

@@ -18,6 +18,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import check_new_texts, check_version
 from billing_admin.domain.text import check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.webhook_addresses import AddressRules, parse_target
 from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_VALIDITY, PING, endpoint_secret, secret_fingerprint
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
@@ -46,7 +47,7 @@ class EndpointSpec:
         check_text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
         if unknown or not self.events:
-            raise Invalid("no_event", f"Choose at least one of {', '.join(EVENTS)}.", "events")
+            raise Invalid("no_event", Phrase("Choose at least one of {events}.", events=", ".join(EVENTS)), "events")
         return {
             "url": self.url,
             "description": self.description,
@@ -62,7 +63,9 @@ def add(
     The secret cannot be shown again. Raises Invalid, and Conflict when the id exists.
     """
     if session.get(WebhookEndpoint, id) is not None:
-        raise Conflict("webhook_exists", "This webhook has already been added. Its secret is shown only once.", "id")
+        raise Conflict(
+            "webhook_exists", Phrase("This webhook has already been added. Its secret is shown only once."), "id"
+        )
     salt = secrets.token_hex(16)
     new_secret = endpoint_secret(key, salt)
     values = spec.checked_values(rules)
@@ -99,7 +102,7 @@ def change(
     Raises Stale when it has changed since `version`.
     """
     stored = endpoint(session, id, lock=True)
-    check_version(version, stored.version, "This webhook")
+    check_version(version, stored.version, Phrase("This webhook"))
     before, values = _stored_fields(stored), spec.checked_values(rules)
     check_new_texts(values, before)
     for name, value in values.items():
@@ -176,7 +179,7 @@ def rotate_secret(session: Session, id: UUID, key: str, version: int | None, act
     if version is not None and version != stored.version:
         raise Stale(
             "stale",
-            "This webhook has been changed. If you did not save its new secret, rotate the secret again.",
+            Phrase("This webhook has been changed. If you did not save its new secret, rotate the secret again."),
         )
     stored.previous_salt, stored.previous_until = stored.salt, now + OLD_SECRET_VALIDITY
     stored.salt = secrets.token_hex(16)
@@ -196,7 +199,7 @@ def ping(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
     """
     stored = endpoint(session, id, lock=True)
     if stored.state != "active":
-        raise Conflict("webhook_paused", "This webhook is paused: resume it first.")
+        raise Conflict("webhook_paused", Phrase("This webhook is paused: resume it first."))
     _end_failure_pause(stored)
     session.flush()
     (row,) = delivery_rows([id], PING, [("", {"webhook": str(id), "events": stored.events})], now)

@@ -13,6 +13,7 @@ from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotAuthenticated, NotFound
 from billing_admin.domain.tokens import digest, is_well_formed
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApiToken, User
 
 # `last_used_at` is updated once per this time.
@@ -76,7 +77,7 @@ def token_permissions(scopes: Collection[str], user_id: UUID | None, role: str |
 
 def bad_token_error() -> NotAuthenticated:
     """Return the error for an invalid token, the same for every reason."""
-    return NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
+    return NotAuthenticated("bad_token", Phrase("This token is unknown, expired or revoked."))
 
 
 def tokens(session: Session) -> list[ApiToken]:
@@ -100,7 +101,7 @@ def token(session: Session, id: UUID) -> ApiToken:
     """
     token = session.get(ApiToken, id)
     if token is None:
-        raise NotFound("unknown_token", f"There is no token {id}.", "id")
+        raise NotFound("unknown_token", Phrase("There is no token {id}.", id=id), "id")
     return token
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, NETWORK_IS_FAMILIAR_FOR, RecentFailures, fold_email
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import FamiliarNetwork, SignInFailure, User, UserSession
 
 
@@ -52,7 +53,7 @@ def user(session: Session, id: UUID) -> User:
     """
     user = session.get(User, id)
     if user is None:
-        raise NotFound("unknown_user", f"There is no person with the ID {id}.", "id")
+        raise NotFound("unknown_user", Phrase("There is no person with the ID {id}.", id=id), "id")
     return user
 
 
@@ -64,7 +65,11 @@ def user_by_email(session: Session, email: str) -> User:
     """
     user = session.scalars(select(User).where(User.email == fold_email(email, "email"))).one_or_none()
     if user is None:
-        raise NotFound("unknown_user", f"There is no person with the address {fold_email(email)}.", "email")
+        raise NotFound(
+            "unknown_user",
+            Phrase("There is no person with the address {fold_email}.", fold_email=fold_email(email)),
+            "email",
+        )
     return user
 
 

@@ -11,6 +11,7 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice, Job
 from billing_admin.queries.billing.preview import LeftOut
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
@@ -63,7 +64,7 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
     """
     run = session.get(BillingRun, run_id, populate_existing=True)
     if run is None:
-        raise NotFound("unknown_billing_run", f"There is no billing run {run_id}.", "id")
+        raise NotFound("unknown_billing_run", Phrase("There is no billing run {run_id}.", run_id=run_id), "id")
     due = _due(session, run_id)
     return RunReport(
         run=run,

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service, VoidedCharge
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -114,7 +115,7 @@ def charge(session: Session, id: UUID) -> Record:
     """
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
-        raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
+        raise NotFound("unknown_charge", Phrase("There is no charge {id}.", id=id), "id")
     return row
 
 

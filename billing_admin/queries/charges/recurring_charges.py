@@ -23,6 +23,7 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import multiply
 from billing_admin.domain.prices import ListPrice
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, Period, Schedule
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
@@ -108,7 +109,7 @@ def recurring_charge(session: Session, id: UUID) -> Record:
     """
     row = session.execute(_VIEWS.where(RecurringCharge.id == id)).one_or_none()
     if row is None:
-        raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")
+        raise NotFound("unknown_recurring_charge", Phrase("There is no recurring charge {id}.", id=id), "id")
     return row
 
 

@@ -23,6 +23,7 @@ from billing_admin.domain.credit_notes import (
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import Money, exact_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 
 
@@ -47,7 +48,7 @@ def creditable(session: Session, invoice_id: UUID) -> Creditable:
     """
     invoice = session.execute(select(Invoice.number, Invoice.currency).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
-        raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
+        raise NotFound("unknown_invoice", Phrase("There is no invoice {invoice_id}.", invoice_id=invoice_id), "id")
     return Creditable(invoice.number, invoice.currency, _lines(session, invoice_id), _taxes(session, invoice_id))
 
 
@@ -109,7 +110,7 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
     Raises Invalid unless either lines or an amount are given, and as `domain.credit_notes` does.
     """
     if (spec.amount is None) == (not spec.lines):
-        raise Invalid("amount_or_lines", "Enter either an amount, or lines with their net amounts.", "amount")
+        raise Invalid("amount_or_lines", Phrase("Enter either an amount, or lines with their net amounts."), "amount")
     if spec.amount is not None:
         return credit_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
     amounts = [
@@ -117,7 +118,7 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
         for place, (id, net) in enumerate(spec.lines)
     ]
     if len(dict(amounts)) != len(amounts):
-        raise Invalid("line_twice", "Enter each line only once.", "lines")
+        raise Invalid("line_twice", Phrase("Enter each line only once."), "lines")
     return credit_lines(invoice, dict(amounts))
 
 

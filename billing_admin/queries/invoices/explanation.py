@@ -11,6 +11,7 @@ from billing_admin.domain.explanation import Explanation, StoredFigures, StoredL
 from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, make_document_in_order
 from billing_admin.domain.money import ZERO
 from billing_admin.domain.opening_balances import refuse_opening
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.models.base import exact_sum
 
@@ -23,7 +24,7 @@ def load_explanation(session: Session, invoice: Invoice) -> Explanation:
     refuse_opening(invoice, "calculation", "invoice")
     if invoice.kind != "invoice":
         raise NotFound(
-            "not_explained", "A credit note has no charges. Look at the explanation of its invoice.", "invoice"
+            "not_explained", Phrase("A credit note has no charges. Look at the explanation of its invoice."), "invoice"
         )
     sums = _sums(session, invoice)
     groups = [_group(invoice, line, sums.get(line.id, ZERO)) for line in invoice.lines]

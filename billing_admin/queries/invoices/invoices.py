@@ -17,6 +17,7 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.messages import COUNTS_AS_SENT
 from billing_admin.domain.opening_balances import OPENING_INVOICE
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Invoice, InvoiceLine, Message, MessageDocument, VoidedCharge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.invoices.search import matches
@@ -126,7 +127,7 @@ def is_sent(invoice_id: Any) -> ColumnElement[bool]:
 def _run_id(text: str) -> UUID:
     id = parse_uuid(text)
     if id is None:
-        raise Invalid("not_an_id", "Use the ID of a billing run.", "run")
+        raise Invalid("not_an_id", Phrase("Use the ID of a billing run."), "run")
     return id
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.domain.document_hash import document_number
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.periods import LastDocument
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, NumberSeries, Organisation
 from billing_admin.queries.master_data.organisation import document_number_format, organisation
 
@@ -111,7 +112,7 @@ def last_document(session: Session, kind: str, year: int) -> LastDocument | None
     row = session.execute(query).one_or_none()
     if row is None or row.last_issue_date is None:
         return None
-    return LastDocument(kind, row.number or f"The last {kind.replace('_', ' ')}", row.last_issue_date)
+    return LastDocument(kind, row.number or Phrase("The last {kind}", kind=kind.replace("_", " ")), row.last_issue_date)
 
 
 def future_dated_documents(session: Session, today: date) -> list[LastDocument]:
@@ -167,7 +168,7 @@ def series(session: Session, filters: SeriesFilter) -> Series:
     for series in all_series(session):
         if (series.kind, series.year, series.part) == key:
             return series
-    raise NotFound("unknown_series", f"There is no number series for {filters.year}.", "year")
+    raise NotFound("unknown_series", Phrase("There is no number series for {year}.", year=filters.year), "year")
 
 
 def series_documents(filters: SeriesFilter) -> Select[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import BankAccount
 
 
@@ -40,7 +41,7 @@ def bank_account(session: Session, id: str | UUID) -> BankAccount:
     key = id if isinstance(id, UUID) else parse_uuid(id)
     account = None if key is None else session.get(BankAccount, key)
     if account is None:
-        raise NotFound("unknown_bank_account", f"There is no bank account {str(id)[:80]}.", "id")
+        raise NotFound("unknown_bank_account", Phrase("There is no bank account {id}.", id=str(id)[:80]), "id")
     return account
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import CustomerContact
 
 
@@ -24,7 +25,7 @@ def contact(session: Session, customer_id: UUID, id: UUID) -> CustomerContact:
     """
     row = session.get(CustomerContact, id)
     if row is None or row.customer_id != customer_id:
-        raise NotFound("unknown_contact", "This contact does not exist, or it has been removed.", "id")
+        raise NotFound("unknown_contact", Phrase("This contact does not exist, or it has been removed."), "id")
     return row
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.customer_fields import FieldTerms, folded_value, read_filter
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, CustomerField, CustomerValue
 
 
@@ -48,7 +49,7 @@ def customer_field(session: Session, id: str | UUID) -> CustomerField:
     key = id if isinstance(id, UUID) else parse_uuid(id)
     field = None if key is None else session.get(CustomerField, key)
     if field is None:
-        raise NotFound("unknown_customer_field", f"There is no customer field {str(id)[:80]}.", "id")
+        raise NotFound("unknown_customer_field", Phrase("There is no customer field {id}.", id=str(id)[:80]), "id")
     return field
 
 
@@ -79,4 +80,6 @@ def check_filter_keys(session: Session, filter_text: str) -> None:
     keys = read_filter(filter_text).keys() if filter_text else set()
     unknown = sorted(keys - set(session.scalars(select(CustomerField.key))))
     if unknown:
-        raise Invalid("unknown_field", f"There is no customer field “{unknown[0][:40]}”.", "metadata")
+        raise Invalid(
+            "unknown_field", Phrase("There is no customer field “{unknown}”.", unknown=unknown[0][:40]), "metadata"
+        )

@@ -12,6 +12,7 @@ from billing_admin.db.lookup import contains_text, is_any_of, is_any_of_named, p
 from billing_admin.db.rows import NamedRow, named_rows
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Account, Customer, CustomerContact, CustomerText
 from billing_admin.queries.master_data.customer_fields import has_values
 
@@ -26,7 +27,7 @@ def customer(session: Session, name: str) -> Customer:
     by_reference = select(Customer).where(Customer.reference == name)
     customer = session.scalar(by_reference) if id is None else session.get(Customer, id)
     if customer is None:
-        raise NotFound("unknown_customer", f"There is no customer “{name[:80]}”.", "customer")
+        raise NotFound("unknown_customer", Phrase("There is no customer “{name}”.", name=name[:80]), "customer")
     return customer
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Logo, Organisation
 
 
@@ -20,5 +21,5 @@ def stored_logo(session: Session, sha256: str) -> Logo:
     """
     logo = session.get(Logo, sha256)
     if logo is None:
-        raise NotFound("unknown_logo", f"There is no logo {sha256[:80]}.", "sha256")
+        raise NotFound("unknown_logo", Phrase("There is no logo {sha256}.", sha256=sha256[:80]), "sha256")
     return logo

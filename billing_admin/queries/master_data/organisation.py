@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, Organisation, TaxRate
 
 
@@ -56,7 +57,7 @@ def tax_rate(session: Session, id: UUID) -> TaxRate:
     """
     rate = session.get(TaxRate, id)
     if rate is None:
-        raise NotFound("unknown_tax_rate", f"There is no tax rate {id}.", "id")
+        raise NotFound("unknown_tax_rate", Phrase("There is no tax rate {id}.", id=id), "id")
     return rate
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Charge, Invoice, InvoiceLine, Service, ServicePrice
 from billing_admin.models.charge import is_unbilled
 
@@ -23,7 +24,7 @@ def service(session: Session, name: str) -> Service:
     """
     service = session.scalar(select(Service).where(has_id_or_name(Service.id, Service.code, name)))
     if service is None:
-        raise NotFound("unknown_service", f"There is no service “{name[:80]}”.", "service")
+        raise NotFound("unknown_service", Phrase("There is no service “{name}”.", name=name[:80]), "service")
     return service
 
 

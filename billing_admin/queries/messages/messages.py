@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.messages import STATES, UNFINISHED, WITHDRAWN
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
 from billing_admin.models.message import NOT_DELIVERED
 from billing_admin.queries.master_data.customers import customer, matches_customer
@@ -118,7 +119,7 @@ def message(session: Session, id: UUID) -> Message:
     query = _load_parts(select(Message)).options(selectinload(Message.files).defer(MessageFile.data))
     row = session.scalars(query.where(Message.id == id).execution_options(populate_existing=True)).one_or_none()
     if row is None:
-        raise NotFound("unknown_message", f"There is no message {id}.", "id")
+        raise NotFound("unknown_message", Phrase("There is no message {id}.", id=id), "id")
     return row
 
 

@@ -11,6 +11,7 @@ from billing_admin.config import Settings
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.mail_servers import MailServer
 from billing_admin.domain.messages import DOCUMENT, Recipient
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import MailPause, Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -32,7 +33,7 @@ def message(session: Session, id: UUID, lock: bool = False) -> Message:
     """
     row = session.get(Message, id, populate_existing=True, with_for_update=lock or None)
     if row is None:
-        raise NotFound("unknown_message", f"There is no message {id}.", "id")
+        raise NotFound("unknown_message", Phrase("There is no message {id}.", id=id), "id")
     return row
 
 

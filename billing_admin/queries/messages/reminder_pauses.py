@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.reminders import Pause
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ReminderPause
 
 
@@ -65,5 +66,5 @@ def pause_of_id(session: Session, id: UUID) -> ReminderPause:
     """
     row = session.get(ReminderPause, id, populate_existing=True)
     if row is None:
-        raise NotFound("unknown_pause", f"There is no pause {id}.", "id")
+        raise NotFound("unknown_pause", Phrase("There is no pause {id}.", id=id), "id")
     return row

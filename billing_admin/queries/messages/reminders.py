@@ -29,6 +29,7 @@ from billing_admin.domain.reminders import (
     reached_level,
     stop_reason,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import (
     Customer,
     Invoice,
@@ -248,7 +249,7 @@ def reminder_run(session: Session, id: UUID) -> ReminderRun:
     """
     row = session.get(ReminderRun, id, populate_existing=True)
     if row is None:
-        raise NotFound("unknown_run", f"There is no reminder run {id}.", "id")
+        raise NotFound("unknown_run", Phrase("There is no reminder run {id}.", id=id), "id")
     return row
 
 

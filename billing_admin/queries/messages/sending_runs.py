@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice, SendingRun, SendingRunItem
 
 
@@ -38,7 +39,7 @@ def sending_run(session: Session, id: UUID) -> SendingRun:
     """
     row = session.get(SendingRun, id, populate_existing=True)
     if row is None:
-        raise NotFound("unknown_run", f"There is no sending run {id}.", "id")
+        raise NotFound("unknown_run", Phrase("There is no sending run {id}.", id=id), "id")
     return row
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.receivables import BUCKET_NAMES, ageing_buckets
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.models.base import days_between
 from billing_admin.queries.master_data.customers import customer
@@ -39,7 +40,9 @@ class OpenItemFilter:
     def __post_init__(self) -> None:
         check_calendar_day(self.as_of, "as_of")
         if self.bucket not in {"", *BUCKET_NAMES}:
-            raise Invalid("not_a_choice", f"Use one of {', '.join(BUCKET_NAMES)}.", "bucket")
+            raise Invalid(
+                "not_a_choice", Phrase("Use one of {bucket_names}.", bucket_names=", ".join(BUCKET_NAMES)), "bucket"
+            )
 
 
 def open_item_columns(items: Any, as_of: date) -> dict[str, ColumnElement[Any]]:

@@ -15,6 +15,7 @@ from billing_admin.db.lookup import has_id_or_name
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.opening_balances import OPENING_CREDIT, OPENING_INVOICE
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice, Payment
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -121,7 +122,7 @@ def opening_balance(session: Session, id: UUID) -> Record:
     query = opening_rows()
     row = session.execute(query.where(query.selected_columns.id == id)).one_or_none()
     if row is None:
-        raise NotFound("unknown_opening_balance", f"There is no opening balance {id}.", "id")
+        raise NotFound("unknown_opening_balance", Phrase("There is no opening balance {id}.", id=id), "id")
     return row
 
 

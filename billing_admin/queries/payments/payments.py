@@ -17,6 +17,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import WRITE_OFF
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.master_data.customers import customer, matches_customer
@@ -137,7 +138,7 @@ def payment(session: Session, id: UUID) -> Record:
     """
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
-        raise NotFound("unknown_payment", f"There is no payment {id}.", "id")
+        raise NotFound("unknown_payment", Phrase("There is no payment {id}.", id=id), "id")
     return row
 
 

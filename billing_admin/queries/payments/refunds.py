@@ -18,6 +18,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.payments import WRITE_OFF
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Allocation, AuditEvent, Customer, Payment, Refund, RefundPart
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.master_data.customers import customer, matches_customer
@@ -94,7 +95,7 @@ def refund(session: Session, id: UUID) -> Record:
     """
     row = session.execute(_VIEWS.where(Refund.id == id)).one_or_none()
     if row is None:
-        raise NotFound("unknown_refund", f"There is no refund {id}.", "id")
+        raise NotFound("unknown_refund", Phrase("There is no refund {id}.", id=id), "id")
     return row
 
 

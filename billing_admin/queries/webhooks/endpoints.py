@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased, defer, selectinload
 from billing_admin.db.paging import Record
 from billing_admin.db.prepared import PreparedQuery
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.webhooks import FAILURES_BEFORE_WARNING
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
 from billing_admin.models.webhook import DELIVERY_STATES
@@ -38,7 +39,7 @@ def endpoint(session: Session, id: UUID, lock: bool = False) -> WebhookEndpoint:
     lock_mode: Any = {"key_share": True} if lock else None  # lets other transactions add deliveries
     endpoint = session.get(WebhookEndpoint, id, populate_existing=True, with_for_update=lock_mode)
     if endpoint is None or endpoint.state == "archived":
-        raise NotFound("unknown_webhook", f"There is no webhook {id}.", "id")
+        raise NotFound("unknown_webhook", Phrase("There is no webhook {id}.", id=id), "id")
     return endpoint
 
 
@@ -82,7 +83,7 @@ def delivery(session: Session, id: UUID, lock: bool = False) -> WebhookDelivery:
     """
     delivery = session.get(WebhookDelivery, id, populate_existing=True, with_for_update=lock or None)
     if delivery is None:
-        raise NotFound("unknown_delivery", f"There is no delivery {id}.", "id")
+        raise NotFound("unknown_delivery", Phrase("There is no delivery {id}.", id=id), "id")
     return delivery
 
 

@@ -11,6 +11,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.appearance import DENSITY_LABELS, THEME_LABELS, Density, Theme
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
@@ -43,21 +44,21 @@ def password() -> ResponseReturnValue:
             begin_session(token)
             flash(_success_message(person), "success")
             return form.continue_to_request()
-        form.current.errors = ["This is not your current password. Check it and try again."]
+        form.current.errors = [Phrase("This is not your current password. Check it and try again.")]
     return render_password_form(form, person)
 
 
 class AppearanceForm(Form):
     """The look of pages."""
 
-    theme = RadioField("Theme", choices=dict(THEME_LABELS))
-    density = RadioField("Tables", choices=dict(DENSITY_LABELS))
+    theme = RadioField(Phrase("Theme"), choices=dict(THEME_LABELS))
+    density = RadioField(Phrase("Tables"), choices=dict(DENSITY_LABELS))
 
 
 class ThemeForm(Form):
     """The theme alone, as the button at the top of each page sends it."""
 
-    theme = RadioField("Theme", choices=dict(THEME_LABELS))
+    theme = RadioField(Phrase("Theme"), choices=dict(THEME_LABELS))
 
 
 @pages.route("/settings", methods=["GET", "POST"])
@@ -68,7 +69,7 @@ def settings() -> ResponseReturnValue:
     if form.validate_on_submit():
         theme, density = Theme(form.theme.data), Density(form.density.data)
         transaction(operations.change_appearance, theme, density, actor(), now())
-        flash("Your settings were saved.", "success")
+        flash(Phrase("Your settings were saved."), "success")
         return redirect(url_for("account.settings"), 303)
     return render_form("account/settings.html", form, email=person.email, role=person.role)
 
@@ -89,14 +90,16 @@ def _change_password(form: PasswordForm, person: SignedInPerson) -> str | None:
     """
     current, password = form.current.data, form.password.data
     if password != form.again.data:
-        raise Invalid("not_repeated", "The new passwords do not match. Enter the same password twice.", "again")
+        raise Invalid("not_repeated", Phrase("The new passwords do not match. Enter the same password twice."), "again")
     if password == current:
-        raise Invalid("same_password", "Choose a password that differs from the current one.", "password")
+        raise Invalid("same_password", Phrase("Choose a password that differs from the current one."), "password")
     verified = operations.verify_password(credentials(db.session(), person.email), current)
     return transaction(operations.change_own_password, verified, password, client_network(), actor(), now())
 
 
 def _success_message(person: SignedInPerson) -> str:
-    message = "Your password was changed. You were signed out on all other devices."
+    message = Phrase("Your password was changed. You were signed out on all other devices.")
     tokens = ", ".join(token.name for token in usable_tokens_of(db.session(), person.id, now()))
-    return f"{message} Your API tokens still work: {tokens}." if tokens else message
+    return (
+        Phrase("{message} Your API tokens still work: {tokens}.", message=message, tokens=tokens) if tokens else message
+    )

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.callers import describe_request
 from billing_admin.web.frame.forms import Form, PasswordField, render_form
 from billing_admin.web.frame.local_urls import safe_local_url
@@ -16,7 +17,9 @@ from billing_admin.web.frame.signed_in import SignedInPerson
 
 _log = structlog.get_logger(__name__)
 
-TOO_MANY_ATTEMPTS = f"Too many failed attempts. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+TOO_MANY_ATTEMPTS = Phrase(
+    "Too many failed attempts. Wait {seconds} minutes, then try again.", seconds=FAILURES_COUNT_FOR.seconds // 60
+)
 
 
 class ContinuingForm(Form):
@@ -41,16 +44,18 @@ class PasswordForm(ContinuingForm):
     """The current password, and the new password twice."""
 
     current = PasswordField(
-        "Current password",
-        blank_message="Enter your current password.",
+        Phrase("Current password"),
+        blank_message=Phrase("Enter your current password."),
         render_kw={"autocomplete": "current-password"},
     )
     password = PasswordField(
-        "New password", blank_message="Enter a new password.", render_kw={"autocomplete": "new-password"}
+        Phrase("New password"),
+        blank_message=Phrase("Enter a new password."),
+        render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
-        "Repeat new password",
-        blank_message="Enter the new password again.",
+        Phrase("Repeat new password"),
+        blank_message=Phrase("Enter the new password again."),
         render_kw={"autocomplete": "new-password"},
     )
 

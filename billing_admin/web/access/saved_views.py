@@ -12,6 +12,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.saved_views import MAX_NAME_LENGTH, MAX_QUERY_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import SavedView
 from billing_admin.operations.access import saved_views as operations
 from billing_admin.operations.access.saved_views import ViewSpec
@@ -30,14 +31,14 @@ pages = page_blueprint("saved_views", __name__, "/saved-views", write=WRITE, rea
 class ViewForm(Form):
     """The name of a view, and who is offered it."""
 
-    name = TextField("Name", blank_message="Enter a name for the view.", max_length=MAX_NAME_LENGTH)
-    is_shared = BooleanField("Share with everybody")
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter a name for the view."), max_length=MAX_NAME_LENGTH)
+    is_shared = BooleanField(Phrase("Share with everybody"))
 
 
 class NewViewForm(ViewForm):
     """A new view, which can become the person's default."""
 
-    is_default = BooleanField("Open the list in this view")
+    is_default = BooleanField(Phrase("Open the list in this view"))
 
 
 @pages.get("")
@@ -66,7 +67,7 @@ def new() -> ResponseReturnValue:
         with errors_on(form, {"query": "name"}):
             spec = ViewSpec(list_name, form.name.data, query, form.is_shared.data)
             view = transaction(_save, spec, form.is_default.data, actor())
-            flash(f"The view “{view.name}” is saved.", "success")
+            flash(Phrase("The view “{view_name}” is saved.", view_name=view.name), "success")
             return redirect(view_url(view), 303)
     back_url = url_for(list_name) + (f"?{query}" if query else f"?view={PLAIN_VIEW}")
     return render_form("saved_views/new.html", form, title=SAVED_LISTS[list_name], back_url=back_url)
@@ -87,7 +88,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.change, _user_id(), id, form.name.data, form.is_shared.data, actor(), now())
-            flash(f"The view “{form.name.data}” is saved.", "success")
+            flash(Phrase("The view “{name}” is saved.", name=form.name.data), "success")
             return _redirect_to_views(view.list)
     return render_form("saved_views/edit.html", form, view=view, title=SAVED_LISTS[view.list])
 
@@ -97,7 +98,7 @@ def delete(id: UUID) -> ResponseReturnValue:
     """Delete a view."""
     view = _load(id)
     transaction(operations.discard, _user_id(), id, actor(), now())
-    flash(f"The view “{view.name}” is deleted.", "success")
+    flash(Phrase("The view “{view_name}” is deleted.", view_name=view.name), "success")
     return _redirect_to_views(view.list)
 
 
@@ -106,7 +107,10 @@ def make_default(id: UUID) -> ResponseReturnValue:
     """Open the list in a view from now on."""
     view = _load(id)
     transaction(operations.set_default, _user_id(), view.list, id, actor(), now())
-    flash(f"{SAVED_LISTS[view.list]} now opens in the view “{view.name}”.", "success")
+    flash(
+        Phrase("{list} now opens in the view “{view_name}”.", list=SAVED_LISTS[view.list], view_name=view.name),
+        "success",
+    )
     return _redirect_to_views(view.list)
 
 
@@ -115,7 +119,7 @@ def open_plain() -> ResponseReturnValue:
     """Open a list without a view from now on."""
     list_name = _list_param()
     transaction(operations.set_default, _user_id(), list_name, None, actor(), now())
-    flash(f"{SAVED_LISTS[list_name]} now opens without a view.", "success")
+    flash(Phrase("{list_name} now opens without a view.", list_name=SAVED_LISTS[list_name]), "success")
     return _redirect_to_views(list_name)
 
 
@@ -130,7 +134,7 @@ def _list_param() -> str:
 def _load(id: UUID) -> Any:
     view = db.session().get(SavedView, id)
     if view is None or not (view.is_shared or view.user_id == _user_id()):
-        raise NotFound("unknown_view", f"There is no view {id}.", "id")
+        raise NotFound("unknown_view", Phrase("There is no view {id}.", id=id), "id")
     return view
 
 

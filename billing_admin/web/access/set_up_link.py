@@ -13,6 +13,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.sign_in import LONGEST_EMAIL
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import set_up as operations
 from billing_admin.queries.access.set_up import has_people, is_link_valid
@@ -28,15 +29,19 @@ class FirstPersonForm(Form):
 
     token = HiddenField()
     email = TextField(
-        "E-mail address",
-        blank_message="Enter your e-mail address.",
+        Phrase("E-mail address"),
+        blank_message=Phrase("Enter your e-mail address."),
         max_length=LONGEST_EMAIL,
         widget=EmailInput(),
         render_kw={"autocomplete": "username"},
     )
-    password = PasswordField("Password", blank_message="Enter a password.", render_kw={"autocomplete": "new-password"})
+    password = PasswordField(
+        Phrase("Password"), blank_message=Phrase("Enter a password."), render_kw={"autocomplete": "new-password"}
+    )
     again = PasswordField(
-        "Repeat password", blank_message="Enter the password again.", render_kw={"autocomplete": "new-password"}
+        Phrase("Repeat password"),
+        blank_message=Phrase("Enter the password again."),
+        render_kw={"autocomplete": "new-password"},
     )
 
     def check(self) -> None:
@@ -46,7 +51,7 @@ class FirstPersonForm(Form):
             Invalid: The passwords differ.
         """
         if self.password.data != self.again.data:
-            raise Invalid("not_repeated", "The passwords do not match. Enter the same password twice.", "again")
+            raise Invalid("not_repeated", Phrase("The passwords do not match. Enter the same password twice."), "again")
 
 
 @pages.route("/set-up", methods=["GET", "POST"])

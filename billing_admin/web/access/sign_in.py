@@ -15,6 +15,7 @@ from wtforms.widgets import EmailInput
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.http.callers import describe_request
 from billing_admin.http.request_ids import request_id
@@ -36,7 +37,7 @@ from billing_admin.web.frame.signed_in import begin_session, current_person, end
 MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
-WRONG_CREDENTIALS = "The e-mail address and the password do not match an account. Check both and try again."
+WRONG_CREDENTIALS = Phrase("The e-mail address and the password do not match an account. Check both and try again.")
 
 pages = Blueprint("sign_in", __name__)
 _log = structlog.get_logger(__name__)
@@ -59,14 +60,14 @@ class SignInForm(ContinuingForm):
     """E-mail address and password."""
 
     email = AccountEmailField(
-        "E-mail address",
-        blank_message="Enter your e-mail address.",
+        Phrase("E-mail address"),
+        blank_message=Phrase("Enter your e-mail address."),
         max_length=LONGEST_EMAIL,
         widget=EmailInput(),
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
-        "Password", blank_message="Enter your password.", render_kw={"autocomplete": "current-password"}
+        Phrase("Password"), blank_message=Phrase("Enter your password."), render_kw={"autocomplete": "current-password"}
     )
 
 

@@ -19,6 +19,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES
 from billing_admin.domain.errors import Conflict, Denied, Invalid
 from billing_admin.domain.tokens import MAX_NAME_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import tokens as operations
 from billing_admin.queries.access import tokens as queries
 from billing_admin.queries.master_data import customers
@@ -43,15 +44,19 @@ class TokenForm(Form):
 
     id = NewIdField()
     name = TextField(
-        "Name", blank_message="Enter a name for the token, such as nightly import.", max_length=MAX_NAME_LENGTH
+        Phrase("Name"),
+        blank_message=Phrase("Enter a name for the token, such as nightly import."),
+        max_length=MAX_NAME_LENGTH,
     )
     scopes = SelectMultipleField(
-        "Scopes",
+        Phrase("Scopes"),
         choices={scope: f"{scope} — {sentence}." for scope, sentence in SCOPES.items()},
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
-    expires_in_days = WholeNumberField("Expires after", blank_message="Enter a number of days, such as 365.")
+    expires_in_days = WholeNumberField(
+        Phrase("Expires after"), blank_message=Phrase("Enter a number of days, such as 365.")
+    )
 
 
 @pages.get("")
@@ -73,7 +78,12 @@ def new() -> ResponseReturnValue:
         try:
             return _create(form)
         except Conflict as error:
-            flash(f"{error.message} If you did not copy the token, revoke it and create another one.", "warning")
+            flash(
+                Phrase(
+                    "{message} If you did not copy the token, revoke it and create another one.", message=error.message
+                ),
+                "warning",
+            )
             return redirect(url_for("tokens.index"), 303)
         except (Denied, Invalid) as error:
             add_errors(form, error)
@@ -105,14 +115,14 @@ def curl_command(secret: str, scopes: Collection[str]) -> str:
     if "charges:write" not in scopes:
         return shlex.join([*parts, _api_url("customers")])
     body = json.dumps(_sample_charge(), ensure_ascii=False)
-    parts += ["--header", "Content-Type: application/json", "--data", body]
+    parts += ["--header", Phrase("Content-Type: application/json"), "--data", body]
     return shlex.join([*parts, _api_url("charges")])
 
 
 def _sample_charge() -> dict[str, str]:
     first_customers = paging.page(db.session(), customers.customers_by_name(CustomerFilter()), 1).rows
     reference = first_customers[0].reference if first_customers else "C-0001"
-    return {"customer": reference, "description": "Setup, one hour", "amount": "120.00"}
+    return {"customer": reference, "description": Phrase("Setup, one hour"), "amount": "120.00"}
 
 
 def _api_url(resource: str) -> str:
@@ -127,6 +137,11 @@ def revoke(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         name = token.name
         revoked = transaction(operations.revoke, id, actor(), now())
-        flash(f"The token {name} was revoked." if revoked else f"The token {name} was already revoked.", "success")
+        flash(
+            Phrase("The token {name} was revoked.", name=name)
+            if revoked
+            else Phrase("The token {name} was already revoked.", name=name),
+            "success",
+        )
         return redirect(url_for("tokens.index"), 303)
     return render_form("tokens/revoke.html", form, token=token, state=queries.token_state(token, now()))

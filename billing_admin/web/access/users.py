@@ -14,6 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES
 from billing_admin.domain.sign_in import LONGEST_EMAIL
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import User
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access import users as queries
@@ -33,7 +34,7 @@ class RoleForm(Form):
     """The role of a person."""
 
     role = RadioField(
-        "Role", choices={role: f"{role.capitalize()} — {sentence}" for role, sentence in ROLE_SENTENCES.items()}
+        Phrase("Role"), choices={role: f"{role.capitalize()} — {sentence}" for role, sentence in ROLE_SENTENCES.items()}
     )
 
 
@@ -41,7 +42,10 @@ class NewPersonForm(RoleForm):
     """E-mail address and role of a new person."""
 
     email = TextField(
-        "E-mail address", blank_message="Enter an e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
+        Phrase("E-mail address"),
+        blank_message=Phrase("Enter an e-mail address."),
+        max_length=LONGEST_EMAIL,
+        widget=EmailInput(),
     )
 
 
@@ -49,7 +53,7 @@ class TokensForm(Form):
     """The API tokens of a person that are revoked together with another act."""
 
     tokens = SelectMultipleField(
-        "API tokens to revoke",
+        Phrase("API tokens to revoke"),
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
@@ -109,7 +113,10 @@ def role(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.change_role, id, form.role.data, actor(), now())
-            flash(f"{email} now has the role {form.role.data} and must sign in again.", "success")
+            flash(
+                Phrase("{email} now has the role {role} and must sign in again.", email=email, role=form.role.data),
+                "success",
+            )
             return redirect(url_for("users.index"), 303)
     return render_form("users/role.html", form, user=queries.user(db.session(), id))
 
@@ -137,7 +144,7 @@ def deactivate(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.deactivate, id, actor(), now(), revoked_tokens=form.revoked_tokens)
-            flash(f"{email} was deactivated.", "success")
+            flash(Phrase("{email} was deactivated.", email=email), "success")
             return redirect(url_for("users.index"), 303)
     return render_form("users/deactivate.html", form, email=email)
 
@@ -147,7 +154,12 @@ def activate(id: UUID) -> ResponseReturnValue:
     """Activate a deactivated person."""
     email = queries.user(db.session(), id).email
     transaction(operations.activate, id, actor(), now())
-    message = f"{email} was activated and can sign in with the same password as before."
+    message = Phrase("{email} was activated and can sign in with the same password as before.", email=email)
     tokens = ", ".join(token.name for token in usable_tokens_of(db.session(), id, now()))
-    flash(f"{message} Their API tokens work again: {tokens}." if tokens else message, "success")
+    flash(
+        Phrase("{message} Their API tokens work again: {tokens}.", message=message, tokens=tokens)
+        if tokens
+        else message,
+        "success",
+    )
     return redirect(url_for("users.index"), 303)

@@ -35,7 +35,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_exact, format_money, format_whole
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS, currency_code
-from billing_admin.domain.translation import plural
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
@@ -77,11 +77,11 @@ WRITE = "billing:write"
 HOLD = "charges:write"
 MAX_PREVIEW_ROWS = 100  # accounts on a page; no more than a run may exclude
 CURRENCY_OF_RUN = "run_currency"  # in the address of a document, whose path names the currency of its account
-HELD_IN_PREVIEW = "Held in the preview of a billing run"
-NOTHING_SELECTED = "Nothing changed. Select the customers first."
+HELD_IN_PREVIEW = Phrase("Held in the preview of a billing run")
+NOTHING_SELECTED = Phrase("Nothing changed. Select the customers first.")
 MAKE_CHOICES = {
-    "issue": "Issue invoices now — Each invoice gets its number and can no longer be changed.",
-    "drafts": "Create drafts — You can check each draft, then issue or discard it.",
+    "issue": Phrase("Issue invoices now — Each invoice gets its number and can no longer be changed."),
+    "drafts": Phrase("Create drafts — You can check each draft, then issue or discard it."),
 }
 
 pages = page_blueprint("billing_runs", __name__, "/billing-runs", write=WRITE)
@@ -90,12 +90,12 @@ pages = page_blueprint("billing_runs", __name__, "/billing-runs", write=WRITE)
 class RunForm(Form):
     """The charges to bill and the documents to make."""
 
-    through = DayField("Charges up to", blank_message="Enter the last day to bill, such as 2026-11-30.")
-    currency = SelectField("Currency", default="")
+    through = DayField(Phrase("Charges up to"), blank_message=Phrase("Enter the last day to bill, such as 2026-11-30."))
+    currency = SelectField(Phrase("Currency"), default="")
     customers = CustomersField()
-    make = RadioField("Documents", choices=MAKE_CHOICES)
-    issue_date = DayField("Issue date")
-    purchase_order = TextField("Purchase order number")
+    make = RadioField(Phrase("Documents"), choices=MAKE_CHOICES)
+    issue_date = DayField(Phrase("Issue date"))
+    purchase_order = TextField(Phrase("Purchase order number"))
 
 
 class ConfirmForm(Form):
@@ -159,7 +159,7 @@ def _filled_form(**options: Any) -> RunForm:
         purchase_order=text_param("purchase_order"),
     )
     currencies = customers.account_currencies(db.session())
-    form.currency.choices = {"": "All currencies"} | {code: code for code in currencies}
+    form.currency.choices = {"": Phrase("All currencies")} | {code: code for code in currencies}
     return form
 
 
@@ -224,7 +224,7 @@ def _excluded_params() -> tuple[tuple[str, str], ...]:
     for text in name_params("exclude"):
         name, colon, currency = text.rpartition(":")
         if not colon:
-            raise Invalid("not_an_account", "Name a customer and a currency, such as C-0114:EUR.", "exclude")
+            raise Invalid("not_an_account", Phrase("Name a customer and a currency, such as C-0114:EUR."), "exclude")
         accounts.append((name, currency))
     return tuple(dict.fromkeys(accounts))
 
@@ -303,7 +303,11 @@ def hold_duplicates() -> ResponseReturnValue:
         held = bounded_transaction(operations.hold_duplicates, spec, actor(), now())
     except Invalid as error:
         return _choose_again(error)
-    message = f"{pluralise(held, 'charge')} held. Review the new preview." if held else NOTHING_CHANGED
+    message = (
+        plural("{count} charge held. Review the new preview.", "{count} charges held. Review the new preview.", held)
+        if held
+        else NOTHING_CHANGED
+    )
     flash(message, "success" if held else "info")
     return redirect(url_for("billing_runs.preview", **_url_params(spec), **view.url_params()), 303)
 
@@ -324,7 +328,11 @@ def exclude() -> ResponseReturnValue:
         excluding = spec
     else:
         flash(
-            f"{pluralise(len(accounts), 'account')} excluded. Review the new preview."
+            plural(
+                "{count} account excluded. Review the new preview.",
+                "{count} accounts excluded. Review the new preview.",
+                len(accounts),
+            )
             if accounts
             else NOTHING_SELECTED,
             "success" if accounts else "error",
@@ -349,7 +357,13 @@ def hold() -> ResponseReturnValue:
     except Invalid as error:
         flash(error.message, "error")
     else:
-        message = f"{pluralise(held, 'charge')} held. Review the new preview." if held else NOTHING_CHANGED
+        message = (
+            plural(
+                "{count} charge held. Review the new preview.", "{count} charges held. Review the new preview.", held
+            )
+            if held
+            else NOTHING_CHANGED
+        )
         flash(message if accounts else NOTHING_SELECTED, "success" if held else "info" if accounts else "error")
     return redirect(url_for("billing_runs.preview", **_url_params(spec), **view.url_params()), 303)
 
@@ -390,7 +404,7 @@ def document_pdf(customer_id: UUID, currency: str) -> ResponseReturnValue:
     """
     _, previewed = _load_document(customer_id, currency)
     if previewed is None:
-        raise NotFound("nothing_to_bill", "There is nothing to bill to this account.", "currency")
+        raise NotFound("nothing_to_bill", Phrase("There is nothing to bill to this account."), "currency")
     return unrecorded_attachment(
         draft_pdf(db.session(), previewed.draft, load_glyphs()), "draft.pdf", "application/pdf"
     )
@@ -552,7 +566,9 @@ def _number_param(name: str, default: int, largest: int) -> int:
     if not text:
         return default
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= largest:
-        raise Invalid("out_of_range", f"Use a whole number from 1 to {format_whole(largest)}.", name)
+        raise Invalid(
+            "out_of_range", Phrase("Use a whole number from 1 to {largest}.", largest=format_whole(largest)), name
+        )
     return int(text)
 
 
@@ -565,7 +581,7 @@ def _flag_tabs(view: PreviewView, documents: Sequence[ReviewedDocument]) -> list
     counts = Counter(flag for row in documents for flag in row.flags)
     return [
         {
-            "label": FLAG_LABELS.get(flag, "All"),
+            "label": FLAG_LABELS.get(flag, Phrase("All")),
             "url": _preview_url(view, flag=flag, page=1),
             "count": counts[flag] if flag else len(documents),
             "active": flag == view.flag,
@@ -579,7 +595,7 @@ def _columns(view: PreviewView) -> list[dict[str, Any]]:
 
     A column that sorts begins with the largest values.
     """
-    columns: list[dict[str, Any]] = [{"label": label} for label in ("Customer", "Flags")]
+    columns: list[dict[str, Any]] = [{"label": label} for label in (Phrase("Customer"), Phrase("Flags"))]
     for label, name in NUMBERS.items():
         column: dict[str, Any] = {"label": label, "numeric": True}
         if name:
@@ -661,7 +677,7 @@ def _describe_changes(
 def _describe_change(change: SnapshotChange, name: str) -> PreviewChange:
     old, new, row = change.before, change.after, change.row
     if old is None or new is None:
-        description = "Added" if old is None else "Removed"
+        description = Phrase("Added") if old is None else Phrase("Removed")
     elif old.charges != new.charges:
         difference = new.charges - old.charges
         description = (
@@ -670,11 +686,13 @@ def _describe_change(change: SnapshotChange, name: str) -> PreviewChange:
             else plural("{count} charge removed", "{count} charges removed", -difference)
         )
     else:
-        description = "Amount changed" if old.amount != new.amount else "Content changed"
+        description = Phrase("Amount changed") if old.amount != new.amount else Phrase("Content changed")
     return PreviewChange(
         name=name,
         reference=row.reference,
-        part=f"{left_out_reason(row.reason)}, {row.currency}" if row.reason else f"Document, {row.currency}",
+        part=f"{left_out_reason(row.reason)}, {row.currency}"
+        if row.reason
+        else Phrase("Document, {currency}", currency=row.currency),
         description=description,
         charges_before=old.charges if old else None,
         charges_after=new.charges if new else None,
@@ -702,8 +720,10 @@ def _roll_back(work: Any, *args: Any) -> Any:
 def _button_label(spec: RunSpec, preview: billing.Preview) -> str:
     count = len(preview.documents)
     if not spec.issue:
-        return f"Create {pluralise(count, 'draft')}"
-    return f"Issue {pluralise(count, 'invoice')}, {amounts(preview.totals)}"
+        return plural("Create {count} draft", "Create {count} drafts", count)
+    return plural(
+        "Issue {count} invoice, {totals}", "Issue {count} invoices, {totals}", count, totals=amounts(preview.totals)
+    )
 
 
 def _describe_documents(report: queries.RunReport) -> dict[str, str]:
@@ -725,7 +745,7 @@ def _describe_documents(report: queries.RunReport) -> dict[str, str]:
 def _describe_result(run_id: UUID) -> str:
     report = queries.run_report(db.session(), run_id)
     if report.run.state != "done":
-        return "Billing run started."
+        return Phrase("Billing run started.")
     noun, verb = ("invoice", "issued") if report.run.issue else ("draft", "created")
     return f"{pluralise(report.invoices, noun)} {verb}, {amounts(report.totals)}."
 

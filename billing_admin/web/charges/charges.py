@@ -17,6 +17,7 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day, format_typed, format_whole
 from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Service
 from billing_admin.models.charge import CHARGE_STATUSES
@@ -68,24 +69,26 @@ class ChargeForm(Form):
 
     id = NewIdField()
     customer = CustomerField()
-    service = SelectField("Service", default="")
-    quantity = ExactField("Quantity", noun="quantity")
-    unit_price = AmountField("Unit price")
-    tax_included = BooleanField("This price includes tax")
-    day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
-    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
-    amount = AmountField("Amount")
-    currency = SelectField("Currency", default="")
-    period_from = DayField("First day of the period")
-    period_to = DayField("Last day of the period")
-    purchase_order = TextField("Purchase order number")
+    service = SelectField(Phrase("Service"), default="")
+    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    unit_price = AmountField(Phrase("Unit price"))
+    tax_included = BooleanField(Phrase("This price includes tax"))
+    day = DayField(Phrase("Day"), blank_message=Phrase("Enter the day of the charge, such as 2026-11-22."))
+    description = TextField(Phrase("Description"), max_length=MAX_DESCRIPTION_LENGTH)
+    amount = AmountField(Phrase("Amount"))
+    currency = SelectField(Phrase("Currency"), default="")
+    period_from = DayField(Phrase("First day of the period"))
+    period_to = DayField(Phrase("Last day of the period"))
+    purchase_order = TextField(Phrase("Purchase order number"))
 
 
 class ReasonForm(Form):
     """The reason for holding, releasing or cancelling a charge."""
 
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is shown in the history."),
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -108,15 +111,15 @@ def read_filters() -> queries.ChargeFilter:
 def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
     """Return the active filters as chips."""
     return build_chips(
-        ("customer", "Customer", filters.customer),
-        ("service", "Service", filters.service),
-        ("status", "Status", filters.status.capitalize()),
-        ("currency", "Currency", filters.currency),
-        ("from", "From", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To", format_day(filters.to) if filters.to else ""),
-        ("invoice", "Invoice", filters.invoice),
-        ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
-        ("selection", "Only", "selected charges" if filters.selection else ""),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("service", Phrase("Service"), filters.service),
+        ("status", Phrase("Status"), filters.status.capitalize()),
+        ("currency", Phrase("Currency"), filters.currency),
+        ("from", Phrase("From"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To"), format_day(filters.to) if filters.to else ""),
+        ("invoice", Phrase("Invoice"), filters.invoice),
+        ("likely_duplicates", Phrase("Only"), "likely duplicates" if filters.likely_duplicates else ""),
+        ("selection", Phrase("Only"), "selected charges" if filters.selection else ""),
     )
 
 
@@ -172,7 +175,15 @@ def _is_short(is_large: bool, sums: Sequence[queries.ChargeSum]) -> bool:
 
 def _totals(is_large: bool, sums: Sequence[queries.ChargeSum]) -> list[Total]:
     if is_large:
-        return [Total(f"More than {format_whole(queries.LARGE_RESULT)} charges. Add filters to see the exact sum.", {})]
+        return [
+            Total(
+                Phrase(
+                    "More than {large_result} charges. Add filters to see the exact sum.",
+                    large_result=format_whole(queries.LARGE_RESULT),
+                ),
+                {},
+            )
+        ]
     return charge_totals(sums)
 
 
@@ -236,8 +247,8 @@ def new() -> ResponseReturnValue:
 
 def _form(catalogue: Sequence[Any]) -> ChargeForm:
     form = ChargeForm(customer=text_param("customer"), service=text_param("service"), day=day_param("day") or today())
-    form.service.choices = {"": "No service: enter a description"} | service_choices(catalogue)
-    form.currency.choices = currency_choices_after("Customer’s currency")
+    form.service.choices = {"": Phrase("No service: enter a description")} | service_choices(catalogue)
+    form.currency.choices = currency_choices_after(Phrase("Customer’s currency"))
     form.expect_currency(form.currency.data or form.customer.currency)
     return form
 
@@ -283,7 +294,11 @@ def already_saved_message(noun: str, differs: Sequence[str]) -> str:
     The saved charge has other values, and the form or row has a new id now.
     """
     fields = ", ".join(field.replace("_", " ") for field in differs)
-    return f"This {noun} was already saved with a different {fields}. Send it again to add a second charge."
+    return Phrase(
+        "This {noun} was already saved with a different {fields}. Send it again to add a second charge.",
+        noun=noun,
+        fields=fields,
+    )
 
 
 def _spec(form: ChargeForm) -> ChargeSpec:
@@ -315,7 +330,10 @@ def _tax_included(form: ChargeForm) -> bool | None:
 
 def _redirect_after_saving(form: ChargeForm, posted: posting.PostingResult) -> ResponseReturnValue:
     id = posted.ids[0]
-    flash("Charge saved." if posted.created else "This charge was already saved. It was not added again.", "success")
+    flash(
+        Phrase("Charge saved.") if posted.created else Phrase("This charge was already saved. It was not added again."),
+        "success",
+    )
     if request.form.get("then") == "another":
         prefilled = {"customer": form.customer.data, "day": form.day.data.isoformat(), "last": id}
         return redirect(url_for("charges.new", **prefilled), 303)
@@ -324,9 +342,9 @@ def _redirect_after_saving(form: ChargeForm, posted: posting.PostingResult) -> R
 
 # action → (operation, message)
 ACTIONS: Final[Mapping[str, tuple[Any, str]]] = {
-    "hold": (operations.hold, "Charge held. It will not be billed until it is released."),
-    "release": (operations.release, "Charge released. It is pending again."),
-    "cancel": (operations.cancel, "Charge cancelled."),
+    "hold": (operations.hold, Phrase("Charge held. It will not be billed until it is released.")),
+    "release": (operations.release, Phrase("Charge released. It is pending again.")),
+    "cancel": (operations.cancel, Phrase("Charge cancelled.")),
 }
 
 
@@ -339,7 +357,7 @@ def change_status(id: UUID, action: str) -> ResponseReturnValue:
         with errors_on(form):
             changed = bounded_transaction(operation, [id], form.reason.data, actor(), now())
             flash(
-                message if changed else "Nothing changed. The charge already has this status.",
+                message if changed else Phrase("Nothing changed. The charge already has this status."),
                 "success" if changed else "info",
             )
             return redirect(url_for("charges.show", id=id), 303)

@@ -14,6 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
@@ -41,20 +42,22 @@ class CorrectForm(Form):
 
     id = NewIdField()
     customer = CustomerField()
-    service = SelectField("Service", default="")
+    service = SelectField(Phrase("Service"), default="")
     description = TextField(
-        "Description", blank_message="Enter what the charge is for.", max_length=MAX_DESCRIPTION_LENGTH
+        Phrase("Description"), blank_message=Phrase("Enter what the charge is for."), max_length=MAX_DESCRIPTION_LENGTH
     )
-    quantity = ExactField("Quantity", blank_message="Enter a quantity, such as 1.", noun="quantity")
-    unit_price = AmountField("Unit price")
-    amount = AmountField("Amount")
-    tax_included = BooleanField("This price includes tax")
-    day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
-    period_from = DayField("First day of the period")
-    period_to = DayField("Last day of the period")
-    purchase_order = TextField("Purchase order number")
+    quantity = ExactField(Phrase("Quantity"), blank_message=Phrase("Enter a quantity, such as 1."), noun="quantity")
+    unit_price = AmountField(Phrase("Unit price"))
+    amount = AmountField(Phrase("Amount"))
+    tax_included = BooleanField(Phrase("This price includes tax"))
+    day = DayField(Phrase("Day"), blank_message=Phrase("Enter the day of the charge, such as 2026-11-22."))
+    period_from = DayField(Phrase("First day of the period"))
+    period_to = DayField(Phrase("Last day of the period"))
+    purchase_order = TextField(Phrase("Purchase order number"))
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is shown in the history."),
+        max_length=MAX_REASON_LENGTH,
     )
 
     def fields(self) -> dict[str, Any]:
@@ -87,7 +90,12 @@ def correct(id: UUID) -> ResponseReturnValue:
             new_id, is_new = bounded_transaction(
                 operations.correct_charge, id, form.fields(), form.id.data, form.reason.data, actor(), now()
             )
-            flash("Charge corrected." if is_new else "This charge was already corrected. Nothing changed.", "success")
+            flash(
+                Phrase("Charge corrected.")
+                if is_new
+                else Phrase("This charge was already corrected. Nothing changed."),
+                "success",
+            )
             return redirect(url_for("charges.show", id=new_id), 303)
     return render_form(
         "charges/correct.html",
@@ -113,5 +121,7 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
     form.expect_currency(charge.currency)
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]
     current_service = {charge.service_code: charge.service_code} if charge.service_code else {}
-    form.service.choices = {"": "No service: enter a description"} | current_service | service_choices(catalogue)
+    form.service.choices = (
+        {"": Phrase("No service: enter a description")} | current_service | service_choices(catalogue)
+    )
     return form

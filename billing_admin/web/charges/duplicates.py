@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
@@ -47,18 +48,20 @@ class Decision:
 DECISIONS: Final[Mapping[str, Decision]] = {
     "keep": Decision(
         duplicates.keep_duplicates,
-        "Keep",
+        Phrase("Keep"),
         "kept",
-        "They count as separate charges. Held charges become pending and will be on the next invoice.",
+        Phrase("They count as separate charges. Held charges become pending and will be on the next invoice."),
         refused="cancelled",
     ),
     "cancel": Decision(
         charges.cancel,
-        "Cancel",
+        Phrase("Cancel"),
         "cancelled",
-        "They will not be billed. The earlier charges stay. This cannot be undone: to bill one later, add it again.",
+        Phrase(
+            "They will not be billed. The earlier charges stay. This cannot be undone: to bill one later, add it again."
+        ),
         refused="billed",
-        reason_message="Enter a reason. It is shown in the history.",
+        reason_message=Phrase("Enter a reason. It is shown in the history."),
     ),
 }
 
@@ -66,7 +69,7 @@ DECISIONS: Final[Mapping[str, Decision]] = {
 class DecisionForm(Form):
     """The reason for keeping or cancelling charges."""
 
-    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
+    reason = TextField(Phrase("Reason"), max_length=MAX_REASON_LENGTH)
 
 
 @pages.get("")
@@ -92,7 +95,7 @@ def show(id: UUID) -> ResponseReturnValue:
     session = db.session()
     charge = queries.charge(session, id)
     if charge.duplicate_of_id is None:
-        raise Conflict("not_a_duplicate", "This charge is not a likely duplicate.", "id")
+        raise Conflict("not_a_duplicate", Phrase("This charge is not a likely duplicate."), "id")
     return render_template(
         "duplicates/show.html",
         charge=charge,
@@ -110,7 +113,7 @@ def decide(action: str) -> ResponseReturnValue:
     session, decision = db.session(), DECISIONS[action]
     ids = selected_ids()
     if not ids:
-        flash("Select at least one charge.", "warning")
+        flash(Phrase("Select at least one charge."), "warning")
         return redirect(url_for("duplicates.index"), 303)
     form = DecisionForm() if "reason" in request.form else DecisionForm(formdata=None)
     form.reason.blank_message = decision.reason_message

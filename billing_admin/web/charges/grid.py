@@ -29,6 +29,7 @@ from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.imports.headers import field_by_heading, normalise_heading
 from billing_admin.domain.money import exact_sum
 from billing_admin.domain.number_format import format_in_use
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.http.lock_waits import run_bounded
 from billing_admin.models import Service
@@ -100,11 +101,11 @@ class RowForm(Form):
 
     id = NewIdField()
     customer = CustomerField(blank_message=None)
-    service = TextField("Service", render_kw={"list": "services", "autocomplete": "off"})
-    quantity = CopiedQuantityField("Quantity", noun="quantity")
-    unit_price = CopiedPriceField("Unit price")
-    day = CopiedDayField("Day", widget=TextInput())  # date inputs of browsers accept no pasted text
-    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
+    service = TextField(Phrase("Service"), render_kw={"list": "services", "autocomplete": "off"})
+    quantity = CopiedQuantityField(Phrase("Quantity"), noun="quantity")
+    unit_price = CopiedPriceField(Phrase("Unit price"))
+    day = CopiedDayField(Phrase("Day"), widget=TextInput())  # date inputs of browsers accept no pasted text
+    description = TextField(Phrase("Description"), max_length=MAX_DESCRIPTION_LENGTH)
 
     @property
     def columns(self) -> list[Any]:
@@ -124,14 +125,14 @@ class GridForm(Form):
     """
 
     customer = CustomerField(blank_message=None)
-    day = DayField("Day", blank_message="Enter the day of the charges, such as 2026-11-22.")
-    period_from = DayField("First day of the period")
-    period_to = DayField("Last day of the period")
-    purchase_order = TextField("Purchase order number")
-    tax_included = BooleanField("Unit prices include tax")
-    accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
+    day = DayField(Phrase("Day"), blank_message=Phrase("Enter the day of the charges, such as 2026-11-22."))
+    period_from = DayField(Phrase("First day of the period"))
+    period_to = DayField(Phrase("Last day of the period"))
+    purchase_order = TextField(Phrase("Purchase order number"))
+    tax_included = BooleanField(Phrase("Unit prices include tax"))
+    accounting = BooleanField(Phrase("Read (1.00) and 1.00- as negative numbers"))
     rows = FieldList(FormField(RowForm), min_entries=ADDED_ROWS, max_entries=MAX_ROWS)
-    pasted = MultilineField("Lines from a spreadsheet", max_length=100_000)
+    pasted = MultilineField(Phrase("Lines from a spreadsheet"), max_length=100_000)
 
 
 @pages.route("", methods=["GET", "POST"])
@@ -205,7 +206,12 @@ def _distribute_lines(form: GridForm, pasted: str) -> None:
     if len(lines) > len(blank):
         remaining = pluralise(len(lines) - len(blank), "line")
         form.pasted.errors = [
-            f"The grid has at most {MAX_ROWS} rows. Cut these {remaining}, save the rows, and then paste the lines again."
+            Phrase(
+                "The grid has at most {max_rows} rows. Cut these {remaining}, save the rows, and then paste the "
+                "lines again.",
+                max_rows=MAX_ROWS,
+                remaining=remaining,
+            )
         ]
 
 
@@ -236,7 +242,10 @@ def _arrange_by_header(lines: list[list[str]]) -> list[list[str]]:
     ]
     if misplaced:
         names = ", ".join(f"“{cell[:40]}”" for cell in misplaced)
-        raise Invalid("unknown_columns", f"The grid has no column for {names}. Delete these columns, or import a file.")
+        raise Invalid(
+            "unknown_columns",
+            Phrase("The grid has no column for {names}. Delete these columns, or import a file.", names=names),
+        )
     places = [columns.index(index) if index in columns else None for index in range(len(_COLUMNS))]
     return [["" if place is None or place >= len(cells) else cells[place] for place in places] for cells in lines[1:]]
 
@@ -255,15 +264,15 @@ def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
     form.validate()
     if form.pasted.data:
         form.pasted.errors = [
-            "These lines are not in the grid yet. Select “Add 10 rows” to move them there, or delete them."
+            Phrase("These lines are not in the grid yet. Select “Add 10 rows” to move them there, or delete them.")
         ]
     if f"rows-{MAX_ROWS}-id" in request.form:
-        form.form_errors.append(f"Use at most {MAX_ROWS} rows.")
+        form.form_errors.append(Phrase("Use at most {max_rows} rows.", max_rows=MAX_ROWS))
     specs = {index: spec for index, spec in _build_specs(form) if spec is not None}
     _collect_row_errors(form)
     if not specs and not form.errors:
         form.form_errors.append(
-            "Enter at least one charge, with a service and quantity, or a description and unit price."
+            Phrase("Enter at least one charge, with a service and quantity, or a description and unit price.")
         )
     if not form.errors:
         try:
@@ -302,7 +311,7 @@ def _build_specs(form: GridForm) -> Iterator[tuple[int, ChargeSpec | None]]:
 def _build_spec(form: GridForm, row: RowForm, catalogue: Sequence[Service]) -> ChargeSpec | None:
     customer = _customer_of(form, row)
     if not customer.data and not customer.errors and not row.customer.errors:
-        row.customer.errors = ["Enter a customer here or above the rows."]
+        row.customer.errors = [Phrase("Enter a customer here or above the rows.")]
     service = None
     try:
         service = _find_service(row.service.data, catalogue) if row.service.data else None
@@ -351,10 +360,14 @@ def _find_service(typed: str, catalogue: Sequence[Service]) -> str:
     ]
     matches = [service for service in similar if service.code == typed] or similar
     if not matches:
-        raise Invalid("unknown_service", f"No service matches “{typed[:80]}”. Choose one from the list.")
+        raise Invalid(
+            "unknown_service", Phrase("No service matches “{typed}”. Choose one from the list.", typed=typed[:80])
+        )
     if len(matches) > 1:
         codes = ", ".join(service.code for service in matches[:MAX_NAMED])
-        raise Invalid("several_services", f"Several services match: {codes}. Enter one of the codes.")
+        raise Invalid(
+            "several_services", Phrase("Several services match: {codes}. Enter one of the codes.", codes=codes)
+        )
     return matches[0].code
 
 
@@ -380,7 +393,7 @@ def _prefix_errors_with_rows(form: GridForm) -> None:
     """Put the row number before each error, for the error summary."""
     for number, entry in enumerate(form.rows, 1):
         for field in entry.form:
-            field.errors = [f"Row {number}: {error}" for error in field.errors]
+            field.errors = [Phrase("Row {number}: {error}", number=number, error=error) for error in field.errors]
     _collect_row_errors(form)
 
 
@@ -390,16 +403,18 @@ def _describe_new_charges(posted: posting.PostingResult) -> str:
     for row in posted.rows:
         amounts[row["currency"]].append(row["amount"])
     sums = ", ".join(format_exact(exact_sum(amounts[currency]), currency) for currency in sorted(amounts))
-    return f"{pluralise(posted.created, 'charge')} of {sums}" if sums else "No new charges"
+    return f"{pluralise(posted.created, 'charge')} of {sums}" if sums else Phrase("No new charges")
 
 
 def _redirect_after_saving(form: GridForm, posted: posting.PostingResult) -> ResponseReturnValue:
     message = (
-        f"{_describe_new_charges(posted)} saved."
+        Phrase("{describe_new_charges} saved.", describe_new_charges=_describe_new_charges(posted))
         if posted.created
-        else "These charges were already saved. They were not added again."
+        else Phrase("These charges were already saved. They were not added again.")
     )
     if posted.duplicates:
-        message += f" Review {pluralise(len(posted.duplicates), 'likely duplicate')}."
+        message += plural(
+            " Review {count} likely duplicate.", " Review {count} likely duplicates.", len(posted.duplicates)
+        )
     flash(message, "success")
     return redirect(url_for("charges.index", customer=form.customer.data or None), 303)

@@ -24,7 +24,7 @@ from billing_admin.domain.recurring_charges import (
     RecurringChargeSpec,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
@@ -44,7 +44,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_PERIODS, TERM_LABELS, TIMING_LABELS, pluralise
+from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_PERIODS, TERM_LABELS, TIMING_LABELS
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -72,14 +72,14 @@ class TermsForm(Form):
     """
 
     id = NewIdField()
-    service = SelectField("Service", default="")
-    quantity = ExactField("Quantity", noun="quantity")
-    unit_price = AmountField("Unit price")
+    service = SelectField(Phrase("Service"), default="")
+    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    unit_price = AmountField(Phrase("Unit price"))
     interval_count = WholeNumberField(TERM_LABELS["interval_count"])
-    interval = SelectField("Interval", choices=INTERVAL_LABELS, default="monthly")
+    interval = SelectField(Phrase("Interval"), choices=INTERVAL_LABELS, default="monthly")
     timing = SelectField(TERM_LABELS["timing"], choices=TIMING_LABELS, default=IN_ADVANCE)
     ends_on = DayField(TERM_LABELS["ends_on"])
-    description = TextField("Description", max_length=LONGEST_DESCRIPTION)
+    description = TextField(Phrase("Description"), max_length=LONGEST_DESCRIPTION)
     anchor_on = DayField(TERM_LABELS["anchor_on"])
     purchase_order = TextField(TERM_LABELS["purchase_order"])
 
@@ -121,27 +121,29 @@ class NewForm(TermsForm):
     """The customer, currency, first day and terms of a new recurring charge."""
 
     customer = CustomerField()
-    currency = SelectField("Currency", default="")
-    starts_on = DayField(TERM_LABELS["starts_on"], blank_message="Enter the first day, such as 2026-12-01.")
+    currency = SelectField(Phrase("Currency"), default="")
+    starts_on = DayField(TERM_LABELS["starts_on"], blank_message=Phrase("Enter the first day, such as 2026-12-01."))
 
 
 class ChangeForm(TermsForm):
     """The changed terms and the first day on which they apply."""
 
-    from_ = DayField("From", blank_message="Enter the first day of the change, such as 2026-12-01.", name="from")
-    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
+    from_ = DayField(
+        Phrase("From"), blank_message=Phrase("Enter the first day of the change, such as 2026-12-01."), name="from"
+    )
+    reason = TextField(Phrase("Reason"), max_length=MAX_REASON_LENGTH)
 
 
 class ReasonForm(Form):
     """The reason for pausing or resuming."""
 
-    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
+    reason = TextField(Phrase("Reason"), max_length=MAX_REASON_LENGTH)
 
 
 class EndForm(ReasonForm):
     """The last day, and the reason."""
 
-    ends_on = DayField(TERM_LABELS["ends_on"], blank_message="Enter the last day, such as 2026-11-30.")
+    ends_on = DayField(TERM_LABELS["ends_on"], blank_message=Phrase("Enter the last day, such as 2026-11-30."))
 
 
 def read_filters() -> queries.RecurringFilter:
@@ -158,10 +160,10 @@ def read_filters() -> queries.RecurringFilter:
 def filter_chips(filters: queries.RecurringFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter."""
     return build_chips(
-        ("customer", "Customer", filters.customer),
-        ("service", "Service", filters.service),
-        ("status", "Status", filters.status.capitalize()),
-        ("currency", "Currency", filters.currency),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("service", Phrase("Service"), filters.service),
+        ("status", Phrase("Status"), filters.status.capitalize()),
+        ("currency", Phrase("Currency"), filters.currency),
     )
 
 
@@ -225,16 +227,16 @@ def new() -> ResponseReturnValue:
     """Add a recurring charge."""
     catalogue = services.service_choices(db.session())
     form = NewForm(customer=text_param("customer"), starts_on=today())
-    form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
-    form.currency.choices = currency_choices_after("Customer’s currency")
+    form.service.choices = {"": Phrase("Choose a service")} | service_choices(catalogue)
+    form.currency.choices = currency_choices_after(Phrase("Customer’s currency"))
     form.expect_currency(form.currency.data or form.customer.currency)
     if not _wants_preview() and form.validate_on_submit():
         with errors_on(form):
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
             flash(
-                "Recurring charge saved."
+                Phrase("Recurring charge saved.")
                 if is_new
-                else "This recurring charge was already saved. It was not added again.",
+                else Phrase("This recurring charge was already saved. It was not added again."),
                 "success",
             )
             return redirect(url_for("recurring_charges.show", id=row.id), 303)
@@ -275,7 +277,10 @@ def change(id: UUID) -> ResponseReturnValue:
             successor, is_new = transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
             )
-            flash("Recurring charge changed." if is_new else "This recurring charge was already changed.", "success")
+            flash(
+                Phrase("Recurring charge changed.") if is_new else Phrase("This recurring charge was already changed."),
+                "success",
+            )
             return redirect(url_for("recurring_charges.show", id=successor.id), 303)
     return render_form(
         "recurring_charges/change.html",
@@ -314,14 +319,14 @@ ACTIONS: Final[Mapping[str, tuple[Any, type[ReasonForm], str]]] = {
     "pause": (
         operations.pause,
         ReasonForm,
-        "Recurring charge paused. Periods that begin from today on are not posted.",
+        Phrase("Recurring charge paused. Periods that begin from today on are not posted."),
     ),
     "resume": (
         operations.resume,
         ReasonForm,
-        "Recurring charge resumed. Periods that began during the pause are skipped.",
+        Phrase("Recurring charge resumed. Periods that began during the pause are skipped."),
     ),
-    "end": (operations.end, EndForm, "Last day saved."),
+    "end": (operations.end, EndForm, Phrase("Last day saved.")),
 }
 
 
@@ -371,7 +376,9 @@ def post_now(id: UUID) -> ResponseReturnValue:
     with errors_on(form):
         posted = transaction(post_due_charges, [row.id], today(), actor(), now())
         flash(
-            f"{pluralise(posted, 'charge')} posted." if posted else "No charges were due.",
+            plural("{count} charge posted.", "{count} charges posted.", posted)
+            if posted
+            else Phrase("No charges were due."),
             "success" if posted else "info",
         )
         return redirect(url_for("recurring_charges.show", id=id), 303)

@@ -20,13 +20,14 @@ from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations
 from billing_admin.operations.selections import store_selection
 from billing_admin.queries.selections import selected_row_ids
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED
 from billing_admin.web.frame.list_params import id_param
 from billing_admin.web.frame.local_urls import safe_local_url
 from billing_admin.web.frame.signed_in import actor, now, today
@@ -34,7 +35,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 WRITE = "charges:write"
 BILL, EXPORT = "bill", "export"
 CHARGE_ACTS = ("hold", "release", "cancel", BILL, EXPORT)
-SELECTION_GONE = "This selection does not exist any more. Select the charges again."
+SELECTION_GONE = Phrase("This selection does not exist any more. Select the charges again.")
 
 pages = page_blueprint("selected_charges", __name__, "/charges/selected", write=WRITE)
 
@@ -50,12 +51,12 @@ class Act:
 
 
 ACTS: Final[Mapping[str, Act]] = {
-    "hold": Act("Hold", "held", "They will not be billed until they are released."),
-    "release": Act("Release", "released", "They become pending and will be on the next invoice."),
+    "hold": Act(Phrase("Hold"), "held", Phrase("They will not be billed until they are released.")),
+    "release": Act(Phrase("Release"), "released", Phrase("They become pending and will be on the next invoice.")),
     "cancel": Act(
-        "Cancel",
+        Phrase("Cancel"),
         "cancelled",
-        "They will not be billed. This cannot be undone: to bill one later, add it again.",
+        Phrase("They will not be billed. This cannot be undone: to bill one later, add it again."),
         danger=True,
     ),
 }
@@ -65,7 +66,9 @@ class ConfirmForm(Form):
     """Confirmation of an act; `shown` is the digest of the charges on the page."""
 
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is shown in the history."),
+        max_length=MAX_REASON_LENGTH,
     )
     shown = HiddenField()
 
@@ -97,7 +100,10 @@ def _store(session: Session, load_ids: LoadIds, actor: Actor, at: datetime) -> U
 
 def too_many_to_select() -> str:
     """Return the sentence in place of the choice of all charges that match a filter."""
-    return f"More than {format_whole(MAX_SELECTED)} charges match. To select all of them at once, narrow the list by filters."
+    return Phrase(
+        "More than {max_selected} charges match. To select all of them at once, narrow the list by filters.",
+        max_selected=format_whole(MAX_SELECTED),
+    )
 
 
 @pages.route("/<any(hold, release, cancel):act>", methods=["GET", "POST"])
@@ -112,7 +118,14 @@ def change(act: str) -> ResponseReturnValue:
             )
             changed = len(plan.ids)
             flash(
-                f"{pluralise(changed, 'charge')} {choice.past_participle}." if changed else NOTHING_CHANGED,
+                plural(
+                    "{count} charge {past_participle}.",
+                    "{count} charges {past_participle}.",
+                    changed,
+                    past_participle=choice.past_participle,
+                )
+                if changed
+                else NOTHING_CHANGED,
                 "success" if changed else "info",
             )
             return redirect(back, 303)

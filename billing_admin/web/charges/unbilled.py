@@ -24,6 +24,7 @@ from billing_admin.domain.formatting import format_day, format_number
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.readiness import find_stops
 from billing_admin.domain.selections import MAX_SELECTED
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.charges import unbilled as queries
 from billing_admin.queries.charges.unbilled import UnbilledFilter
 from billing_admin.queries.invoices.readiness import load_party_data
@@ -52,12 +53,12 @@ from billing_admin.web.frame.tables import Total, load_table
 
 WRITE = "charges:write"
 AGE_LABELS: Final = {
-    "0_30": "Up to 30 days",
+    "0_30": Phrase("Up to 30 days"),
     "31_60": "31 to 60 days",
     "61_90": "61 to 90 days",
-    "over_90": "Over 90 days",
+    "over_90": Phrase("Over 90 days"),
 }
-STATUS_LABELS: Final = {"pending": "Pending", "held": "Held"}
+STATUS_LABELS: Final = {"pending": Phrase("Pending"), "held": Phrase("Held")}
 
 pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 
@@ -86,16 +87,16 @@ def filter_chips(filters: UnbilledFilter) -> list[Any]:
     bounds = filters.min_amount, filters.max_amount
     least, most = ("" if bound is None else format_number(bound) for bound in bounds)
     return build_chips(
-        ("q", "Customer", filters.q),
-        ("currency", "Currency", filters.currency if filters.customer_id is None else ""),
-        ("through", "Up to", format_day(filters.through) if filters.through else ""),
-        ("service", "Service", filters.service),
-        ("status", "Status", STATUS_LABELS.get(filters.status, "")),
-        ("age", "Age", AGE_LABELS.get(filters.age, "")),
-        ("min", "Amount at least", least),
-        ("max", "Amount at most", most),
-        ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
-        ("selection", "Only", "selected charges" if filters.selection else ""),
+        ("q", Phrase("Customer"), filters.q),
+        ("currency", Phrase("Currency"), filters.currency if filters.customer_id is None else ""),
+        ("through", Phrase("Up to"), format_day(filters.through) if filters.through else ""),
+        ("service", Phrase("Service"), filters.service),
+        ("status", Phrase("Status"), STATUS_LABELS.get(filters.status, "")),
+        ("age", Phrase("Age"), AGE_LABELS.get(filters.age, "")),
+        ("min", Phrase("Amount at least"), least),
+        ("max", Phrase("Amount at most"), most),
+        ("likely_duplicates", Phrase("Only"), "likely duplicates" if filters.likely_duplicates else ""),
+        ("selection", Phrase("Only"), "selected charges" if filters.selection else ""),
     )
 
 
@@ -138,7 +139,10 @@ def _list_parts(filters: UnbilledFilter, rows: str) -> dict[str, Any]:
     """Return what the lists of accounts and of charges have in common."""
     session = db.session()
     totals = None if queries.is_large(session, filters) else queries.unbilled_totals(session, filters)
-    views = (("accounts", "By customer", "unbilled.index"), ("charges", "All charges", "unbilled.charges"))
+    views = (
+        ("accounts", Phrase("By customer"), "unbilled.index"),
+        ("charges", Phrase("All charges"), "unbilled.charges"),
+    )
     return {
         "filters": filters,
         "chips": filter_chips(filters),
@@ -211,7 +215,7 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
     previous, following = queries.neighbours(
         session, replace(read_filters(), currency=list_currency), customer, currency
     )
-    tabs = (("", "Pending and held"), *STATUS_LABELS.items())
+    tabs = (("", Phrase("Pending and held")), *STATUS_LABELS.items())
     return render_template(
         "unbilled/show.html",
         customer=customer,
@@ -254,7 +258,7 @@ def _account_totals(currency: str, account: queries.AccountFigures) -> list[Tota
 
 def _account_filters(customer_id: UUID, currency: str) -> UnbilledFilter:
     if currency not in MINOR_DIGITS:
-        raise NotFound("unknown_account", "This currency does not exist.", "currency")
+        raise NotFound("unknown_account", Phrase("This currency does not exist."), "currency")
     return read_filters(customer_id, currency)
 
 

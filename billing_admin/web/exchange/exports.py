@@ -15,6 +15,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.meta_filters import filters_as_json
@@ -77,35 +78,61 @@ class ExportKind:
 
 
 EXPORT_KINDS = {
-    "invoices": ExportKind("Invoices", "invoice", "Newest first", "Sum of the totals", table=INVOICES),
-    "invoice-lines": ExportKind(
-        "Invoice lines", "invoice line", "Newest invoice first", "Sum of the net amounts", table=INVOICES
+    "invoices": ExportKind(
+        Phrase("Invoices"), "invoice", Phrase("Newest first"), Phrase("Sum of the totals"), table=INVOICES
     ),
-    "charges": ExportKind("Charges", "charge", "Newest first", "Exact sum of the amounts", table=CHARGES),
-    "recurring-charges": ExportKind("Recurring charges", "recurring charge", "Newest first", table=RECURRING_CHARGES),
+    "invoice-lines": ExportKind(
+        Phrase("Invoice lines"),
+        "invoice line",
+        Phrase("Newest invoice first"),
+        Phrase("Sum of the net amounts"),
+        table=INVOICES,
+    ),
+    "charges": ExportKind(
+        Phrase("Charges"), "charge", Phrase("Newest first"), Phrase("Exact sum of the amounts"), table=CHARGES
+    ),
+    "recurring-charges": ExportKind(
+        Phrase("Recurring charges"), "recurring charge", Phrase("Newest first"), table=RECURRING_CHARGES
+    ),
     "payments": ExportKind(
-        "Payments", "payment", "Newest first", "Sum of the amounts, including reversed payments", table=PAYMENTS
+        Phrase("Payments"),
+        "payment",
+        Phrase("Newest first"),
+        Phrase("Sum of the amounts, including reversed payments"),
+        table=PAYMENTS,
     ),
     "allocations": ExportKind(
-        "Allocations",
+        Phrase("Allocations"),
         "allocation",
-        "Newest payment first",
-        "Sum of the amounts, including withdrawn allocations",
+        Phrase("Newest payment first"),
+        Phrase("Sum of the amounts, including withdrawn allocations"),
         table=PAYMENTS,
     ),
     "refunds": ExportKind(
-        "Refunds", "refund", "Newest first", "Sum of the amounts, including reversed refunds", table=REFUNDS
+        Phrase("Refunds"),
+        "refund",
+        Phrase("Newest first"),
+        Phrase("Sum of the amounts, including reversed refunds"),
+        table=REFUNDS,
     ),
     "open-items": ExportKind(
-        "Open items", "open item", "By currency, oldest due first", "Sum of the open amounts", table=OPEN_ITEMS
+        Phrase("Open items"),
+        "open item",
+        Phrase("By currency, oldest due first"),
+        Phrase("Sum of the open amounts"),
+        table=OPEN_ITEMS,
     ),
-    "customers": ExportKind("Customers", "customer", "By reference", table=CUSTOMERS),
-    "contacts": ExportKind("Contacts", "contact", "By reference of the customer", table=CUSTOMERS),
-    "services": ExportKind("Services", "service and price", "By code", table=SERVICES),
-    "bank-accounts": ExportKind("Bank accounts", "bank account", "By currency"),
-    "exchange-rates": ExportKind("Exchange rates", "exchange rate", "Latest first", table=EXCHANGE_RATES),
-    "messages": ExportKind("Messages", "recipient", "Newest message first", table=MESSAGES),
-    "audit-events": ExportKind("Audit log", "event", "Newest first", needs=audit.READ, table=AUDIT_EVENTS),
+    "customers": ExportKind(Phrase("Customers"), "customer", Phrase("By reference"), table=CUSTOMERS),
+    "contacts": ExportKind(Phrase("Contacts"), "contact", Phrase("By reference of the customer"), table=CUSTOMERS),
+    "services": ExportKind(Phrase("Services"), "service and price", Phrase("By code"), table=SERVICES),
+    "bank-accounts": ExportKind(Phrase("Bank accounts"), "bank account", Phrase("By currency")),
+    "exchange-rates": ExportKind(
+        Phrase("Exchange rates"), "exchange rate", Phrase("Latest first"), table=EXCHANGE_RATES
+    ),
+    "messages": ExportKind(Phrase("Messages"), "recipient", Phrase("Newest message first"), table=MESSAGES),
+    "audit-events": ExportKind(
+        Phrase("Audit log"), "event", Phrase("Newest first"), needs=audit.READ, table=AUDIT_EVENTS
+    ),
 }
 
 
@@ -113,9 +140,9 @@ EXPORT_KINDS = {
 def invoice_files() -> ResponseReturnValue:
     """Offer the files of an invoice list."""
     filters = invoices.read_filters()
-    state = build_chips(("status", "Status", filters.status.capitalize()))
+    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
     return _export_page(
-        "Invoices",
+        Phrase("Invoices"),
         "invoices.index",
         state + invoices.filter_chips(filters),
         ["invoices", "invoice-lines"],
@@ -126,23 +153,23 @@ def invoice_files() -> ResponseReturnValue:
 @pages.get("/charges")
 def charge_files() -> ResponseReturnValue:
     """Offer the file of a charge list."""
-    return _export_page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
+    return _export_page(Phrase("Charges"), "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
 
 
 @pages.get("/recurring-charges")
 def recurring_files() -> ResponseReturnValue:
     """Offer the file of a list of recurring charges."""
     chips = recurring_charges.filter_chips(recurring_charges.read_filters())
-    return _export_page("Recurring charges", "recurring_charges.index", chips, ["recurring-charges"])
+    return _export_page(Phrase("Recurring charges"), "recurring_charges.index", chips, ["recurring-charges"])
 
 
 @pages.get("/payments")
 def payment_files() -> ResponseReturnValue:
     """Offer the files of a payment list."""
     filters = payments.read_filters()
-    state = build_chips(("status", "Status", filters.status.capitalize()))
+    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
     return _export_page(
-        "Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
+        Phrase("Payments"), "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
     )
 
 
@@ -150,15 +177,15 @@ def payment_files() -> ResponseReturnValue:
 def refund_files() -> ResponseReturnValue:
     """Offer the file of a refund list."""
     filters = refunds.read_filters()
-    state = build_chips(("status", "Status", filters.status.capitalize()))
-    return _export_page("Refunds", "refunds.index", state + refunds.filter_chips(filters), ["refunds"])
+    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
+    return _export_page(Phrase("Refunds"), "refunds.index", state + refunds.filter_chips(filters), ["refunds"])
 
 
 @pages.get("/open-items")
 def open_item_files() -> ResponseReturnValue:
     """Offer the file of the open items of a day."""
     return _export_page(
-        "Open items",
+        Phrase("Open items"),
         "receivables.open_items",
         receivables.filter_chips(receivables.read_filters()),
         ["open-items"],
@@ -169,40 +196,44 @@ def open_item_files() -> ResponseReturnValue:
 def customer_files() -> ResponseReturnValue:
     """Offer the files of a customer list."""
     filters = customers.read_filters()
-    return _export_page("Customers", "customers.index", customers.filter_chips(filters), ["customers", "contacts"])
+    return _export_page(
+        Phrase("Customers"), "customers.index", customers.filter_chips(filters), ["customers", "contacts"]
+    )
 
 
 @pages.get("/services")
 def service_files() -> ResponseReturnValue:
     """Offer the file of the services."""
-    return _export_page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
+    return _export_page(
+        Phrase("Services"), "services.index", services.filter_chips(services.read_filters()), ["services"]
+    )
 
 
 @pages.get("/bank-accounts")
 def bank_account_files() -> ResponseReturnValue:
     """Offer the file of the bank accounts."""
-    return _export_page("Bank accounts", "bank_accounts.index", [], ["bank-accounts"])
+    return _export_page(Phrase("Bank accounts"), "bank_accounts.index", [], ["bank-accounts"])
 
 
 @pages.get("/exchange-rates")
 def exchange_rate_files() -> ResponseReturnValue:
     """Offer the file of the exchange rates."""
     chips = exchange_rates.filter_chips(exchange_rates.read_filters())
-    return _export_page("Exchange rates", "exchange_rates.index", chips, ["exchange-rates"])
+    return _export_page(Phrase("Exchange rates"), "exchange_rates.index", chips, ["exchange-rates"])
 
 
 @pages.get("/messages")
 def message_files() -> ResponseReturnValue:
     """Offer the file of the messages in the outbox."""
     filters = messages.read_filters()
-    state = build_chips(("state", "Status", messages.STATE_LABELS[filters.state] if filters.state else ""))
-    return _export_page("Messages", "messages.index", state + messages.filter_chips(filters), ["messages"])
+    state = build_chips(("state", Phrase("Status"), messages.STATE_LABELS[filters.state] if filters.state else ""))
+    return _export_page(Phrase("Messages"), "messages.index", state + messages.filter_chips(filters), ["messages"])
 
 
 @pages.get("/audit-events")
 def audit_files() -> ResponseReturnValue:
     """Offer the file of the audit log."""
-    return _export_page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
+    return _export_page(Phrase("Audit log"), "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
 
 
 def _export_page(
@@ -251,10 +282,10 @@ def _control_totals(export_request: ExportRequest) -> export.ControlTotals:
 
 def _subtitle(filters: Filters, is_filtered: bool) -> str:
     if is_filtered:
-        return "All pages of the filtered list."
+        return Phrase("All pages of the filtered list.")
     if isinstance(filters, CustomerFilter | ServiceFilter):
-        return "The whole list, without archived rows."
-    return "The whole list, without filters."
+        return Phrase("The whole list, without archived rows.")
+    return Phrase("The whole list, without filters.")
 
 
 def _file_urls(kind: str) -> dict[str, str]:
@@ -368,10 +399,16 @@ def prepare_documents() -> ResponseReturnValue:
     count = count_issued(db.session(), filters)
     if not 0 < count <= MAX_DOCUMENTS:
         message = (
-            "No issued document matches. Choose other filters."
+            Phrase("No issued document matches. Choose other filters.")
             if not count
-            else f"A ZIP file can hold {pluralise(MAX_DOCUMENTS, 'document')}, but {pluralise(count, 'document')} match."
-            " Choose a shorter period or other filters."
+            else plural(
+                "A ZIP file can hold {count} document, but {documents} match. Choose a shorter period or other "
+                "filters.",
+                "A ZIP file can hold {count} documents, but {documents} match. Choose a shorter period or other "
+                "filters.",
+                MAX_DOCUMENTS,
+                documents=pluralise(count, "document"),
+            )
         )
         raise Conflict("too_many_documents" if count else "no_documents", message)
     parameters = {"filters": filters_as_json(filters)}
@@ -385,7 +422,7 @@ def download_prepared(id: UUID) -> ResponseReturnValue:
     """Send the file that an export job, or a job for PDFs, wrote."""
     job = latest_job(db.session(), id)
     if job is None or job.kind not in {JOB_KIND, DOCUMENTS_JOB} or not job.result:
-        raise NotFound("not_made", "This job has no file to download. Export the list again.")
+        raise NotFound("not_made", Phrase("This job has no file to download. Export the list again."))
     if job.kind == JOB_KIND:
         actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
     exported = stored_file(db.session(), UUID(job.result["file"]))

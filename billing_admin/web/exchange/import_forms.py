@@ -16,6 +16,7 @@ from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, 
 from billing_admin.domain.imports.plans import SKIP_TESTS, ImportPlan, SkipRule
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.web.frame.forms import Form, TextField, WholeNumberField
 
@@ -28,7 +29,7 @@ MAX_CONSTANT_LENGTH = 1000
 class UploadForm(Form):
     """The file to import."""
 
-    file = FileField("CSV file or workbook")
+    file = FileField(Phrase("CSV file or workbook"))
 
 
 class LayoutForm(Form):
@@ -37,10 +38,12 @@ class LayoutForm(Form):
     A CSV file has an encoding and a delimiter, a workbook a sheet.
     """
 
-    encoding = SelectField("Encoding", choices=dict(ENCODINGS))
-    delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})
-    sheet = SelectField("Sheet")
-    header_line = WholeNumberField("Line of the column names", blank_message="Enter the line of the column names.")
+    encoding = SelectField(Phrase("Encoding"), choices=dict(ENCODINGS))
+    delimiter = SelectField(Phrase("Delimiter"), choices={name: name.capitalize() for name in DELIMITERS})
+    sheet = SelectField(Phrase("Sheet"))
+    header_line = WholeNumberField(
+        Phrase("Line of the column names"), blank_message=Phrase("Enter the line of the column names.")
+    )
 
     def validate_header_line(self, field: WholeNumberField) -> None:
         """Raise ValidationError for a line out of range.
@@ -72,10 +75,12 @@ class MappingForm(LayoutForm):
     `mapping_form` adds a field for each column of the file, and for each value that all rows may have.
     """
 
-    number_format = SelectField("Numbers", choices={number.value: number.value for number in NumberFormat})
-    date_order = SelectField("Dates", choices={order.value: order.label for order in DateOrder})
-    accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
-    earlier_export = BooleanField("The file was exported by an earlier version (no formula_rule in its .meta.json)")
+    number_format = SelectField(Phrase("Numbers"), choices={number.value: number.value for number in NumberFormat})
+    date_order = SelectField(Phrase("Dates"), choices={order.value: order.label for order in DateOrder})
+    accounting = BooleanField(Phrase("Read (1.00) and 1.00- as negative numbers"))
+    earlier_export = BooleanField(
+        Phrase("The file was exported by an earlier version (no formula_rule in its .meta.json)")
+    )
 
     def columns(self) -> list[Any]:
         """Return the form fields of the file's columns, in their order."""
@@ -102,30 +107,33 @@ class MappingForm(LayoutForm):
                 first = self.columns()[columns[form_field.data]].label.text
                 form_field.errors = [
                     *form_field.errors,
-                    f"“{first}” is already mapped to this field. Choose one of the two columns.",
+                    Phrase("“{first}” is already mapped to this field. Choose one of the two columns.", first=first),
                 ]
         return columns
 
 
 class _UpdatableForm(MappingForm):
     existing = RadioField(
-        "Existing records that differ from the file",
+        Phrase("Existing records that differ from the file"),
         choices={
-            "refuse": "Report as errors — The check shows the differences.",
-            "update": "Update — The check shows how many would change.",
+            "refuse": Phrase("Report as errors — The check shows the differences."),
+            "update": Phrase("Update — The check shows how many would change."),
         },
     )
 
 
 class _ChargesForm(MappingForm):
-    settled = BooleanField("Import charges that the file marks as billed, and bill them here")
+    settled = BooleanField(Phrase("Import charges that the file marks as billed, and bill them here"))
 
 
 class _PaymentsForm(MappingForm):
-    method = SelectField("Default payment method", choices=dict(METHODS))
+    method = SelectField(Phrase("Default payment method"), choices=dict(METHODS))
     allocate = SelectField(
-        "Payments without an invoice in the file",
-        choices={"none": "Keep as the customer's credit", "oldest": "Allocate to the oldest invoices first"},
+        Phrase("Payments without an invoice in the file"),
+        choices={
+            "none": Phrase("Keep as the customer's credit"),
+            "oldest": Phrase("Allocate to the oldest invoices first"),
+        },
     )
 
 
@@ -160,9 +168,15 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
     form_fields |= {f"value_{field.name}": _constant_field(field) for field in fields if field.constant}
     rule_columns = {"": "– no rule –"} | {str(index): name for index, name in enumerate(names)}
     for index in range(SKIP_RULES):
-        form_fields[f"skip_{index}_column"] = SelectField(f"Column, rule {index + 1}", choices=rule_columns)
-        form_fields[f"skip_{index}_test"] = SelectField(f"Condition, rule {index + 1}", choices=dict(SKIP_TESTS))
-        form_fields[f"skip_{index}_text"] = TextField(f"Text, rule {index + 1}", max_length=MAX_CONSTANT_LENGTH)
+        form_fields[f"skip_{index}_column"] = SelectField(
+            Phrase("Column, rule {index}", index=index + 1), choices=rule_columns
+        )
+        form_fields[f"skip_{index}_test"] = SelectField(
+            Phrase("Condition, rule {index}", index=index + 1), choices=dict(SKIP_TESTS)
+        )
+        form_fields[f"skip_{index}_text"] = TextField(
+            Phrase("Text, rule {index}", index=index + 1), max_length=MAX_CONSTANT_LENGTH
+        )
     form_class: type[MappingForm] = type("FileForm", (_FORMS[kind],), form_fields)
     form = form_class(data=_options(plan))
     form.show_sheets(sheets)

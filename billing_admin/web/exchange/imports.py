@@ -31,6 +31,7 @@ from billing_admin.domain.imports.headers import (
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
 from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats import csv_tables, import_errors, table_reader
 from billing_admin.formats.table_reader import LayoutChoice, Preview
 from billing_admin.http.body_limits import UPLOAD, body_limit
@@ -67,7 +68,7 @@ pages = page_blueprint("imports", __name__, "/imports", write="charges:write")
 def index() -> ResponseReturnValue:
     """List all imports, newest first."""
     kind = choice_param("kind", IMPORT_KINDS)
-    tabs = [{"label": "All", "url": current_url(kind=None), "active": not kind}]
+    tabs = [{"label": Phrase("All"), "url": current_url(kind=None), "active": not kind}]
     tabs += [
         {"label": details.title, "url": current_url(kind=name), "active": name == kind}
         for name, details in IMPORT_KINDS.items()
@@ -135,7 +136,7 @@ def errors(id: UUID) -> ResponseReturnValue:
     """Send all errors of the check as a CSV file."""
     file_import = queries.import_by_id(db.session(), id)
     if file_import.errors_id is None:
-        raise NotFound("no_errors", "This import has no error file. Check the file again to get one.", "id")
+        raise NotFound("no_errors", Phrase("This import has no error file. Check the file again to get one."), "id")
     file_id = file_queries.stored_file(db.session(), file_import.errors_id).id
     details = {"kind": "import-errors", "format": "csv"}
     file = Download(f"import-errors-{id}.csv", import_errors.MEDIA_TYPE, details, object_id=id)
@@ -149,7 +150,7 @@ def new(kind: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         pass
     elif upload is None or not upload.filename:
-        form.file.errors = ["Choose a file."]
+        form.file.errors = [Phrase("Choose a file.")]
     else:
         try:
             _check_readable(kind, upload)
@@ -260,7 +261,7 @@ def _unreadable_page(file_import: Import, choice: LayoutChoice, error: Invalid) 
     layout = asdict(choice) | {"header_line": choice.header_line or 1}
     form = layout_form(layout, sheets)
     if not sheets:
-        form.delimiter.choices = {"": "Detect automatically"} | {name: name.capitalize() for name in DELIMITERS}
+        form.delimiter.choices = {"": Phrase("Detect automatically")} | {name: name.capitalize() for name in DELIMITERS}
     first_field = form.layout_fields()[0].name
     add_errors(form, Invalid(error.code, error.message, first_field))
     return render_form(
@@ -360,13 +361,13 @@ def _load_import(kind: str, id: UUID) -> Import:
     """
     file_import = queries.import_by_id(db.session(), id)
     if file_import.kind != kind:
-        raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")
+        raise NotFound("unknown_import", Phrase("There is no import of {kind} {id}.", kind=kind, id=id), "id")
     return file_import
 
 
 def _require_file_id(file_import: Import) -> UUID:
     if file_import.file_id is None:
-        raise Invalid("file_forgotten", "This file was deleted after thirty days. Upload it again.")
+        raise Invalid("file_forgotten", Phrase("This file was deleted after thirty days. Upload it again."))
     return file_import.file_id
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.domain.journal import DEFAULT_ACCOUNTS, MAX_ACCOUNT_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats import export, journal as documents
 from billing_admin.formats.export import META_SUFFIX
 from billing_admin.formats.journal import FORMATS, JournalRequest
@@ -32,18 +33,18 @@ WRITE = "settings:write"
 pages = page_blueprint("journal", __name__, "/journal", write=WRITE)
 
 LABELS = {
-    "receivable": "Receivables",
-    "customer_credit": "Customers' credit",
-    "revenue": "Revenue",
-    "tax": "Tax",
-    "bank_transfer": "Bank transfers",
-    "direct_debit": "Direct debits",
-    "card": "Card payments",
-    "cash": "Cash",
-    "cheque": "Cheques",
-    "other": "Other payments",
-    "write_off": "Write-offs",
-    "opening_balance": "Opening balances",
+    "receivable": Phrase("Receivables"),
+    "customer_credit": Phrase("Customers' credit"),
+    "revenue": Phrase("Revenue"),
+    "tax": Phrase("Tax"),
+    "bank_transfer": Phrase("Bank transfers"),
+    "direct_debit": Phrase("Direct debits"),
+    "card": Phrase("Card payments"),
+    "cash": Phrase("Cash"),
+    "cheque": Phrase("Cheques"),
+    "other": Phrase("Other payments"),
+    "write_off": Phrase("Write-offs"),
+    "opening_balance": Phrase("Opening balances"),
 }
 
 
@@ -134,7 +135,7 @@ def edit_accounts() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             save(form, lambda: AccountsForm(formdata=None, data=_stored_names()), operations.update, form.names())
-            flash("The account names were saved. New journal files will use them.", "success")
+            flash(Phrase("The account names were saved. New journal files will use them."), "success")
             return redirect(url_for("journal.index"), 303)
     return render_form("journal/accounts.html", form, keys=list(DEFAULT_ACCOUNTS), default_names=DEFAULT_ACCOUNTS)
 

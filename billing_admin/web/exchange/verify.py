@@ -12,6 +12,7 @@ from wtforms import ValidationError
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.verify import LARGEST_META, Meta, read_meta, verify_file as compare
 from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.web.exchange.exports import EXPORT_KINDS
@@ -26,8 +27,8 @@ pages = page_blueprint("verify_file", __name__, "/verify-file", write="billing:w
 class VerifyForm(Form):
     """The file, and its `.meta.json`, without which its checksum cannot be verified."""
 
-    file = FileField("File")
-    totals = FileField("Control totals (.meta.json)")
+    file = FileField(Phrase("File"))
+    totals = FileField(Phrase("Control totals (.meta.json)"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,7 +37,7 @@ class VerifyForm(Form):
     def validate_file(self, field: FileField) -> None:
         """Raise ValidationError if no file was chosen."""
         if not field.data or not field.data.filename:
-            raise ValidationError("Choose the file to verify.")
+            raise ValidationError(Phrase("Choose the file to verify."))
 
     def read_meta(self) -> Meta | None:
         """Return the control totals in the `.meta.json`, or None without one.
@@ -59,7 +60,9 @@ def verify() -> ResponseReturnValue:
         try:
             meta = form.read_meta()
         except Invalid as error:
-            form.totals.errors = [f"{error.message} You can download it with the export, alone or in a ZIP file."]
+            form.totals.errors = [
+                Phrase("{message} You can download it with the export, alone or in a ZIP file.", message=error.message)
+            ]
         else:
             file = form.file.data
             visible_kinds = {kind for kind, about in EXPORT_KINDS.items() if has_permission(about.needs)} | {

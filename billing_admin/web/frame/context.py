@@ -7,13 +7,14 @@ from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.languages import language_in_use
 from billing_admin.web.frame.list_params import is_print_view
 from billing_admin.web.frame.navigation import build_menu
 from billing_admin.web.frame.shortcuts import shortcut_groups
 from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
 
-DEMO_BANNER = "Demo data: nothing here is real. To start with an empty database, run: make run EMPTY=1"
+DEMO_BANNER = Phrase("Demo data: nothing here is real. To start with an empty database, run: make run EMPTY=1")
 
 
 def init_context(app: Flask) -> None:

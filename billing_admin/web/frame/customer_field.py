@@ -10,6 +10,7 @@ from flask import g
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.charges.recurring_charges import RecurringFilter
@@ -24,7 +25,7 @@ from billing_admin.web.frame.forms import MultilineField, TextField
 
 MAX_CUSTOMERS_LENGTH = 10_000  # characters
 MAX_NAMED = 5  # in an error about several matches
-BLANK_MESSAGE = "Enter a customer reference, or part of the name."
+BLANK_MESSAGE = Phrase("Enter a customer reference, or part of the name.")
 
 ListFilter = TypeVar(
     "ListFilter",
@@ -47,7 +48,9 @@ class CustomerField(TextField):
 
     currency = ""
 
-    def __init__(self, label: str = "Customer", blank_message: str | None = BLANK_MESSAGE, **kwargs: Any) -> None:
+    def __init__(
+        self, label: str = Phrase("Customer"), blank_message: str | None = BLANK_MESSAGE, **kwargs: Any
+    ) -> None:
         super().__init__(label, blank_message, render_kw={"data-customer-search": "", "autocomplete": "off"}, **kwargs)
 
     def process_formdata(self, valuelist: Any) -> None:
@@ -79,7 +82,7 @@ class CustomersField(MultilineField):
     A reference may contain commas, but no line break.
     """
 
-    def __init__(self, label: str = "Customers", **kwargs: Any) -> None:
+    def __init__(self, label: str = Phrase("Customers"), **kwargs: Any) -> None:
         super().__init__(label, max_length=MAX_CUSTOMERS_LENGTH, render_kw={"data-customer-search": ""}, **kwargs)
 
     def references(self) -> tuple[str, ...]:
@@ -118,11 +121,19 @@ def find_customer(text: str) -> Customer:
 def _only_match(text: str) -> Customer:
     matches = customers.matching_customers(db.session(), text, MAX_NAMED + 1)
     if not matches:
-        raise Invalid("unknown_customer", f"No customer matches “{text[:80]}”. Enter a reference, or part of the name.")
+        raise Invalid(
+            "unknown_customer",
+            Phrase("No customer matches “{text}”. Enter a reference, or part of the name.", text=text[:80]),
+        )
     if len(matches) > 1:
         names = ", ".join(f"{customer.name} ({customer.reference})" for customer in matches[:MAX_NAMED])
         suffix = " and others" if len(matches) > MAX_NAMED else ""
-        raise Invalid("several_customers", f"Several customers match: {names}{suffix}. Enter one of the references.")
+        raise Invalid(
+            "several_customers",
+            Phrase(
+                "Several customers match: {names}{suffix}. Enter one of the references.", names=names, suffix=suffix
+            ),
+        )
     return matches[0]
 
 

@@ -11,6 +11,7 @@ from wtforms.widgets import HiddenInput
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Stale
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.forms import Form, ParsedField, WholeNumberField
 from billing_admin.web.frame.signed_in import actor, now
 
@@ -29,8 +30,8 @@ class VersionField(WholeNumberField):
 
     def __init__(self, _form: Form | None = None, **kwargs: Any) -> None:
         self.form = _form
-        message = "The form is incomplete. Reload the page and try again."
-        super().__init__("Version", blank_message=message, _form=_form, **kwargs)
+        message = Phrase("The form is incomplete. Reload the page and try again.")
+        super().__init__(Phrase("Version"), blank_message=message, _form=_form, **kwargs)
         self.type = "HiddenField"  # the macros skip hidden fields by their type
 
     def parse(self, typed: str) -> int:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, explain_unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import describe_limit, refusal_page
 from billing_admin.http.errors import log_refusal, log_unavailable
 from billing_admin.http.rate_limits import TooManyRequests
@@ -21,26 +22,31 @@ from billing_admin.web.frame.signed_in import current_organisation, current_pers
 
 _STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403, TooManyRequests: 429}
 _PAGES: Final = {
-    400: ("The request could not be read", "Go back, reload the page and try again."),
-    403: ("You do not have permission to do this", "Ask an admin of your organisation for access."),
-    404: ("Page not found", "Check the address, or start from the dashboard."),
-    405: ("This action is not available", "Go back and use the buttons on the page."),
-    409: ("This conflicts with saved data", "Go back, reload the page and check the current values."),
-    413: ("The request is too large", "Go back and send fewer rows, shorter texts or a smaller file."),
-    414: ("This address is too long", "Go back and use fewer filters."),
-    422: ("This request cannot be completed", "Go back and check what you entered."),
-    429: ("Too many requests", "Wait a few minutes, then try again."),
+    400: (Phrase("The request could not be read"), Phrase("Go back, reload the page and try again.")),
+    403: (Phrase("You do not have permission to do this"), Phrase("Ask an admin of your organisation for access.")),
+    404: (Phrase("Page not found"), Phrase("Check the address, or start from the dashboard.")),
+    405: (Phrase("This action is not available"), Phrase("Go back and use the buttons on the page.")),
+    409: (Phrase("This conflicts with saved data"), Phrase("Go back, reload the page and check the current values.")),
+    413: (Phrase("The request is too large"), Phrase("Go back and send fewer rows, shorter texts or a smaller file.")),
+    414: (Phrase("This address is too long"), Phrase("Go back and use fewer filters.")),
+    422: (Phrase("This request cannot be completed"), Phrase("Go back and check what you entered.")),
+    429: (Phrase("Too many requests"), Phrase("Wait a few minutes, then try again.")),
     500: (
-        "Something went wrong",
-        "Nothing was changed. Try again. If it happens again, give the reference below to your system administrator.",
+        Phrase("Something went wrong"),
+        Phrase(
+            "Nothing was changed. Try again. If it happens again, give the reference below to your system "
+            "administrator."
+        ),
     ),
 }
 _EXPIRED_PAGE = (
-    "This page has expired",
-    "You may have signed in or out in another tab. Go back, reload the page and send the form again.",
+    Phrase("This page has expired"),
+    Phrase("You may have signed in or out in another tab. Go back, reload the page and send the form again."),
 )
-_RETRY_LATER = "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
-_STALE = "This was changed after you opened it"
+_RETRY_LATER = Phrase(
+    "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
+)
+_STALE = Phrase("This was changed after you opened it")
 
 
 def error_page(error: Exception) -> Response:
@@ -58,7 +64,7 @@ def error_page(error: Exception) -> Response:
 
 def _http_error_page(error: HTTPException) -> Response:
     if isinstance(error, SecurityError):  # no URLs can be built for an unknown host, so there is no page
-        return Response("This host name is not served here.\n", 400, mimetype="text/plain")
+        return Response(Phrase("This host name is not served here.\n"), 400, mimetype="text/plain")
     if error.response is not None:
         return make_response(error.get_response())
     code = error.code or 500
@@ -103,7 +109,7 @@ def _object_links() -> list[tuple[str, str]]:
     id = (request.view_args or {}).get("id")
     if id is None or endpoint not in current_app.view_functions or endpoint == request.endpoint:
         return []
-    return [(f"Go to the {_noun(endpoint)}", url_for(endpoint, id=id))]
+    return [(Phrase("Go to the {noun}", noun=_noun(endpoint)), url_for(endpoint, id=id))]
 
 
 def _object_page() -> str:
@@ -132,13 +138,13 @@ def _links_from_missing(error: NotFound) -> list[tuple[str, str]]:
     """
     customer_id = (request.view_args or {}).get("customer_id")
     if customer_id is not None and error.code == "unknown_contact":
-        return [("Go to the customer", url_for("customers.show", id=customer_id))]
+        return [(Phrase("Go to the customer"), url_for("customers.show", id=customer_id))]
     endpoint = _LIST_PAGES.get(request.blueprint or "", f"{request.blueprint}.index")
     is_object_missing = error.code == f"unknown_{_noun(_object_page()).replace(' ', '_')}"
     links = [] if is_object_missing else _object_links()
     if not links and endpoint in current_app.view_functions and endpoint != request.endpoint:
         noun = endpoint.partition(".")[0].replace("_", " ")
-        links = [(f"Go to the {noun}", url_for(endpoint))]
+        links = [(Phrase("Go to the {noun}", noun=noun), url_for(endpoint))]
     return links
 
 

@@ -25,6 +25,7 @@ from billing_admin.domain.formatting import format_day, format_typed
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.signed_in import current_organisation
 
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -37,11 +38,11 @@ class _Messages:
     """
 
     messages: ClassVar[Mapping[str, str]] = {
-        "this field is required": "Enter a value.",
-        "not a valid choice": "Choose one from the list.",
-        "invalid choice: could not coerce": "Choose one from the list.",
-        "invalid choice(s): one or more data inputs could not be coerced": "Choose from the list.",
-        "csrf token missing": "This page has expired. Send the form again.",
+        "this field is required": Phrase("Enter a value."),
+        "not a valid choice": Phrase("Choose one from the list."),
+        "invalid choice: could not coerce": Phrase("Choose one from the list."),
+        "invalid choice(s): one or more data inputs could not be coerced": Phrase("Choose from the list."),
+        "csrf token missing": Phrase("This page has expired. Send the form again."),
     }
 
     def gettext(self, string: str) -> str:
@@ -255,7 +256,7 @@ class WholeNumberField(ParsedField):
     def parse(self, typed: str) -> int:
         """Return the number; only ASCII digits and a minus sign are accepted."""
         if len(typed.removeprefix("-")) > self.max_digits or not _WHOLE.fullmatch(typed):
-            raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
+            raise Invalid("not_a_whole_number", Phrase("Enter a whole number such as 30."))
         return int(exact_decimal(typed))  # refuses −0
 
 
@@ -308,7 +309,7 @@ class NewIdField(Field):
             self.data = UUID(str(valuelist[0]) if valuelist else "")
         except ValueError as error:
             self.data = uuid4()
-            raise ValueError("The form is incomplete. Reload the page and try again.") from error
+            raise ValueError(Phrase("The form is incomplete. Reload the page and try again.")) from error
 
     def _value(self) -> str:
         return str(self.data)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
 
 from billing_admin.domain.errors import Denied
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import open_body
 from billing_admin.http.security import csrf
 from billing_admin.web.access import sign_in
@@ -64,7 +65,7 @@ def permission_for(app: Flask, rule: Rule) -> str:
     """
     blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
     if not isinstance(blueprint, PageBlueprint):
-        raise Denied("unguarded_page", "This page cannot be opened: it states no permission.")
+        raise Denied("unguarded_page", Phrase("This page cannot be opened: it states no permission."))
     writes = WRITING_METHODS & (rule.methods or set())
     return blueprint.write_permission if writes else blueprint.read_permission
 

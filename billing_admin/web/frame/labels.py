@@ -21,7 +21,7 @@ from billing_admin.domain.tax import RateChange, percent_on
 from billing_admin.domain.translation import Phrase, plural
 from billing_admin.models import Invoice
 
-PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off", OPENING_CREDIT: "Opening credit"}
+PAYMENT_METHODS = {**METHODS, WRITE_OFF: Phrase("Written off"), OPENING_CREDIT: Phrase("Opening credit")}
 # How often a recurring charge is posted, by its interval and their number.
 INTERVAL_PERIODS: Mapping[str, Callable[[int], Phrase]] = {
     "weekly": lambda number: plural("Every week", "Every {count} weeks", number),
@@ -31,38 +31,38 @@ INTERVAL_PERIODS: Mapping[str, Callable[[int], Phrase]] = {
     "yearly": lambda number: plural("Every year", "Every {count} years", number),
 }
 INTERVAL_LABELS = {
-    "weekly": "Week",
-    "monthly": "Month",
-    "quarterly": "Quarter",
-    "half_yearly": "Half-year",
-    "yearly": "Year",
+    "weekly": Phrase("Week"),
+    "monthly": Phrase("Month"),
+    "quarterly": Phrase("Quarter"),
+    "half_yearly": Phrase("Half-year"),
+    "yearly": Phrase("Year"),
 }
 TIMING_LABELS = {
-    IN_ADVANCE: "In advance, on the first day of each period",
-    IN_ARREARS: "In arrears, on the last day of each period",
+    IN_ADVANCE: Phrase("In advance, on the first day of each period"),
+    IN_ARREARS: Phrase("In arrears, on the last day of each period"),
 }
 # The labels of the terms of a recurring charge, in its form and its history.
 TERM_LABELS = {
-    "interval_count": "Repeat every",
-    "timing": "When to charge",
-    "starts_on": "First day",
-    "ends_on": "Last day",
-    "anchor_on": "Periods start from",
-    "purchase_order": "Purchase order number",
+    "interval_count": Phrase("Repeat every"),
+    "timing": Phrase("When to charge"),
+    "starts_on": Phrase("First day"),
+    "ends_on": Phrase("Last day"),
+    "anchor_on": Phrase("Periods start from"),
+    "purchase_order": Phrase("Purchase order number"),
 }
 # The names of the reminders, by level.
 REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
 # The flags of documents in a preview of a billing run.
 FLAG_LABELS = {
-    NEW: "New",
-    CHANGED_AMOUNT: "Amount changed",
-    PRICE_CHANGED: "Price changed",
-    DUPLICATES: "Likely duplicates",
-    INCOMPLETE: "Incomplete",
-    LATE: "Late charges",
+    NEW: Phrase("New"),
+    CHANGED_AMOUNT: Phrase("Amount changed"),
+    PRICE_CHANGED: Phrase("Price changed"),
+    DUPLICATES: Phrase("Likely duplicates"),
+    INCOMPLETE: Phrase("Incomplete"),
+    LATE: Phrase("Late charges"),
 }
 # The message if a repeated request finds all selected charges changed.
-NOTHING_CHANGED = "Nothing changed. This was already done."
+NOTHING_CHANGED = Phrase("Nothing changed. This was already done.")
 
 
 class RateLike(Protocol):
@@ -284,7 +284,7 @@ def left_out_reason(reason: str) -> str:
 
 
 # Actions that would be unclear as words alone.
-_ACTION_LABELS = {"billing_run.billed": "Invoices made by billing run"}
+_ACTION_LABELS = {"billing_run.billed": Phrase("Invoices made by billing run")}
 
 
 def humanise(name: str) -> str:
@@ -342,4 +342,11 @@ def tax_in_base(invoice: Invoice) -> str:
     price = format_exact(Decimal(rate.rate), invoice.currency)
     source = f", {rate.source}" if rate.source else ""
     day = format_day(date.fromisoformat(rate.day))
-    return f"Tax in {rate.currency}: {amount} (1 {rate.currency} = {price}, {day}{source})"
+    return Phrase(
+        "Tax in {currency}: {amount} (1 {currency} = {price}, {day}{source})",
+        currency=rate.currency,
+        amount=amount,
+        price=price,
+        day=day,
+        source=source,
+    )

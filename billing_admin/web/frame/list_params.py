@@ -24,6 +24,7 @@ from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import check_length, strip_controls
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import SavedView
 from billing_admin.queries.access.saved_views import default_view
 from billing_admin.web.frame.signed_in import actor, current_organisation, signed_in_person, today
@@ -36,7 +37,7 @@ VIEW_PARAM = "view"
 PRINT_PARAM = "print"
 PLAIN_VIEW = "none"
 DISPLAY_PARAMS = ("sort", COLUMNS_PARAM, VIEW_PARAM)
-BAD_CURSOR = "This link does not lead to a page of this list. The first page is shown."
+BAD_CURSOR = Phrase("This link does not lead to a page of this list. The first page is shown.")
 _NOT_FILTERS = {CURSOR_PARAM, PRINT_PARAM, "endpoint", "all", "last", "back"}
 
 
@@ -50,7 +51,7 @@ def text_param(name: str) -> str:
     """
     g.setdefault("read_parameters", set()).add(name)
     if len(set(request.args.getlist(name))) > 1:
-        raise Invalid("duplicate_parameter", "Use this filter only once.", name)
+        raise Invalid("duplicate_parameter", Phrase("Use this filter only once."), name)
     value = strip_controls(request.args.get(name, "")).strip()
     check_length(value, MAX_FILTER_LENGTH, name)
     return value
@@ -81,7 +82,9 @@ def choice_param(name: str, options: Collection[str]) -> str:
     """
     value = text_param(name)
     if value and value not in options:
-        message = f"“{value}” is not one of the choices. Choose one from the list, or remove the filter."
+        message = Phrase(
+            "“{value}” is not one of the choices. Choose one from the list, or remove the filter.", value=value
+        )
         raise Invalid("not_a_choice", message, name, options=list(options))
     return value
 
@@ -155,7 +158,11 @@ def id_param(name: str) -> UUID | None:
     value = text_param(name)
     id = parse_uuid(value)
     if value and id is None:
-        raise Invalid("not_an_id", f"“{value}” is not an ID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c.", name)
+        raise Invalid(
+            "not_an_id",
+            Phrase("“{value}” is not an ID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c.", value=value),
+            name,
+        )
     return id
 
 
@@ -186,7 +193,12 @@ def columns_param(keys: Collection[str]) -> list[str]:
     chosen = [key for value in request.args.getlist(COLUMNS_PARAM) for key in strip_controls(value).split(",") if key]
     for key in chosen:
         if key not in keys:
-            raise Invalid("not_a_choice", f"This list has no column “{key[:80]}”.", COLUMNS_PARAM, options=list(keys))
+            raise Invalid(
+                "not_a_choice",
+                Phrase("This list has no column “{key}”.", key=key[:80]),
+                COLUMNS_PARAM,
+                options=list(keys),
+            )
     return chosen
 
 

@@ -11,6 +11,7 @@ from flask import abort, g, redirect, request, url_for
 
 from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import SavedView
 from billing_admin.queries.access.saved_views import views_of_list
 from billing_admin.web.frame.list_params import PLAIN_VIEW, VIEW_PARAM, default_list_view, id_param, other_params
@@ -18,12 +19,12 @@ from billing_admin.web.frame.signed_in import signed_in_person
 
 # Endpoint → title of each list whose views can be saved.
 SAVED_LISTS = {
-    "charges.index": "Charges",
-    "customers.index": "Customers",
-    "invoices.index": "Invoices",
-    "payments.index": "Payments",
-    "recurring_charges.index": "Recurring charges",
-    "services.index": "Services",
+    "charges.index": Phrase("Charges"),
+    "customers.index": Phrase("Customers"),
+    "invoices.index": Phrase("Invoices"),
+    "payments.index": Phrase("Payments"),
+    "recurring_charges.index": Phrase("Recurring charges"),
+    "services.index": Phrase("Services"),
 }
 
 

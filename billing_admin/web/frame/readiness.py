@@ -8,6 +8,7 @@ from flask import url_for
 
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.readiness import FIELDS, PAGES, REASONS, Shortcoming
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.list_params import has_permission
 
 
@@ -27,9 +28,9 @@ class ShownShortcoming(NamedTuple):
 
 # Endpoint, anchor and text of the link, by the page that `domain.readiness` names.
 _LINKS = {
-    "bank_account": ("bank_accounts.index", None, "Open the bank accounts"),
-    "exchange_rate": ("exchange_rates.index", None, "Open the exchange rates"),
-    "tax_rate": ("settings.index", "tax-rates", "Open the tax rates"),
+    "bank_account": ("bank_accounts.index", None, Phrase("Open the bank accounts")),
+    "exchange_rate": ("exchange_rates.index", None, Phrase("Open the exchange rates")),
+    "tax_rate": ("settings.index", "tax-rates", Phrase("Open the tax rates")),
 }
 _TAX_FIELDS = frozenset(
     {"tax_id", "tax_number"}
@@ -69,12 +70,12 @@ def correction_link(code: str, customer_id: UUID | None = None) -> tuple[str, st
     if page is None:
         return "", ""
     if page == "customer":
-        return "Open the customer", url_for("customers.show", id=customer_id)
+        return Phrase("Open the customer"), url_for("customers.show", id=customer_id)
     if page == "organisation":
         section = "tax" if FIELDS[code] in _TAX_FIELDS else "organisation"
         if has_permission("settings:write"):
-            return "Open the settings", url_for("settings.edit", section=section, _anchor=FIELDS[code])
-        return "Open the settings", url_for("settings.index", _anchor=section)
+            return Phrase("Open the settings"), url_for("settings.edit", section=section, _anchor=FIELDS[code])
+        return Phrase("Open the settings"), url_for("settings.index", _anchor=section)
     endpoint, anchor, label = _LINKS[page]
     return label, url_for(endpoint, _anchor=anchor)
 

@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from billing_admin.domain.translation import Phrase
+
 
 class SelectionTexts(NamedTuple):
     """The sentences about selected rows of one kind.
@@ -20,40 +22,40 @@ class SelectionTexts(NamedTuple):
 
 _TEXTS: Final = {
     "charges": SelectionTexts(
-        "No charges selected",
+        Phrase("No charges selected"),
         "1 charge selected",
         "{count} charges selected",
         "1 charge selected: {sums}",
         "{count} charges selected: {sums}",
-        "Select charges, then choose what to do with them.",
-        "All {count} charges of this filter",
+        Phrase("Select charges, then choose what to do with them."),
+        Phrase("All {count} charges of this filter"),
     ),
     "invoices": SelectionTexts(
-        "No documents selected",
+        Phrase("No documents selected"),
         "1 document selected",
         "{count} documents selected",
         "1 document selected: {sums}",
         "{count} documents selected: {sums}",
-        "Select documents, then choose what to do with them.",
-        "All {count} documents of this filter",
+        Phrase("Select documents, then choose what to do with them."),
+        Phrase("All {count} documents of this filter"),
     ),
     "payments": SelectionTexts(
-        "No payments selected",
+        Phrase("No payments selected"),
         "1 payment selected",
         "{count} payments selected",
         "1 payment selected: {sums}",
         "{count} payments selected: {sums}",
-        "Select payments, then choose what to do with them.",
-        "All {count} payments of this filter",
+        Phrase("Select payments, then choose what to do with them."),
+        Phrase("All {count} payments of this filter"),
     ),
     "messages": SelectionTexts(
-        "No messages selected",
+        Phrase("No messages selected"),
         "1 message selected",
         "{count} messages selected",
         "1 message selected: {sums}",
         "{count} messages selected: {sums}",
-        "Select messages, then choose what to do with them.",
-        "All {count} messages of this filter",
+        Phrase("Select messages, then choose what to do with them."),
+        Phrase("All {count} messages of this filter"),
     ),
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.navigation import MenuItem
 
 
@@ -19,23 +20,23 @@ def shortcut_groups(menu: Sequence[MenuItem]) -> list[ShortcutGroup]:
     return [
         ShortcutGroup(
             "pages",
-            "Every page",
+            Phrase("Every page"),
             [
-                ("/", "Search, or name an act; choose with the arrow keys"),
-                ("?", "Show keyboard shortcuts"),
-                ("Esc", "Close keyboard shortcuts or search results"),
+                ("/", Phrase("Search, or name an act; choose with the arrow keys")),
+                ("?", Phrase("Show keyboard shortcuts")),
+                (Phrase("Esc"), Phrase("Close keyboard shortcuts or search results")),
             ],
         ),
         ShortcutGroup(
             "lists",
-            "Lists",
+            Phrase("Lists"),
             [
-                ("j", "Next row"),
-                ("k", "Previous row"),
-                ("x", "Select the row, or clear it"),
-                ("Shift click", "Select the rows up to this one"),
-                ("Enter", "Open the row"),
+                ("j", Phrase("Next row")),
+                ("k", Phrase("Previous row")),
+                ("x", Phrase("Select the row, or clear it")),
+                (Phrase("Shift click"), Phrase("Select the rows up to this one")),
+                (Phrase("Enter"), Phrase("Open the row")),
             ],
         ),
-        ShortcutGroup("menu", "Go to", [(f"g {item.key}", item.label) for item in menu if item.key]),
+        ShortcutGroup("menu", Phrase("Go to"), [(f"g {item.key}", item.label) for item in menu if item.key]),
     ]

@@ -190,9 +190,10 @@ def load_table(
     column = table.column(sort.removeprefix("-")) if sort else None
     notice = ""
     if column and not table.offers(column.key, is_short):
-        notice = (
-            f"This list has more than {format_whole(MAX_SORTED_ROWS)} rows, too many to sort by {column.label.lower()}."
-            " Add filters first."
+        notice = Phrase(
+            "This list has more than {max_sorted_rows} rows, too many to sort by {column}. Add filters first.",
+            max_sorted_rows=format_whole(MAX_SORTED_ROWS),
+            column=column.label.lower(),
         )
         sort = ""
     page = _load_rows(query, paging.find_order(table.sorts, sort) if sort else None, limit)
@@ -237,7 +238,10 @@ def _show_list(
     chosen = columns_param({column.key for column in table.columns})
     is_printed = is_print_view()
     if is_printed and page.next:
-        notice = f"Only the first {format_whole(len(page.rows))} rows are printed. Add filters, or export the list."
+        notice = Phrase(
+            "Only the first {rows_count} rows are printed. Add filters, or export the list.",
+            rows_count=format_whole(len(page.rows)),
+        )
     return ListTable(
         table,
         page.rows,

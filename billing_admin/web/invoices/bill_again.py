@@ -17,6 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Stale
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice, InvoiceLine
 from billing_admin.operations.invoices import rebilling
@@ -49,11 +50,15 @@ class BillAgainForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is printed on the credit note."),
+        max_length=MAX_REASON_LENGTH,
     )
-    issue_date = DayField("Date of both documents", blank_message="Enter the issue date, such as 2026-11-30.")
-    issue = BooleanField("Issue the new invoice now")
-    apply_credit = BooleanField("Pay the new invoice from the customer's credit")
+    issue_date = DayField(
+        Phrase("Date of both documents"), blank_message=Phrase("Enter the issue date, such as 2026-11-30.")
+    )
+    issue = BooleanField(Phrase("Issue the new invoice now"))
+    apply_credit = BooleanField(Phrase("Pay the new invoice from the customer's credit"))
     shown = HiddenField()
 
 
@@ -205,9 +210,12 @@ def _confirmed(id: UUID, spec: RebillSpec, shown: str) -> ResponseReturnValue:
     rebilled, figures = transaction(_bill_as_shown, id, spec, shown, actor(), now())
     number = figures.invoice.number
     message = (
-        f"{figures.note.number} and {number} were issued."
+        Phrase("{note_number} and {number} were issued.", note_number=figures.note.number, number=number)
         if number
-        else f"{figures.note.number} was issued. The new invoice is a draft: check it and issue it."
+        else Phrase(
+            "{note_number} was issued. The new invoice is a draft: check it and issue it.",
+            note_number=figures.note.number,
+        )
     )
     flash(message, "success")
     return redirect(url_for("invoices.show", id=rebilled), 303)
@@ -222,7 +230,9 @@ def _bill_as_shown(
     """
     is_new, figures, invoice_id = _bill_again(session, id, spec, actor, now)
     if is_new and figures.digest != shown:
-        raise Conflict("credit_changed", "The invoice has changed since. Check the new figures on the next page.")
+        raise Conflict(
+            "credit_changed", Phrase("The invoice has changed since. Check the new figures on the next page.")
+        )
     return invoice_id, figures
 
 

@@ -14,6 +14,7 @@ from wtforms.widgets import HiddenInput
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.forms import AmountField, ExactField, Form, add_errors
 
 UNKNOWN_LINE_ID = UUID(int=0)  # no line has this id: a line sent without a valid id is refused as unknown
@@ -28,7 +29,7 @@ class LineForm(Form):
         csrf = False
 
     line = HiddenField()
-    tick = BooleanField("Choose")
+    tick = BooleanField(Phrase("Choose"))
 
     def line_id(self) -> UUID:
         """Return the id of the line, or one that no line has."""
@@ -41,16 +42,16 @@ class CreditLineForm(LineForm):
     If both are blank, all that can be credited is.
     """
 
-    quantity = ExactField("Quantity", noun="quantity")
-    amount = AmountField("Net to credit")
+    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    amount = AmountField(Phrase("Net to credit"))
 
 
 class CorrectedLineForm(LineForm):
     """The corrected values of a line that is credited and billed again."""
 
-    quantity = ExactField("New quantity", noun="quantity")
-    unit_price = AmountField("New unit price")
-    amount = AmountField("New amount")
+    quantity = ExactField(Phrase("New quantity"), noun="quantity")
+    unit_price = AmountField(Phrase("New unit price"))
+    amount = AmountField(Phrase("New amount"))
 
 
 def line_fields(line_form: type[LineForm], max_lines: int = 1) -> Any:

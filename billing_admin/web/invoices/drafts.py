@@ -18,6 +18,7 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.domain.messages import NOT_SENT_REASONS
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.operations.messages.documents import plan_sending, send_documents
@@ -29,7 +30,6 @@ from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import choice_param, filtered_url, selected_ids
 from billing_admin.web.frame.lists import DRAFT_CHARGES
 from billing_admin.web.frame.signed_in import actor, now, today
@@ -57,9 +57,9 @@ pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 class DraftForm(EditForm):
     """The details of a draft that can be edited."""
 
-    purchase_order = TextField("Purchase order number")
-    due_date = DayField("Due date")
-    note = MultilineField("Note", max_length=MAX_NOTE_LENGTH, render_kw={"rows": 4})
+    purchase_order = TextField(Phrase("Purchase order number"))
+    due_date = DayField(Phrase("Due date"))
+    note = MultilineField(Phrase("Note"), max_length=MAX_NOTE_LENGTH, render_kw={"rows": 4})
 
 
 class MoveChargesForm(Form):
@@ -77,7 +77,7 @@ class IssueDraftsForm(Form):
     `shown` is a digest of the drafts on the confirmation page, `recipients` of those that can be sent.
     """
 
-    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
+    issue_date = DayField(Phrase("Issue date"), blank_message=Phrase("Enter the issue date, such as 2026-11-30."))
     shown = HiddenField()
     recipients = HiddenField()
 
@@ -90,7 +90,7 @@ def edit(id: UUID) -> ResponseReturnValue:
         fields = {name: form[name].data for name in DRAFT_RULES}
         with errors_on(form):
             save(form, lambda: DraftForm(formdata=None, obj=load_draft(id, "changed")), operations.change, id, fields)
-            flash("The draft was saved.", "success")
+            flash(Phrase("The draft was saved."), "success")
             return redirect(url_for("invoices.show", id=id), 303)
     draft = load_draft(id, "changed")
     shortcomings = shortcomings_of_drafts([id])
@@ -104,7 +104,7 @@ def charges(id: UUID) -> ResponseReturnValue:
     form, selected = MoveChargesForm(obj=draft), selected_ids()
     if form.validate_on_submit():
         if not selected:
-            form.form_errors.append("Select at least one charge.")
+            form.form_errors.append(Phrase("Select at least one charge."))
         add, remove = (selected, []) if adding else ([], selected)
         with errors_on(form):
             if selected:
@@ -112,7 +112,16 @@ def charges(id: UUID) -> ResponseReturnValue:
                 draft = load_draft(id, "changed")
                 act = "added" if adding else "removed"
                 total = format_money(draft.total, draft.currency)
-                flash(f"{pluralise(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
+                flash(
+                    plural(
+                        "{count} charge {act}. The draft's total is now {total}.",
+                        "{count} charges {act}. The draft's total is now {total}.",
+                        moved,
+                        act=act,
+                        total=total,
+                    ),
+                    "success",
+                )
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = load_draft(id, "changed")
         form.version.set_version(draft.version)
@@ -144,17 +153,29 @@ def issue() -> ResponseReturnValue:
             recipients = form.recipients.data or "" if wants else None
             shown = (filters, form.shown.data or "", recipients, form.issue_date.data)
             count, sent = transaction(_issue_as_shown, *shown, may_send(), actor(), now())
-            result = f" {pluralise(sent, 'message')} will be sent shortly." if wants else ""
-            flash(f"{pluralise(count, 'invoice')} issued.{result}", "success")
+            result = (
+                plural(" {count} message will be sent shortly.", " {count} messages will be sent shortly.", sent)
+                if wants
+                else ""
+            )
+            flash(
+                plural("{count} invoice issued.{result}", "{count} invoices issued.{result}", count, result=result),
+                "success",
+            )
             return redirect(filtered_url("invoices.index", status="open"), 303)
     drafts = queries.draft_selection(db.session(), filters)
     if not drafts.ids:
-        flash("There are no drafts to issue.", "info")
+        flash(Phrase("There are no drafts to issue."), "info")
         return redirect(drafts_url, 303)
     sending = plan_of_drafts(drafts.ids)
     form.shown.data, form.recipients.data = drafts.digest, digest_of_plan(sending.plan) if sending else ""
     number = next_number(db.session(), form.issue_date.data or today())
-    button_label = f"Issue {pluralise(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
+    button_label = plural(
+        "Issue {count} invoice, {totals}",
+        "Issue {count} invoices, {totals}",
+        len(drafts.ids),
+        totals=amounts(drafts.totals),
+    )
     return render_form(
         "drafts/issue.html",
         form,
@@ -196,7 +217,9 @@ def _issue_as_shown(
     """
     drafts = queries.draft_selection(session, filters)
     if drafts.digest != shown:
-        raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")
+        raise Conflict(
+            "drafts_changed", Phrase("The drafts have changed since you saw them. Check the new totals below.")
+        )
     if recipients is None:
         return issue_many(session, drafts.ids, issue_date, actor, now), 0
     if digest_of_plan(plan_sending(session, drafts.ids, drafts_allowed=True)) != recipients:

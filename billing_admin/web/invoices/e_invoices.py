@@ -10,6 +10,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, NotFound, Problem
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.einvoice import check_issued
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
@@ -23,12 +24,12 @@ pages = page_blueprint("e_invoices", __name__, "/invoices", write=WRITE)
 
 # Names and purposes of the formats, in the order of the page.
 FORMATS: Final = {
-    "factur-x": ("Factur-X (ZUGFeRD)", "A PDF with the e-invoice inside"),
-    "ubl": ("EN 16931 in UBL", "Most accounting programs"),
-    "cii": ("EN 16931 in CII", "Most accounting programs; the same XML as in Factur-X"),
-    "peppol": ("Peppol BIS Billing 3", "The Peppol network"),
-    "xrechnung-ubl": ("XRechnung 3.0 in UBL", "German authorities"),
-    "xrechnung-cii": ("XRechnung 3.0 in CII", "German authorities"),
+    "factur-x": (Phrase("Factur-X (ZUGFeRD)"), Phrase("A PDF with the e-invoice inside")),
+    "ubl": (Phrase("EN 16931 in UBL"), Phrase("Most accounting programs")),
+    "cii": (Phrase("EN 16931 in CII"), Phrase("Most accounting programs; the same XML as in Factur-X")),
+    "peppol": (Phrase("Peppol BIS Billing 3"), Phrase("The Peppol network")),
+    "xrechnung-ubl": (Phrase("XRechnung 3.0 in UBL"), Phrase("German authorities")),
+    "xrechnung-cii": (Phrase("XRechnung 3.0 in CII"), Phrase("German authorities")),
 }
 
 
@@ -56,7 +57,7 @@ def download(id: UUID, format: str) -> ResponseReturnValue:
     """Send the e-invoice in a format, or show what is missing."""
     if format not in FORMATS:
         raise NotFound(
-            "unknown_format", "This e-invoice format does not exist. Choose a format on the document's page."
+            "unknown_format", Phrase("This e-invoice format does not exist. Choose a format on the document's page.")
         )
     invoice, session = load_invoice(db.session(), str(id)), db.session()
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)

@@ -27,6 +27,7 @@ from billing_admin.domain.money import exact_sum
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
@@ -84,8 +85,12 @@ from billing_admin.web.messages.sending_plans import (
 WRITE = "billing:write"
 PDF = "application/pdf"
 TABS = ("", *queries.STATES)
-SENT_LABELS = {"1": "Sent", "0": "Not sent"}
-KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes", OPENING_INVOICE: "Opening invoices"}
+SENT_LABELS = {"1": Phrase("Sent"), "0": Phrase("Not sent")}
+KIND_LABELS = {
+    "invoice": Phrase("Invoices"),
+    "credit_note": Phrase("Credit notes"),
+    OPENING_INVOICE: Phrase("Opening invoices"),
+}
 
 pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
 
@@ -93,7 +98,7 @@ pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
 class IssueForm(Form):
     """Issue date of one invoice; `recipients` is a digest of those on the page."""
 
-    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
+    issue_date = DayField(Phrase("Issue date"), blank_message=Phrase("Enter the issue date, such as 2026-11-30."))
     recipients = HiddenField()
 
 
@@ -126,17 +131,17 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
     Status has tabs.
     """
     return build_chips(
-        ("q", "Search", filters.q),
-        ("customer", "Customer", filters.customer),
-        ("kind", "Kind", KIND_LABELS.get(filters.kind, "")),
-        ("currency", "Currency", filters.currency),
-        ("issued_from", "Issue date from", format_day(filters.issued_from) if filters.issued_from else ""),
-        ("issued_to", "Issue date to", format_day(filters.issued_to) if filters.issued_to else ""),
-        ("due_from", "Due date from", format_day(filters.due_from) if filters.due_from else ""),
-        ("due_to", "Due date to", format_day(filters.due_to) if filters.due_to else ""),
-        ("run", "Billing run", _run_name(filters.run)),
-        ("sent", "Sent to the customer", "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
-        ("selection", "Only", "selected documents" if filters.selection else ""),
+        ("q", Phrase("Search"), filters.q),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("kind", Phrase("Kind"), KIND_LABELS.get(filters.kind, "")),
+        ("currency", Phrase("Currency"), filters.currency),
+        ("issued_from", Phrase("Issue date from"), format_day(filters.issued_from) if filters.issued_from else ""),
+        ("issued_to", Phrase("Issue date to"), format_day(filters.issued_to) if filters.issued_to else ""),
+        ("due_from", Phrase("Due date from"), format_day(filters.due_from) if filters.due_from else ""),
+        ("due_to", Phrase("Due date to"), format_day(filters.due_to) if filters.due_to else ""),
+        ("run", Phrase("Billing run"), _run_name(filters.run)),
+        ("sent", Phrase("Sent to the customer"), "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
+        ("selection", Phrase("Only"), "selected documents" if filters.selection else ""),
     )
 
 
@@ -202,7 +207,7 @@ def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
     counts = queries.count_by_state(db.session(), filters)
     return [
         {
-            "label": state.capitalize() or "All",
+            "label": state.capitalize() or Phrase("All"),
             "url": current_url(status=state),
             "count": counts[state],
             "active": state == filters.status,
@@ -266,18 +271,18 @@ def _printed_details(invoice: Invoice) -> dict[str, Any]:
     account = details.account
     return {
         "references": [
-            *((("Your reference", details.buyer_reference),) if details.buyer_reference else ()),
-            *((("Contract", details.contract),) if details.contract else ()),
+            *(((Phrase("Your reference"), details.buyer_reference),) if details.buyer_reference else ()),
+            *(((Phrase("Contract"), details.contract),) if details.contract else ()),
             *((line.label, line.value) for line in details.custom_lines),
         ],
         "delivery": _delivery(invoice, details),
         "bank_account": account
         and [
-            ("Account holder", account.holder or invoice.seller_name),
+            (Phrase("Account holder"), account.holder or invoice.seller_name),
             *((("IBAN", group_iban(account.iban)),) if account.iban else ()),
-            *((("Account number", account.account_number),) if account.account_number else ()),
+            *(((Phrase("Account number"), account.account_number),) if account.account_number else ()),
             *((("BIC", account.bic),) if account.bic else ()),
-            *((("Bank", account.bank_name),) if account.bank_name else ()),
+            *(((Phrase("Bank"), account.bank_name),) if account.bank_name else ()),
         ],
     }
 
@@ -323,17 +328,17 @@ def _document_acts(invoice: Invoice, messages: Sequence[Message]) -> DocumentAct
     return DocumentActs(next_act, second, [*menu, *_acts_of_correcting(invoice), *_files_of(invoice)])
 
 
-_LEADING_ACTS = ("Issue invoice", "Send", "Record payment")  # in the order of a document's life
+_LEADING_ACTS = (Phrase("Issue invoice"), Phrase("Send"), Phrase("Record payment"))  # in the order of a document's life
 
 
 def _acts_on_draft(invoice: Invoice) -> list[Act]:
     if not _permitted_acts(invoice)["may_change"]:
         return []
     return [
-        ("Issue invoice", url_for("invoices.issue", id=invoice.id), "send"),
-        ("Edit", url_for("drafts.edit", id=invoice.id), "pencil"),
-        ("Change charges", url_for("drafts.charges", id=invoice.id), "list-details"),
-        ("Discard draft", url_for("invoices.discard", id=invoice.id), "trash"),
+        (Phrase("Issue invoice"), url_for("invoices.issue", id=invoice.id), "send"),
+        (Phrase("Edit"), url_for("drafts.edit", id=invoice.id), "pencil"),
+        (Phrase("Change charges"), url_for("drafts.charges", id=invoice.id), "list-details"),
+        (Phrase("Discard draft"), url_for("invoices.discard", id=invoice.id), "trash"),
     ]
 
 
@@ -343,11 +348,11 @@ def _acts_of_sending(invoice: Invoice, messages: Sequence[Message]) -> list[Act]
     first = next((row for row in messages if row.purpose == DOCUMENT and row.state not in WITHDRAWN), None)
     if first is None:
         return [
-            ("Send", url_for("sending.send", id=invoice.id), "send"),
-            ("Mark as sent", url_for("sending.mark_sent", id=invoice.id), "check"),
+            (Phrase("Send"), url_for("sending.send", id=invoice.id), "send"),
+            (Phrase("Mark as sent"), url_for("sending.mark_sent", id=invoice.id), "check"),
         ]
     can_repeat = again_problem(first.state) is None
-    return [("Send again", url_for("messages.again", id=first.id), "refresh")] if can_repeat else []
+    return [(Phrase("Send again"), url_for("messages.again", id=first.id), "refresh")] if can_repeat else []
 
 
 def _acts_on_balance(invoice: Invoice) -> list[Act]:
@@ -355,32 +360,32 @@ def _acts_on_balance(invoice: Invoice) -> list[Act]:
         return []
     account: dict[str, Any] = {"customer": invoice.customer_id, "currency": invoice.currency, "invoice": invoice.id}
     return [
-        ("Record payment", url_for("payments.new", **account), "credit-card"),
-        ("Write off", url_for("payments.write_off", invoice_id=invoice.id), "ban"),
+        (Phrase("Record payment"), url_for("payments.new", **account), "credit-card"),
+        (Phrase("Write off"), url_for("payments.write_off", invoice_id=invoice.id), "ban"),
     ]
 
 
 def _acts_of_correcting(invoice: Invoice) -> list[Act]:
     acts = _permitted_acts(invoice)
     return [
-        *([("Credit", url_for("corrections.credit", id=invoice.id), "receipt")] if acts["may_credit"] else []),
+        *([(Phrase("Credit"), url_for("corrections.credit", id=invoice.id), "receipt")] if acts["may_credit"] else []),
         *(
-            [("Credit and bill again", url_for("rebilling.bill_again", id=invoice.id), "refresh")]
+            [(Phrase("Credit and bill again"), url_for("rebilling.bill_again", id=invoice.id), "refresh")]
             if acts["may_credit"]
             else []
         ),
-        *([("Void", url_for("corrections.void", id=invoice.id), "ban")] if acts["may_void"] else []),
+        *([(Phrase("Void"), url_for("corrections.void", id=invoice.id), "ban")] if acts["may_void"] else []),
     ]
 
 
 def _files_of(invoice: Invoice) -> list[Act]:
-    calculation = ("Show calculation", url_for("invoices.explain", id=invoice.id), "list-details")
+    calculation = (Phrase("Show calculation"), url_for("invoices.explain", id=invoice.id), "list-details")
     e_invoice_url = _e_invoice_url(invoice)
     return [
         *([calculation] if invoice.kind == "invoice" else []),
         *([("E-invoice", e_invoice_url, "code")] if e_invoice_url else []),
         *(
-            [("Export CSV", url_for("exports.invoice_files", q=invoice.number), "download")]
+            [(Phrase("Export CSV"), url_for("exports.invoice_files", q=invoice.number), "download")]
             if invoice.number is not None
             else []
         ),
@@ -430,7 +435,9 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
     invoice = _load_invoice(id)
     index = next((index for index, candidate in enumerate(invoice.lines) if candidate.id == line_id), None)
     if index is None:
-        raise NotFound("unknown_line", "This line is not on the invoice. Choose a line from the invoice.", "line_id")
+        raise NotFound(
+            "unknown_line", Phrase("This line is not on the invoice. Choose a line from the invoice."), "line_id"
+        )
     return render_template(
         "invoices/line.html",
         invoice=invoice,
@@ -460,16 +467,25 @@ def issue(id: UUID) -> ResponseReturnValue:
             if wants_to_send():
                 shown = (form.recipients.data or "", form.issue_date.data)
                 transaction(_issue_and_send, id, *shown, may_send(), actor(), now())
-                flash(f"{_load_invoice(id).number} was issued and will be sent shortly.", "success")
+                flash(
+                    Phrase("{number} was issued and will be sent shortly.", number=_load_invoice(id).number), "success"
+                )
                 return redirect(url_for("invoices.show", id=id), 303)
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
             number = _load_invoice(id).number
-            message = f"{number} was issued." if issued else f"{number} was already issued."
+            message = (
+                Phrase("{number} was issued.", number=number)
+                if issued
+                else Phrase("{number} was already issued.", number=number)
+            )
             flash(message, "success" if issued else "info")
             return redirect(url_for("invoices.show", id=id), 303)
     invoice = _load_invoice(id)
     if invoice.status != "draft" and not form.errors:
-        flash(f"{invoice.number} is already {invoice.status}.", "info")
+        flash(
+            Phrase("{invoice_number} is already {status}.", invoice_number=invoice.number, status=invoice.status),
+            "info",
+        )
         return redirect(url_for("invoices.show", id=id), 303)
     number, sending = next_number(db.session(), form.issue_date.data or today()), plan_of_drafts([id])
     form.recipients.data = digest_of_plan(sending.plan) if sending else ""
@@ -511,11 +527,15 @@ def discard(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             invoice = load_draft(id, "discarded")
-            message = f"The draft for {invoice.customer_name} was discarded. {_charge_count_text(invoice)} became pending again."
+            message = Phrase(
+                "The draft for {customer_name} was discarded. {charge_count_text} became pending again.",
+                customer_name=invoice.customer_name,
+                charge_count_text=_charge_count_text(invoice),
+            )
             transaction(operations.discard, id, actor(), now())
             flash(message, "success")
         except NotFound:
-            flash("This draft was already discarded.", "info")
+            flash(Phrase("This draft was already discarded."), "info")
         return redirect(url_for("invoices.index", status="draft"), 303)
     draft = load_draft(id, "discarded")
     return render_form("invoices/discard.html", form, invoice=draft, charges=_charge_count_text(draft))
@@ -534,7 +554,7 @@ def load_draft(id: UUID, act: str) -> Invoice:
         acts = _permitted_acts(invoice)
         error.extra["links"] = [
             (label, url_for(f"corrections.{name}", id=id))
-            for name, label in (("credit", "Credit"), ("void", "Void"))
+            for name, label in (("credit", Phrase("Credit")), ("void", Phrase("Void")))
             if acts[f"may_{name}"]
         ]
         raise

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats import csv_writer
 from billing_admin.http.downloads import Download, send_export
 from billing_admin.queries.invoices import numbers as queries
@@ -68,5 +69,5 @@ def _series_part() -> int | None:
     """
     text = text_param("series")
     if text and not (text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS):
-        raise Invalid("unknown_series", f"There is no series “{text}” in this year.", "series")
+        raise Invalid("unknown_series", Phrase("There is no series “{text}” in this year.", text=text), "series")
     return int(text) if text else None

@@ -65,8 +65,8 @@ def _creation(invoice: Invoice, events: Sequence[Any]) -> list[TimelineEntry]:
     actor = events[0].actor_name if events else ""
     if invoice.run_id is not None:
         url = url_for("billing_runs.show", id=invoice.run_id)
-        return [TimelineEntry(invoice.created_at, "Created by a billing run", url=url, actor=actor)]
-    return [TimelineEntry(invoice.created_at, "Created", actor=actor)]
+        return [TimelineEntry(invoice.created_at, Phrase("Created by a billing run"), url=url, actor=actor)]
+    return [TimelineEntry(invoice.created_at, Phrase("Created"), actor=actor)]
 
 
 class _Event:
@@ -102,24 +102,24 @@ class _Event:
 
 
 def _issued(event: _Event) -> TimelineEntry | None:
-    return event.entry("Issued") if event.is_own() else None
+    return event.entry(Phrase("Issued")) if event.is_own() else None
 
 
 def _changed(event: _Event) -> TimelineEntry | None:
-    return event.entry("Draft changed") if event.is_own() else None
+    return event.entry(Phrase("Draft changed")) if event.is_own() else None
 
 
 def _credit_note_issued(event: _Event) -> TimelineEntry:
     number = str(event.details.get("number", ""))
     if event.is_own():
-        return event.entry("Issued", event.reason())
-    label = f"Credited {event.details['total']} by {number}"
+        return event.entry(Phrase("Issued"), event.reason())
+    label = Phrase("Credited {total} by {number}", total=event.details["total"], number=number)
     return event.entry(label, event.reason(), event.object_url("invoices.show"))
 
 
 def _voided(event: _Event) -> TimelineEntry:
     if event.is_own():
-        return event.entry("Voided", event.reason())
+        return event.entry(Phrase("Voided"), event.reason())
     number = str(event.details.get("number", ""))
     return event.entry(f"{number} was voided; its charges are billed again here", event.reason(), _url(event))
 
@@ -127,8 +127,11 @@ def _voided(event: _Event) -> TimelineEntry:
 def _billed_again(event: _Event) -> TimelineEntry:
     corrected, note = (str(event.details.get(name, "")) for name in ("corrects", "credit_note"))
     if event.is_own():
-        return event.entry(f"Bills lines of {corrected} again, which {note} credits", event.reason())
-    return event.entry("Lines billed again on a new invoice", event.reason(), _url(event))
+        return event.entry(
+            Phrase("Bills lines of {corrected} again, which {note} credits", corrected=corrected, note=note),
+            event.reason(),
+        )
+    return event.entry(Phrase("Lines billed again on a new invoice"), event.reason(), _url(event))
 
 
 def _url(event: _Event) -> str:
@@ -150,12 +153,12 @@ def _paid(verb: str) -> Callable[[_Event], TimelineEntry | None]:
 def _withdrawn(event: _Event) -> TimelineEntry | None:
     if event.details.get("invoice") != event.number():
         return None
-    label = f"Withdrew the allocation of {event.details['amount']}"
+    label = Phrase("Withdrew the allocation of {amount}", amount=event.details["amount"])
     return event.entry(label, event.reason(), event.object_url("payments.show"))
 
 
 def _payment_reversed(event: _Event) -> TimelineEntry:
-    return event.entry("Payment reversed", event.reason(), event.object_url("payments.show"))
+    return event.entry(Phrase("Payment reversed"), event.reason(), event.object_url("payments.show"))
 
 
 def _refund(label: str) -> Callable[[_Event], TimelineEntry]:
@@ -194,28 +197,28 @@ def _pause(label: str) -> Callable[[_Event], TimelineEntry]:
 
 _ENTRIES: Mapping[str, Callable[[_Event], TimelineEntry | None]] = {
     "invoice.issued": _issued,
-    "opening_balance.recorded": lambda event: event.entry("Recorded as an opening balance"),
+    "opening_balance.recorded": lambda event: event.entry(Phrase("Recorded as an opening balance")),
     "invoice.changed": _changed,
     "invoice.charges_moved": _changed,
     "invoice.voided": _voided,
     "credit_note.issued": _credit_note_issued,
     "invoice.billed_again": _billed_again,
-    "payment.recorded": _paid("Paid"),
-    "payment.allocated": _paid("Paid from credit"),
-    "payment.written_off": _paid("Written off"),
+    "payment.recorded": _paid(Phrase("Paid")),
+    "payment.allocated": _paid(Phrase("Paid from credit")),
+    "payment.written_off": _paid(Phrase("Written off")),
     "payment.allocation_withdrawn": _withdrawn,
     "payment.reversed": _payment_reversed,
-    "refund.recorded": _refund("Refunded"),
-    "refund.reversed": _refund("Refund reversed"),
-    "message.sent": _message("Sent", Phrase("{reminder} sent")),
-    "message.marked_sent": _message("Marked as sent", Phrase("{reminder} marked as sent")),
-    "message.failed": _message("Could not be sent", Phrase("{reminder} could not be sent")),
+    "refund.recorded": _refund(Phrase("Refunded")),
+    "refund.reversed": _refund(Phrase("Refund reversed")),
+    "message.sent": _message(Phrase("Sent"), Phrase("{reminder} sent")),
+    "message.marked_sent": _message(Phrase("Marked as sent"), Phrase("{reminder} marked as sent")),
+    "message.failed": _message(Phrase("Could not be sent"), Phrase("{reminder} could not be sent")),
     "message.uncertain": _message(
-        "It is uncertain whether it was sent", Phrase("It is uncertain whether the {reminder} was sent")
+        Phrase("It is uncertain whether it was sent"), Phrase("It is uncertain whether the {reminder} was sent")
     ),
-    "message.bounced": _message("Delivery failed", Phrase("Delivery of the {reminder} failed")),
-    "message.cancelled": _message("Sending cancelled", Phrase("{reminder} cancelled")),
-    "message.dropped": _message("Not sent", Phrase("{reminder} not sent")),
-    "invoice.reminders_paused": _pause("Reminders paused"),
-    "invoice.reminders_resumed": _pause("Reminders resumed"),
+    "message.bounced": _message(Phrase("Delivery failed"), Phrase("Delivery of the {reminder} failed")),
+    "message.cancelled": _message(Phrase("Sending cancelled"), Phrase("{reminder} cancelled")),
+    "message.dropped": _message(Phrase("Not sent"), Phrase("{reminder} not sent")),
+    "invoice.reminders_paused": _pause(Phrase("Reminders paused")),
+    "invoice.reminders_resumed": _pause(Phrase("Reminders resumed")),
 }

@@ -18,6 +18,7 @@ from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import ZERO, Money
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import credit_notes, voids
@@ -36,22 +37,24 @@ from billing_admin.web.invoices.invoices import WRITE
 pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
 
 CHARGE_OUTCOMES = {
-    "pending": "Pending again — They will be on the customer's next invoice.",
-    "billed_again": "Billed again — A draft with the same charges is made for you to review and issue.",
-    "cancelled": "Cancelled — They will never be billed.",
+    "pending": Phrase("Pending again — They will be on the customer's next invoice."),
+    "billed_again": Phrase("Billed again — A draft with the same charges is made for you to review and issue."),
+    "cancelled": Phrase("Cancelled — They will never be billed."),
 }
 CREDIT_MODES = {
-    "lines": "Lines — Tick the lines, or enter a quantity or a net amount. The tax is calculated from these.",
-    "amount": "An amount with its tax — It is spread over the tax rates and lines in proportion.",
-    "all": "Everything that is left — The whole invoice, less earlier credit notes.",
+    "lines": Phrase("Lines — Tick the lines, or enter a quantity or a net amount. The tax is calculated from these."),
+    "amount": Phrase("An amount with its tax — It is spread over the tax rates and lines in proportion."),
+    "all": Phrase("Everything that is left — The whole invoice, less earlier credit notes."),
 }
 
 
 class VoidForm(Form):
     """The reason for voiding, and the new state of the charges."""
 
-    reason = TextField("Reason", blank_message="Enter a reason for voiding the invoice.", max_length=MAX_REASON_LENGTH)
-    charges = RadioField("Charges after voiding", choices=CHARGE_OUTCOMES, default="pending")
+    reason = TextField(
+        Phrase("Reason"), blank_message=Phrase("Enter a reason for voiding the invoice."), max_length=MAX_REASON_LENGTH
+    )
+    charges = RadioField(Phrase("Charges after voiding"), choices=CHARGE_OUTCOMES, default="pending")
 
 
 class CreditInFullForm(Form):
@@ -62,7 +65,9 @@ class CreditInFullForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is printed on the credit note."),
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -74,11 +79,13 @@ class CreditForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is printed on the credit note."),
+        max_length=MAX_REASON_LENGTH,
     )
-    way = RadioField("Credit", choices=CREDIT_MODES, default="lines")
-    amount = AmountField("Amount with tax")
-    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
+    way = RadioField(Phrase("Credit"), choices=CREDIT_MODES, default="lines")
+    amount = AmountField(Phrase("Amount with tax"))
+    issue_date = DayField(Phrase("Issue date"), blank_message=Phrase("Enter the issue date, such as 2026-11-30."))
     shown = HiddenField()
 
     def chosen_entries(self) -> list[Any]:
@@ -114,7 +121,7 @@ def _net_to_credit(row: CreditLineForm, place: int, invoice: Invoice, creditable
     """
     id, quantity, amount = row.line_id(), row.quantity.data, row.amount.data
     if quantity is not None and amount is not None:
-        message = "Enter a quantity or a net amount, not both."
+        message = Phrase("Enter a quantity or a net amount, not both.")
         raise Invalid("quantity_and_amount", message, "lines", place, "quantity")
     line = next((line for line in invoice.lines if line.id == id), None)
     if amount is not None or line is None:
@@ -133,7 +140,11 @@ def void(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             is_new, draft = transaction(voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now())
             number = _load_invoice(id).number
-            message = f"{number} was voided." if is_new else f"{number} was already void."
+            message = (
+                Phrase("{number} was voided.", number=number)
+                if is_new
+                else Phrase("{number} was already void.", number=number)
+            )
             flash(message, "success" if is_new else "info")
             return redirect(url_for("invoices.show", id=draft or id), 303)
     invoice = _load_invoice(id)
@@ -158,7 +169,14 @@ def credit_in_full(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             note_id, _ = transaction(credit_notes.credit_in_full, id, form.reason.data, form.id.data, actor(), now())
-            flash(f"{_load_invoice(note_id).number} was issued and credits {_load_invoice(id).number}.", "success")
+            flash(
+                Phrase(
+                    "{number} was issued and credits {number2}.",
+                    number=_load_invoice(note_id).number,
+                    number2=_load_invoice(id).number,
+                ),
+                "success",
+            )
             return redirect(url_for("invoices.show", id=note_id), 303)
     invoice = _load_invoice(id)
     if invoice.status != "issued" or invoice.kind != "invoice":
@@ -196,7 +214,14 @@ def credit(id: UUID) -> ResponseReturnValue:
             spec = form.spec(invoice, creditable)
             if form.shown.data:
                 note_id = transaction(_credit_as_shown, id, spec, form.shown.data, actor(), now())
-                flash(f"{_load_invoice(note_id).number} was issued and credits {creditable.number}.", "success")
+                flash(
+                    Phrase(
+                        "{number} was issued and credits {creditable_number}.",
+                        number=_load_invoice(note_id).number,
+                        creditable_number=creditable.number,
+                    ),
+                    "success",
+                )
                 return redirect(url_for("invoices.show", id=note_id), 303)
             return _confirmation_page(form, spec, invoice, creditable)
         except (Conflict, Invalid) as error:
@@ -269,7 +294,8 @@ def _credit_as_shown(session: Session, id: UUID, spec: CreditSpec, shown: str, a
     note_id, _ = credit_notes.credit_invoice(session, id, spec, actor, now)
     if str(queries.invoice(session, str(note_id)).total) != shown:
         raise Conflict(
-            "credit_changed", "Another credit note for this invoice was issued first. Check the new amounts below."
+            "credit_changed",
+            Phrase("Another credit note for this invoice was issued first. Check the new amounts below."),
         )
     return note_id
 
@@ -280,13 +306,17 @@ def redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
     The message says why it cannot be voided or credited.
     """
     if invoice.status == "draft":
-        message = "This invoice is a draft. Edit or discard it instead."
+        message = Phrase("This invoice is a draft. Edit or discard it instead.")
     elif invoice.kind == OPENING_INVOICE:
-        message = "Invoices of an earlier system cannot be credited here. Record a credit, or write the amount off."
+        message = Phrase(
+            "Invoices of an earlier system cannot be credited here. Record a credit, or write the amount off."
+        )
     elif invoice.kind == "credit_note":
-        message = f"{invoice.number} is a credit note and cannot be corrected here."
+        message = Phrase(
+            "{invoice_number} is a credit note and cannot be corrected here.", invoice_number=invoice.number
+        )
     else:
-        message = f"{invoice.number} is {invoice.status}."
+        message = Phrase("{invoice_number} is {status}.", invoice_number=invoice.number, status=invoice.status)
     flash(message, "info")
     return redirect(url_for("invoices.show", id=invoice.id), 303)
 

@@ -17,6 +17,7 @@ from billing_admin.domain.bank_accounts import (
     BankAccountFields,
     group_iban,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import BankAccount
 from billing_admin.operations.master_data import bank_accounts as operations
 from billing_admin.queries.master_data import bank_accounts as queries, organisation
@@ -51,12 +52,14 @@ class BankAccountForm(Form):
     """Details of a bank account."""
 
     holder = TextField(
-        "Account holder", max_length=MAX_HOLDER_LENGTH, blank_message="Enter the name in which the account is held."
+        Phrase("Account holder"),
+        max_length=MAX_HOLDER_LENGTH,
+        blank_message=Phrase("Enter the name in which the account is held."),
     )
-    iban = IbanField("IBAN", max_length=MAX_NUMBER_LENGTH)
-    account_number = TextField("Account number", max_length=MAX_NUMBER_LENGTH)
-    bic = TextField("BIC", max_length=MAX_BIC_LENGTH)
-    bank_name = TextField("Bank")
+    iban = IbanField(Phrase("IBAN"), max_length=MAX_NUMBER_LENGTH)
+    account_number = TextField(Phrase("Account number"), max_length=MAX_NUMBER_LENGTH)
+    bic = TextField(Phrase("BIC"), max_length=MAX_BIC_LENGTH)
+    bank_name = TextField(Phrase("Bank"))
 
     def fields(self) -> BankAccountFields:
         """Return the values entered."""
@@ -72,8 +75,8 @@ class BankAccountForm(Form):
 class NewBankAccountForm(BankAccountForm):
     """Details of a new account; `id` prevents a second account on a double click."""
 
-    currency = SelectField("Currency", choices=currency_choices)
-    is_default = BooleanField("Show this account on documents in its currency")
+    currency = SelectField(Phrase("Currency"), choices=currency_choices)
+    is_default = BooleanField(Phrase("Show this account on documents in its currency"))
     id = NewIdField()
 
     def fields(self) -> BankAccountFields:
@@ -117,7 +120,7 @@ def new() -> ResponseReturnValue:
             account, _ = transaction(
                 operations.create, form.fields(), form.id.data, form.is_default.data, actor(), now()
             )
-            flash(f"The account {account_number(account)} was added.", "success")
+            flash(Phrase("The account {account_number} was added.", account_number=account_number(account)), "success")
             return redirect(url_for("bank_accounts.index"), 303)
     return render_form("bank_accounts/form.html", form, account=None)
 
@@ -129,7 +132,13 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             saved = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
-            flash(f"The account {account_number(saved)} was saved. Issued documents do not change.", "success")
+            flash(
+                Phrase(
+                    "The account {account_number} was saved. Issued documents do not change.",
+                    account_number=account_number(saved),
+                ),
+                "success",
+            )
             return redirect(url_for("bank_accounts.index"), 303)
     account = _load_account(id)
     is_needed = account.is_default and queries.has_other_accounts(db.session(), account)
@@ -150,7 +159,14 @@ def make_default(id: UUID) -> ResponseReturnValue:
     """Make an account the one that documents in its currency show."""
     account = _load_account(id)
     transaction(operations.make_default, id, actor(), now())
-    flash(f"Documents in {account.currency} now show the account {account_number(account)}.", "success")
+    flash(
+        Phrase(
+            "Documents in {currency} now show the account {account_number}.",
+            currency=account.currency,
+            account_number=account_number(account),
+        ),
+        "success",
+    )
     return redirect(url_for("bank_accounts.index"), 303)
 
 
@@ -159,7 +175,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     """Archive an account, so that no further document shows it."""
     number = account_number(_load_account(id))
     transaction(operations.archive, id, actor(), now())
-    flash(f"The account {number} was archived. New documents do not show it.", "success")
+    flash(Phrase("The account {number} was archived. New documents do not show it.", number=number), "success")
     return redirect(url_for("bank_accounts.index"), 303)
 
 
@@ -168,7 +184,7 @@ def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived account."""
     number = account_number(_load_account(id))
     transaction(operations.restore, id, actor(), now())
-    flash(f"The account {number} was restored.", "success")
+    flash(Phrase("The account {number} was restored.", number=number), "success")
     return redirect(url_for("bank_accounts.index"), 303)
 
 

@@ -12,6 +12,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.master_data import CONTACT_DEFAULTS, CONTACT_RULES, ContactFields
 from billing_admin.domain.parties import RECIPIENT_ROLES
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import contacts as operations
 from billing_admin.queries.master_data.contacts import contact
@@ -27,13 +28,17 @@ pages = page_blueprint("contacts", __name__, "/customers/<uuid:customer_id>/cont
 class ContactForm(Form):
     """A contact, and how it gets each kind of document."""
 
-    name = TextField("Name")
-    email = TextField("E-mail address", blank_message="Enter the contact's e-mail address.", widget=EmailInput())
-    invoices = SelectField(
-        "Invoices and credit notes", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["invoices"]
+    name = TextField(Phrase("Name"))
+    email = TextField(
+        Phrase("E-mail address"), blank_message=Phrase("Enter the contact's e-mail address."), widget=EmailInput()
     )
-    reminders = SelectField("Reminders", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["reminders"])
-    statements = SelectField("Statements", choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["statements"])
+    invoices = SelectField(
+        Phrase("Invoices and credit notes"), choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["invoices"]
+    )
+    reminders = SelectField(Phrase("Reminders"), choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["reminders"])
+    statements = SelectField(
+        Phrase("Statements"), choices=dict(RECIPIENT_ROLES), default=CONTACT_DEFAULTS["statements"]
+    )
 
     def fields(self) -> ContactFields:
         """Return the values entered."""
@@ -57,7 +62,7 @@ def new(customer_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             row, _ = transaction(operations.create, customer_id, form.fields(), form.id.data, actor(), now())
-            flash(f"{row.email} was added.", "success")
+            flash(Phrase("{email} was added.", email=row.email), "success")
             return redirect(_customer_url(customer_id), 303)
     return render_form("customers/contact.html", form, customer=owner, contact=None)
 
@@ -70,7 +75,7 @@ def edit(customer_id: UUID, id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             row = save(form, lambda: _stored_form(customer_id, id), operations.update, id, form.fields())
-            flash(f"{row.email} was saved.", "success")
+            flash(Phrase("{email} was saved.", email=row.email), "success")
             return redirect(_customer_url(customer_id), 303)
         owner, row = _load_customer(customer_id), contact(db.session(), customer_id, id)
     return render_form("customers/contact.html", form, customer=owner, contact=row)
@@ -87,7 +92,7 @@ def remove(customer_id: UUID, id: UUID) -> ResponseReturnValue:
     email = row.email
     if form.validate_on_submit():
         transaction(operations.remove, id, actor(), now())
-        flash(f"{email} was removed.", "success")
+        flash(Phrase("{email} was removed.", email=email), "success")
         return redirect(_customer_url(customer_id), 303)
     return render_template("customers/remove_contact.html", form=form, customer=owner, contact=row)
 

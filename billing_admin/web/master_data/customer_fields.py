@@ -19,6 +19,7 @@ from billing_admin.domain.customer_fields import (
     MAX_KEY_LENGTH,
     CustomerFieldFields,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import CustomerField
 from billing_admin.operations.master_data import customer_fields as operations
 from billing_admin.queries.master_data import customer_fields as queries
@@ -44,10 +45,12 @@ class ChoicesField(MultilineField):
 class CustomerFieldForm(Form):
     """The parts of a customer field that may change."""
 
-    label = TextField("Label", max_length=MAX_FIELD_LABEL_LENGTH, blank_message="Enter the label of the field.")
-    choices = ChoicesField("Choices", max_length=MAX_CHOICES * (MAX_CHOICE_LENGTH + 2), render_kw={"rows": 5})
-    is_required = BooleanField("New customers need a value")
-    is_listed = BooleanField("Show in the list of customers")
+    label = TextField(
+        Phrase("Label"), max_length=MAX_FIELD_LABEL_LENGTH, blank_message=Phrase("Enter the label of the field.")
+    )
+    choices = ChoicesField(Phrase("Choices"), max_length=MAX_CHOICES * (MAX_CHOICE_LENGTH + 2), render_kw={"rows": 5})
+    is_required = BooleanField(Phrase("New customers need a value"))
+    is_listed = BooleanField(Phrase("Show in the list of customers"))
 
     def fields(self) -> CustomerFieldFields:
         """Return the values entered."""
@@ -62,8 +65,12 @@ class CustomerFieldForm(Form):
 class NewCustomerFieldForm(CustomerFieldForm):
     """A new customer field; `id` prevents a second field on a double click."""
 
-    key = TextField("Key", max_length=MAX_KEY_LENGTH, blank_message="Enter the key of the field, such as cost_centre.")
-    type = SelectField("Type", choices=dict(FIELD_TYPES))
+    key = TextField(
+        Phrase("Key"),
+        max_length=MAX_KEY_LENGTH,
+        blank_message=Phrase("Enter the key of the field, such as cost_centre."),
+    )
+    type = SelectField(Phrase("Type"), choices=dict(FIELD_TYPES))
     id = NewIdField()
 
     def fields(self) -> CustomerFieldFields:
@@ -97,7 +104,9 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             field, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
-            flash(f"The field {field.label} was added. It is on the form of each customer.", "success")
+            flash(
+                Phrase("The field {field} was added. It is on the form of each customer.", field=field.label), "success"
+            )
             return redirect(url_for("customer_fields.index"), 303)
     return render_form("customer_fields/form.html", form, customer_field=None)
 
@@ -109,7 +118,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             saved = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
-            flash(f"The field {saved.label} was saved. Customers keep their values.", "success")
+            flash(Phrase("The field {saved} was saved. Customers keep their values.", saved=saved.label), "success")
             return redirect(url_for("customer_fields.index"), 303)
     return render_form("customer_fields/form.html", form, customer_field=_load_field(id), types=FIELD_TYPES)
 
@@ -129,7 +138,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     """Archive a field, so that it is no longer offered."""
     label = _load_field(id).label
     transaction(operations.archive, id, actor(), now())
-    flash(f"The field {label} was archived. Customers keep their values.", "success")
+    flash(Phrase("The field {label} was archived. Customers keep their values.", label=label), "success")
     return redirect(url_for("customer_fields.index"), 303)
 
 
@@ -138,7 +147,7 @@ def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived field."""
     label = _load_field(id).label
     transaction(operations.restore, id, actor(), now())
-    flash(f"The field {label} was restored.", "success")
+    flash(Phrase("The field {label} was restored.", label=label), "success")
     return redirect(url_for("customer_fields.index"), 303)
 
 

@@ -7,6 +7,7 @@ from flask import url_for
 
 from billing_admin.db.engine import db
 from billing_admin.domain.customer_standing import AccountStanding, Act, due_acts
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -16,11 +17,11 @@ from billing_admin.web.frame.signed_in import today
 
 # For each act: its permission, its label and its icon.
 _ACTS: dict[Act, tuple[str, str, str]] = {
-    "allocate": ("payments:write", "Allocate credit", "credit-card"),
-    "record_payment": ("payments:write", "Record payment", "credit-card"),
-    "review_drafts": ("billing:write", "Review drafts", "file-invoice"),
-    "bill": ("billing:write", "Run billing", "player-play"),
-    "add_charge": ("charges:write", "Add charge", "plus"),
+    "allocate": ("payments:write", Phrase("Allocate credit"), "credit-card"),
+    "record_payment": ("payments:write", Phrase("Record payment"), "credit-card"),
+    "review_drafts": ("billing:write", Phrase("Review drafts"), "file-invoice"),
+    "bill": ("billing:write", Phrase("Run billing"), "player-play"),
+    "add_charge": ("charges:write", Phrase("Add charge"), "plus"),
 }
 
 

@@ -13,6 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.customer_fields import COLUMN_PREFIX, read_filter, values_as_filter
 from billing_admin.domain.formatting import format_day, format_number
 from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import CustomerField
 from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.web.frame.forms import DayField, ExactField, Form, TextField
@@ -44,7 +45,7 @@ def _form_field(field: CustomerField, stored: str) -> Any:
     if field.type == "choice":
         choices = dict.fromkeys(filter(None, [*field.choices, stored]))
         return SelectField(field.label, choices={"": "–", **{choice: choice for choice in choices}}, default="")
-    blank_message = f"Enter a value for “{field.label}”." if field.is_required else None
+    blank_message = Phrase("Enter a value for “{field}”.", field=field.label) if field.is_required else None
     return _FIELD_TYPES[field.type](field.label, blank_message)
 
 

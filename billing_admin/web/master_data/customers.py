@@ -37,6 +37,7 @@ from billing_admin.domain.parties import (
     paper_of,
 )
 from billing_admin.domain.tax import TREATMENTS
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import print_address, print_delivery_address
 from billing_admin.formats.code_lists import CodeList
 from billing_admin.models import Customer, Organisation
@@ -120,8 +121,8 @@ pages = page_blueprint("customers", __name__, "/customers", write=WRITE)
 class CustomLineForm(wtforms.Form):
     """A line on the customer's documents; a blank one is ignored."""
 
-    label = TextField("Label", max_length=MAX_LABEL_LENGTH)
-    value = TextField("Value")
+    label = TextField(Phrase("Label"), max_length=MAX_LABEL_LENGTH)
+    value = TextField(Phrase("Value"))
 
     class Meta(Form.Meta):
         """CSRF is off: the form around it has the token."""
@@ -170,46 +171,53 @@ class CustomerForm(Form):
     `form_with_values` adds a field for each customer field.
     """
 
-    name = TextField("Name", blank_message="Enter the customer's name.")
-    currency = SelectField("Currency", choices=currency_choices)
-    reference = ReferenceField("Reference")
-    email = TextField("E-mail address", widget=EmailInput())
-    street = TextField("Street and number")
-    street2 = TextField("Second line")
-    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
-    city = TextField("City", max_length=MAX_CITY_LENGTH)
-    region = TextField("Region or state", max_length=MAX_CITY_LENGTH)
-    country = SelectField("Country", choices=country_choices, default="")
-    address = MultilineField("Address as text", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
-    tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
-    tax_id = TextField("Tax ID")
-    registration_id = TextField("Registration number", max_length=MAX_IDENTIFIER_LENGTH)
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter the customer's name."))
+    currency = SelectField(Phrase("Currency"), choices=currency_choices)
+    reference = ReferenceField(Phrase("Reference"))
+    email = TextField(Phrase("E-mail address"), widget=EmailInput())
+    street = TextField(Phrase("Street and number"))
+    street2 = TextField(Phrase("Second line"))
+    postcode = TextField(Phrase("Postcode"), max_length=MAX_POSTCODE_LENGTH)
+    city = TextField(Phrase("City"), max_length=MAX_CITY_LENGTH)
+    region = TextField(Phrase("Region or state"), max_length=MAX_CITY_LENGTH)
+    country = SelectField(Phrase("Country"), choices=country_choices, default="")
+    address = MultilineField(Phrase("Address as text"), max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
+    tax_treatment = SelectField(Phrase("Tax treatment"), choices=TREATMENTS, default="standard")
+    tax_id = TextField(Phrase("Tax ID"))
+    registration_id = TextField(Phrase("Registration number"), max_length=MAX_IDENTIFIER_LENGTH)
     registration_scheme = SelectField(
-        "Scheme of the registration number", choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES), default=""
+        Phrase("Scheme of the registration number"),
+        choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES),
+        default="",
     )
-    payment_terms_days = WholeNumberField("Payment terms in days")
-    language = SelectField("Language", choices={"": "Default", **LANGUAGES}, default="")
-    paper = SelectField("Paper", choices={"": "By country", **PAPERS}, default="")
-    purchase_order = TextField("Purchase order number")
-    contract = TextField("Contract number")
-    e_invoice = SelectField("E-invoice format", choices=dict(E_INVOICE_FORMATS), default="none")
-    buyer_reference = TextField("Buyer reference")
-    electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
+    payment_terms_days = WholeNumberField(Phrase("Payment terms in days"))
+    language = SelectField(Phrase("Language"), choices={"": Phrase("Default"), **LANGUAGES}, default="")
+    paper = SelectField(Phrase("Paper"), choices={"": Phrase("By country"), **PAPERS}, default="")
+    purchase_order = TextField(Phrase("Purchase order number"))
+    contract = TextField(Phrase("Contract number"))
+    e_invoice = SelectField(Phrase("E-invoice format"), choices=dict(E_INVOICE_FORMATS), default="none")
+    buyer_reference = TextField(Phrase("Buyer reference"))
+    electronic_address = TextField(Phrase("Electronic address"), max_length=MAX_IDENTIFIER_LENGTH)
     electronic_scheme = SelectField(
-        "Scheme of the electronic address", choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES), default=""
+        Phrase("Scheme of the electronic address"),
+        choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES),
+        default="",
     )
     custom_lines = CustomLinesField(
-        FormField(CustomLineForm), "Lines on documents", min_entries=MAX_CUSTOM_LINES, max_entries=MAX_CUSTOM_LINES
+        FormField(CustomLineForm),
+        Phrase("Lines on documents"),
+        min_entries=MAX_CUSTOM_LINES,
+        max_entries=MAX_CUSTOM_LINES,
     )
-    delivery_name = TextField("Delivery name")
-    delivery_street = TextField("Delivery street and number")
-    delivery_street2 = TextField("Delivery second line")
-    delivery_postcode = TextField("Delivery postcode", max_length=MAX_POSTCODE_LENGTH)
-    delivery_city = TextField("Delivery city", max_length=MAX_CITY_LENGTH)
-    delivery_region = TextField("Delivery region or state", max_length=MAX_CITY_LENGTH)
-    delivery_country = SelectField("Delivery country", choices=country_choices, default="")
-    monthly_statements = BooleanField("Send a statement each month")
-    notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
+    delivery_name = TextField(Phrase("Delivery name"))
+    delivery_street = TextField(Phrase("Delivery street and number"))
+    delivery_street2 = TextField(Phrase("Delivery second line"))
+    delivery_postcode = TextField(Phrase("Delivery postcode"), max_length=MAX_POSTCODE_LENGTH)
+    delivery_city = TextField(Phrase("Delivery city"), max_length=MAX_CITY_LENGTH)
+    delivery_region = TextField(Phrase("Delivery region or state"), max_length=MAX_CITY_LENGTH)
+    delivery_country = SelectField(Phrase("Delivery country"), choices=country_choices, default="")
+    monthly_statements = BooleanField(Phrase("Send a statement each month"))
+    notes = MultilineField(Phrase("Notes"), max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
         """Return the values entered.
@@ -247,7 +255,7 @@ class EditCustomerForm(CustomerForm, EditForm):
     def validate_reference(self, field: ReferenceField) -> None:
         """Raise ValidationError if the reference is blank."""
         if not field.data and not field.errors:
-            raise ValidationError("Enter the customer's reference, such as C-0007.")
+            raise ValidationError(Phrase("Enter the customer's reference, such as C-0007."))
 
 
 def read_filters() -> CustomerFilter:
@@ -267,9 +275,9 @@ def filter_chips(filters: CustomerFilter) -> list[Any]:
     """
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return [
-        *build_chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency)),
+        *build_chips(("q", Phrase("Search"), filters.q), ("currency", Phrase("Currency"), filters.currency)),
         *value_chips(offered_fields(), filters.metadata),
-        *build_chips(("show", "Show", show)),
+        *build_chips(("show", Phrase("Show"), show)),
     ]
 
 
@@ -312,9 +320,13 @@ def new() -> ResponseReturnValue:
             with errors_on(form, value_names(form)):
                 customer, is_new = transaction(operations.create, form.fields(), form.id.data, actor(), now())
                 message = (
-                    f"{customer.name} was added as {customer.reference}."
+                    Phrase(
+                        "{customer_name} was added as {customer_reference}.",
+                        customer_name=customer.name,
+                        customer_reference=customer.reference,
+                    )
                     if is_new
-                    else f"{customer.name} was already added."
+                    else Phrase("{customer_name} was already added.", customer_name=customer.name)
                 )
                 flash(message, "success")
                 _warn_of_missing_recipient(customer.id)
@@ -390,7 +402,7 @@ def _shortcomings(customer: Customer, current_invoices: Sequence[PreparedDocumen
         or (item.page == "bank_account" and currency != usual_currency)
     )
     here, edit_url = url_for("customers.show", id=id), url_for("customers.edit", id=id) if has_permission(WRITE) else ""
-    return [row._replace(label="Edit the customer", url=edit_url) if row.url == here else row for row in shown]
+    return [row._replace(label=Phrase("Edit the customer"), url=edit_url) if row.url == here else row for row in shown]
 
 
 def _document_settings(customer: Customer, settings: Organisation) -> dict[str, str]:
@@ -470,7 +482,13 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
     document = current_invoice(db.session(), id, currency, day)
     if document is None:
         raise NotFound(
-            "no_charges", f"{customer.name} has no charges in {currency[:3]} to bill up to today.", "currency"
+            "no_charges",
+            Phrase(
+                "{customer_name} has no charges in {currency} to bill up to today.",
+                customer_name=customer.name,
+                currency=currency[:3],
+            ),
+            "currency",
         )
     return render_template(
         "customers/explain.html",
@@ -485,7 +503,9 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
 def _warn_of_missing_recipient(id: UUID) -> None:
     """Warn if the customer wants monthly statements that nobody gets."""
     if lacks_statement_recipient(db.session(), id):
-        flash("No contact gets statements, so none will be sent each month. Choose To for a contact.", "warning")
+        flash(
+            Phrase("No contact gets statements, so none will be sent each month. Choose To for a contact."), "warning"
+        )
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -495,7 +515,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form, value_names(form)):
             customer = save(form, lambda: _stored_form(id), operations.update, id, form.fields())
-            flash(f"{customer.name} was saved.", "success")
+            flash(Phrase("{customer_name} was saved.", customer_name=customer.name), "success")
             _warn_of_missing_recipient(id)
             return redirect(url_for("customers.show", id=id), 303)
     return _form_page(form, customer=_load_customer(id)), 422 if form.errors else 200
@@ -518,7 +538,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.archive, id, actor(), now())
-            flash(f"{name} was archived.", "success")
+            flash(Phrase("{name} was archived.", name=name), "success")
             return redirect(url_for("customers.show", id=id), 303)
     return render_form("customers/archive.html", form, customer=customer)
 
@@ -528,7 +548,7 @@ def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived customer."""
     name = _load_customer(id).name
     transaction(operations.restore, id, actor(), now())
-    flash(f"{name} was restored.", "success")
+    flash(Phrase("{name} was restored.", name=name), "success")
     return redirect(url_for("customers.show", id=id), 303)
 
 

@@ -14,6 +14,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.exchange_rates import MAX_SOURCE_LENGTH, RateSpec
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.exchange_rates import read_rates
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.operations.master_data import exchange_rates as operations
@@ -45,27 +46,27 @@ pages = page_blueprint("exchange_rates", __name__, "/settings/exchange-rates", w
 class RateKeyForm(Form):
     """The currency and the day of a rate."""
 
-    currency = SelectField("Currency")
-    day = DayField("Day", blank_message="Enter the day of the rate, such as 2026-11-28.")
+    currency = SelectField(Phrase("Currency"))
+    day = DayField(Phrase("Day"), blank_message=Phrase("Enter the day of the rate, such as 2026-11-28."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         base_currency = organisation.organisation(db.session()).base_currency
-        self.currency.choices = {"": "Choose a currency"} | {
+        self.currency.choices = {"": Phrase("Choose a currency")} | {
             code: code for code in currency_codes() if code != base_currency
         }
 
     def validate_currency(self, field: SelectField) -> None:
         """Raise ValidationError if no currency is chosen."""
         if not field.data:
-            raise ValidationError("Choose the currency of the rate.")
+            raise ValidationError(Phrase("Choose the currency of the rate."))
 
 
 class RateForm(RateKeyForm):
     """A rate, and who published it."""
 
-    rate = ExactField("Rate", blank_message="Enter the rate, such as 1.0832.", noun="rate")
-    source = TextField("Source", max_length=MAX_SOURCE_LENGTH)
+    rate = ExactField(Phrase("Rate"), blank_message=Phrase("Enter the rate, such as 1.0832."), noun="rate")
+    source = TextField(Phrase("Source"), max_length=MAX_SOURCE_LENGTH)
 
     def spec(self) -> RateSpec:
         """Return the rate entered.
@@ -79,12 +80,12 @@ class RateForm(RateKeyForm):
 class RatesFileForm(Form):
     """A file of rates."""
 
-    file = FileField("CSV file")
+    file = FileField(Phrase("CSV file"))
 
     def validate_file(self, field: FileField) -> None:
         """Raise ValidationError if no file was chosen."""
         if not field.data or not field.data.filename:
-            raise ValidationError("Choose the file to import.")
+            raise ValidationError(Phrase("Choose the file to import."))
 
 
 def read_filters() -> RateFilter:
@@ -96,9 +97,9 @@ def read_filters() -> RateFilter:
 def filter_chips(filters: RateFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter."""
     return build_chips(
-        ("currency", "Currency", filters.currency),
-        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To day", format_day(filters.to) if filters.to else ""),
+        ("currency", Phrase("Currency"), filters.currency),
+        ("from", Phrase("From day"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To day"), format_day(filters.to) if filters.to else ""),
     )
 
 
@@ -131,7 +132,10 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             rate, _ = transaction(operations.set_rate, form.spec(), actor(), now())
-            flash(f"The rate of {rate.currency} on {format_day(rate.day)} was saved.", "success")
+            flash(
+                Phrase("The rate of {currency} on {day} was saved.", currency=rate.currency, day=format_day(rate.day)),
+                "success",
+            )
             _warn_of_future_days([rate.day])
             return redirect(url_for("exchange_rates.index"), 303)
     return render_form("exchange_rates/form.html", form, base_currency=_base_currency())
@@ -149,11 +153,16 @@ def import_file() -> ResponseReturnValue:
         except Invalid as error:
             form.file.errors = [problem.message for problem in error.problems]
             if len(error.problems) > 1:
-                form.file.errors.append("No rate was stored.")
+                form.file.errors.append(Phrase("No rate was stored."))
         else:
             flash(
-                f"{pluralise(outcome.added, 'rate')} added, {pluralise(outcome.changed, 'rate')} changed,"
-                f" {pluralise(outcome.unchanged, 'rate')} already stored.",
+                plural(
+                    "{count} rate added, {rates} changed, {rates2} already stored.",
+                    "{count} rates added, {rates} changed, {rates2} already stored.",
+                    outcome.added,
+                    rates=pluralise(outcome.changed, "rate"),
+                    rates2=pluralise(outcome.unchanged, "rate"),
+                ),
                 "success",
             )
             _warn_of_future_days([rate.day for rate in rates])
@@ -170,7 +179,14 @@ def remove() -> ResponseReturnValue:
     if form.validate_on_submit():
         currency, day = form.currency.data, form.day.data
         transaction(operations.remove_rate, currency, day, actor(), now())
-        flash(f"The rate of {currency} on {format_day(day)} was removed. Issued documents keep it.", "success")
+        flash(
+            Phrase(
+                "The rate of {currency} on {day} was removed. Issued documents keep it.",
+                currency=currency,
+                day=format_day(day),
+            ),
+            "success",
+        )
     return redirect(url_for("exchange_rates.index"), 303)
 
 
@@ -179,8 +195,15 @@ def _warn_of_future_days(days: Sequence[date]) -> None:
     if count:
         verb = "is" if count == 1 else "are"
         flash(
-            f"{pluralise(count, 'rate')} {verb} for a day after today, {format_day(today())}. Documents use earlier rates"
-            " until then. If the day is a typing mistake, remove the rate.",
+            plural(
+                "{count} rate {verb} for a day after today, {today}. Documents use earlier rates until then. If "
+                "the day is a typing mistake, remove the rate.",
+                "{count} rates {verb} for a day after today, {today}. Documents use earlier rates until then. If"
+                " the day is a typing mistake, remove the rate.",
+                count,
+                verb=verb,
+                today=format_day(today()),
+            ),
             "warning",
         )
 

@@ -9,6 +9,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import default_lock_day
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
@@ -26,8 +27,8 @@ class LockForm(Form):
     `warned` is the day that a warning was shown for.
     """
 
-    through = DayField("Lock the books through")
-    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
+    through = DayField(Phrase("Lock the books through"))
+    reason = TextField(Phrase("Reason"), max_length=MAX_REASON_LENGTH)
     warned = HiddenField()
 
 
@@ -50,7 +51,9 @@ def edit() -> ResponseReturnValue:
             with errors_on(form):
                 changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())
                 message = (
-                    f"The books are locked through {format_day(through)}." if through else "The books are unlocked."
+                    Phrase("The books are locked through {through}.", through=format_day(through))
+                    if through
+                    else Phrase("The books are unlocked.")
                 )
                 flash(message, "success" if changed else "info")
                 month = text_param("month")  # the month end leads here, and is shown again

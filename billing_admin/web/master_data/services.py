@@ -23,6 +23,7 @@ from billing_admin.domain.journal import MAX_ACCOUNT_LENGTH
 from billing_admin.domain.master_data import SERVICE_RULES, ServiceFields, check_fields
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.prices import PRICES_START, PriceSpec, price_history, prices_on
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.units import COMMON_UNITS, DEFAULT_UNIT_CODE, other_unit_code, unit_code_of, unit_label
 from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
@@ -65,9 +66,9 @@ pages = page_blueprint("services", __name__, "/services", write=WRITE)
 class PriceForm(wtforms.Form):
     """One row of the price grid; a blank row is ignored."""
 
-    currency = SelectField("Currency", choices=partial(currency_choices_after, "–"))
-    unit_price = AmountField("Unit price")
-    includes_tax = BooleanField("Includes tax")
+    currency = SelectField(Phrase("Currency"), choices=partial(currency_choices_after, "–"))
+    unit_price = AmountField(Phrase("Unit price"))
+    includes_tax = BooleanField(Phrase("Includes tax"))
 
     class Meta(Form.Meta):
         """CSRF is off: the form around it has the token."""
@@ -99,9 +100,11 @@ class PriceForm(wtforms.Form):
     def _check_complete(self) -> None:
         currency, amount = self.currency, self.unit_price
         if currency.data and amount.data is None:
-            amount.errors = [f"Enter the unit price in {currency.data}, or clear the currency."]
+            amount.errors = [
+                Phrase("Enter the unit price in {currency}, or clear the currency.", currency=currency.data)
+            ]
         elif amount.typed is not None and not amount.currency:
-            currency.errors = ["Choose the currency of this price."]
+            currency.errors = [Phrase("Choose the currency of this price.")]
         elif self.price is not None:
             try:
                 check_fields(SERVICE_RULES, {"prices": dict([self.price])})
@@ -132,7 +135,9 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
         for entry in self:
             currency = entry.form.price[0] if entry.form.price else None
             if currency in currencies:
-                entry.form.currency.errors = [f"There is another price in {currency} above. Remove one of them."]
+                entry.form.currency.errors = [
+                    Phrase("There is another price in {currency} above. Remove one of them.", currency=currency)
+                ]
             elif currency is not None:
                 currencies.add(currency)
         errors = [entry.form.errors for entry in self]
@@ -143,20 +148,22 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
 class PriceKeyForm(Form):
     """The currency and the first day of a price."""
 
-    currency = SelectField("Currency", choices=partial(currency_choices_after, "Choose a currency"))
-    valid_from = DayField("Valid from", blank_message="Enter the first day of the price, such as 2027-01-01.")
+    currency = SelectField(Phrase("Currency"), choices=partial(currency_choices_after, Phrase("Choose a currency")))
+    valid_from = DayField(
+        Phrase("Valid from"), blank_message=Phrase("Enter the first day of the price, such as 2027-01-01.")
+    )
 
 
 class SetPriceForm(PriceKeyForm, EditForm):
     """A price and its first day."""
 
-    unit_price = AmountField("Unit price", blank_message="Enter the price of one unit, such as 2.50.")
-    includes_tax = BooleanField("Includes tax")
+    unit_price = AmountField(Phrase("Unit price"), blank_message=Phrase("Enter the price of one unit, such as 2.50."))
+    includes_tax = BooleanField(Phrase("Includes tax"))
 
     def validate_currency(self, field: SelectField) -> None:
         """Raise ValidationError if no currency is chosen."""
         if not field.data:
-            raise ValidationError("Choose the currency of the price.")
+            raise ValidationError(Phrase("Choose the currency of the price."))
 
     def spec(self) -> PriceSpec:
         """Return the price entered."""
@@ -175,14 +182,14 @@ class UnitCodeField(TextField):
 class ServiceForm(Form):
     """Service details; only the code is required, and the name defaults to it."""
 
-    code = ReferenceField("Code", blank_message="Enter a code, such as GenericCompute.")
-    name = TextField("Name")
-    unit = TextField("Unit")
-    unit_code = UnitCodeField("Unit code", render_kw={"list": "unit-codes", "autocomplete": "off"})
-    tax_rate = SelectField("Tax rate")
-    line_per_charge = BooleanField("Show each charge on its own invoice line")
-    revenue_account = TextField("Revenue account", max_length=MAX_ACCOUNT_LENGTH)
-    prices = PricesField(FormField(PriceForm), "Prices")
+    code = ReferenceField(Phrase("Code"), blank_message=Phrase("Enter a code, such as GenericCompute."))
+    name = TextField(Phrase("Name"))
+    unit = TextField(Phrase("Unit"))
+    unit_code = UnitCodeField(Phrase("Unit code"), render_kw={"list": "unit-codes", "autocomplete": "off"})
+    tax_rate = SelectField(Phrase("Tax rate"))
+    line_per_charge = BooleanField(Phrase("Show each charge on its own invoice line"))
+    revenue_account = TextField(Phrase("Revenue account"), max_length=MAX_ACCOUNT_LENGTH)
+    prices = PricesField(FormField(PriceForm), Phrase("Prices"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -222,7 +229,7 @@ class NewPriceForm(PriceForm):
 class NewServiceForm(ServiceForm):
     """Details of a new service; `id` prevents a second service on a double click."""
 
-    prices = PricesField(FormField(NewPriceForm), "Prices")
+    prices = PricesField(FormField(NewPriceForm), Phrase("Prices"))
     id = NewIdField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -246,7 +253,7 @@ def filter_chips(filters: ServiceFilter) -> list[Any]:
     The default selects objects in use.
     """
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
-    return build_chips(("q", "Search", filters.q), ("show", "Show", show))
+    return build_chips(("q", Phrase("Search"), filters.q), ("show", Phrase("Show"), show))
 
 
 @pages.get("")
@@ -294,7 +301,7 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
-            flash(f"{service.code} was added.", "success")
+            flash(Phrase("{service_code} was added.", service_code=service.code), "success")
             return redirect(url_for("services.show", id=service.id), 303)
     return render_form("services/form.html", form, service=None, uses=0, units=COMMON_UNITS)
 
@@ -306,7 +313,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             code = save(form, lambda: _stored_form(id), operations.update, id, form.fields()).code
-            flash(f"{code} was saved. New prices apply to charges from today on.", "success")
+            flash(Phrase("{code} was saved. New prices apply to charges from today on.", code=code), "success")
             return redirect(url_for("services.show", id=id), 303)
     uses = services.count_charges_by_service(db.session(), [id])[id]
     return render_form("services/form.html", form, service=_load_service(id), uses=uses, units=COMMON_UNITS)
@@ -342,7 +349,14 @@ def set_price(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             price, _ = save(form, lambda: _stored_price_form(id, form), operations.set_price, id, form.spec())
-            flash(f"The price in {price.currency} from {format_day(form.valid_from.data)} was saved.", "success")
+            flash(
+                Phrase(
+                    "The price in {currency} from {valid_from} was saved.",
+                    currency=price.currency,
+                    valid_from=format_day(form.valid_from.data),
+                ),
+                "success",
+            )
             return redirect(url_for("services.show", id=id), 303)
     return render_form("services/price.html", form, service=_load_service(id))
 
@@ -370,7 +384,9 @@ def remove_price(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         currency, day = form.currency.data, form.valid_from.data
         transaction(operations.remove_price, id, currency, day, actor(), now())
-        flash(f"The price in {currency} from {format_day(day)} was removed.", "success")
+        flash(
+            Phrase("The price in {currency} from {day} was removed.", currency=currency, day=format_day(day)), "success"
+        )
     return redirect(url_for("services.show", id=id), 303)
 
 
@@ -379,7 +395,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     """Archive a service, so that it takes no new charges."""
     code = _load_service(id).code
     transaction(operations.archive, id, actor(), now())
-    flash(f"{code} was archived. You can no longer add charges for it.", "success")
+    flash(Phrase("{code} was archived. You can no longer add charges for it.", code=code), "success")
     return redirect(url_for("services.show", id=id), 303)
 
 
@@ -388,7 +404,7 @@ def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived service."""
     code = _load_service(id).code
     transaction(operations.restore, id, actor(), now())
-    flash(f"{code} was restored.", "success")
+    flash(Phrase("{code} was restored.", code=code), "success")
     return redirect(url_for("services.show", id=id), 303)
 
 

@@ -18,6 +18,7 @@ from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, MAX_NOTE_LENGTH
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH, PAPERS
 from billing_admin.domain.tax import percent_on
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.code_lists import CodeList
 from billing_admin.formats.glyphs import load_glyphs
@@ -65,41 +66,49 @@ class SectionForm(EditForm):
 class OrganisationForm(SectionForm):
     """The seller: name, address, registration and contact."""
 
-    legal_name = TextField("Legal name", blank_message="Enter the legal name of your organisation.")
-    street = TextField("Street and number")
-    street2 = TextField("Second line")
-    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
-    city = TextField("City", max_length=MAX_CITY_LENGTH)
-    region = TextField("Region or state", max_length=MAX_CITY_LENGTH)
-    country = SelectField("Country", choices=country_choices, default="")
-    address = MultilineField("Address as text", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
-    email = TextField("E-mail address", widget=EmailInput())
-    contact_name = TextField("Contact person")
-    contact_phone = TextField("Contact phone")
-    contact_email = TextField("Contact e-mail address", widget=EmailInput())
-    registration_id = TextField("Registration number", max_length=MAX_IDENTIFIER_LENGTH)
+    legal_name = TextField(Phrase("Legal name"), blank_message=Phrase("Enter the legal name of your organisation."))
+    street = TextField(Phrase("Street and number"))
+    street2 = TextField(Phrase("Second line"))
+    postcode = TextField(Phrase("Postcode"), max_length=MAX_POSTCODE_LENGTH)
+    city = TextField(Phrase("City"), max_length=MAX_CITY_LENGTH)
+    region = TextField(Phrase("Region or state"), max_length=MAX_CITY_LENGTH)
+    country = SelectField(Phrase("Country"), choices=country_choices, default="")
+    address = MultilineField(Phrase("Address as text"), max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
+    email = TextField(Phrase("E-mail address"), widget=EmailInput())
+    contact_name = TextField(Phrase("Contact person"))
+    contact_phone = TextField(Phrase("Contact phone"))
+    contact_email = TextField(Phrase("Contact e-mail address"), widget=EmailInput())
+    registration_id = TextField(Phrase("Registration number"), max_length=MAX_IDENTIFIER_LENGTH)
     registration_scheme = SelectField(
-        "Scheme of the registration number", choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES), default=""
+        Phrase("Scheme of the registration number"),
+        choices=partial(scheme_choices, CodeList.REGISTRATION_SCHEMES),
+        default="",
     )
-    legal_info = MultilineField("Legal information", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 3})
-    electronic_address = TextField("Electronic address", max_length=MAX_IDENTIFIER_LENGTH)
+    legal_info = MultilineField(Phrase("Legal information"), max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 3})
+    electronic_address = TextField(Phrase("Electronic address"), max_length=MAX_IDENTIFIER_LENGTH)
     electronic_scheme = SelectField(
-        "Scheme of the electronic address", choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES), default=""
+        Phrase("Scheme of the electronic address"),
+        choices=partial(scheme_choices, CodeList.ELECTRONIC_SCHEMES),
+        default="",
     )
 
 
 class TaxForm(SectionForm):
     """Tax numbers, and the reasons that documents without tax show."""
 
-    tax_id = TextField("Tax ID")
-    tax_number = TextField("Tax number")
-    default_tax_rate = SelectField("Default tax rate")
-    exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
-    exempt_vatex = VatexField("VATEX code for exempt customers")
-    reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
-    export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
+    tax_id = TextField(Phrase("Tax ID"))
+    tax_number = TextField(Phrase("Tax number"))
+    default_tax_rate = SelectField(Phrase("Default tax rate"))
+    exempt_note = TextField(
+        Phrase("For exempt customers"), blank_message=Phrase("Enter the reason to print on invoices.")
+    )
+    exempt_vatex = VatexField(Phrase("VATEX code for exempt customers"))
+    reverse_charge_note = TextField(
+        Phrase("For reverse charge"), blank_message=Phrase("Enter the reason to print on invoices.")
+    )
+    export_note = TextField(Phrase("For exports"), blank_message=Phrase("Enter the reason to print on invoices."))
     intra_community_note = TextField(
-        "For intra-community supplies", blank_message="Enter the reason to print on invoices."
+        Phrase("For intra-community supplies"), blank_message=Phrase("Enter the reason to print on invoices.")
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -112,28 +121,32 @@ class DocumentsForm(SectionForm):
     """Texts and layout of documents."""
 
     payment_terms_days = WholeNumberField(
-        "Payment terms", blank_message="Enter the days that customers have to pay, such as 30."
+        Phrase("Payment terms"), blank_message=Phrase("Enter the days that customers have to pay, such as 30.")
     )
-    terms = MultilineField("Terms", max_length=MAX_NOTE_LENGTH, render_kw={"rows": 3})
-    invoice_footer = MultilineField("Invoice footer", max_length=MAX_ADDRESS_LENGTH)
-    language = SelectField("Language", choices=dict(LANGUAGES))
-    paper = SelectField("Paper", choices=dict(PAPERS))
-    accent = TextField("Accent colour")
-    attach_pdf = BooleanField("Attach the PDF to messages with an XML e-invoice")
-    requires_complete_details = BooleanField("Require complete details")
+    terms = MultilineField(Phrase("Terms"), max_length=MAX_NOTE_LENGTH, render_kw={"rows": 3})
+    invoice_footer = MultilineField(Phrase("Invoice footer"), max_length=MAX_ADDRESS_LENGTH)
+    language = SelectField(Phrase("Language"), choices=dict(LANGUAGES))
+    paper = SelectField(Phrase("Paper"), choices=dict(PAPERS))
+    accent = TextField(Phrase("Accent colour"))
+    attach_pdf = BooleanField(Phrase("Attach the PDF to messages with an XML e-invoice"))
+    requires_complete_details = BooleanField(Phrase("Require complete details"))
 
 
 class NumbersForm(SectionForm):
     """Number series, time zone and currency, and the formats of numbers and days."""
 
-    invoice_format = TextField("Invoice number format", blank_message="Enter a format, such as INV-{year}-{number:5}.")
-    credit_note_format = TextField(
-        "Credit note number format", blank_message="Enter a format, such as CN-{year}-{number:5}."
+    invoice_format = TextField(
+        Phrase("Invoice number format"), blank_message=Phrase("Enter a format, such as INV-{year}-{number:5}.")
     )
-    number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
-    date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
-    time_zone = SelectField("Time zone")
-    base_currency = SelectField("Base currency", choices=currency_choices)
+    credit_note_format = TextField(
+        Phrase("Credit note number format"), blank_message=Phrase("Enter a format, such as CN-{year}-{number:5}.")
+    )
+    number_format = SelectField(
+        Phrase("Number format"), choices={sample.value: sample.value for sample in NumberFormat}
+    )
+    date_order = SelectField(Phrase("Date order"), choices={order.value: order.label for order in DateOrder})
+    time_zone = SelectField(Phrase("Time zone"))
+    base_currency = SelectField(Phrase("Base currency"), choices=currency_choices)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -145,14 +158,14 @@ class NumbersForm(SectionForm):
 class ChargesForm(SectionForm):
     """The treatment of charges and of credit."""
 
-    hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
-    applies_credit = BooleanField("Pay new invoices from the customer's credit")
+    hold_likely_duplicates = BooleanField(Phrase("Hold likely duplicates for review"))
+    applies_credit = BooleanField(Phrase("Pay new invoices from the customer's credit"))
 
 
 class LogoForm(Form):
     """A logo to upload."""
 
-    file = FileField("PNG or SVG file")
+    file = FileField(Phrase("PNG or SVG file"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +179,11 @@ class Section:
 
 # By the last part of the URL, which names the template as well.
 SECTIONS: Mapping[str, Section] = {
-    "organisation": Section("Organisation", OrganisationForm, "organisation"),
-    "tax": Section("Tax", TaxForm, "tax"),
-    "documents": Section("Documents", DocumentsForm, "documents"),
-    "numbers": Section("Numbers and formats", NumbersForm, "documents"),
-    "charges": Section("Charges and credit", ChargesForm, "billing"),
+    "organisation": Section(Phrase("Organisation"), OrganisationForm, "organisation"),
+    "tax": Section(Phrase("Tax"), TaxForm, "tax"),
+    "documents": Section(Phrase("Documents"), DocumentsForm, "documents"),
+    "numbers": Section(Phrase("Numbers and formats"), NumbersForm, "documents"),
+    "charges": Section(Phrase("Charges and credit"), ChargesForm, "billing"),
 }
 
 
@@ -210,16 +223,22 @@ def index() -> ResponseReturnValue:
 def _access_states() -> list[tuple[str, str, str]]:
     """Return title, state and URL of the pages about access that the person may open."""
     session = db.session()
-    states = [("Your settings", "Theme, density of tables and password, for you alone.", url_for("account.settings"))]
+    states: list[tuple[str, str, str]] = [
+        (
+            Phrase("Your settings"),
+            Phrase("Theme, density of tables and password, for you alone."),
+            url_for("account.settings"),
+        )
+    ]
     if has_permission("users:write"):
         count = sum(person.active for person in people(session))
-        states.append(("People", pluralise(count, "active person"), url_for("users.index")))
+        states.append((Phrase("People"), pluralise(count, "active person"), url_for("users.index")))
     if has_permission("tokens:write"):
         count = sum(token_state(token, now()) == "active" for token in tokens(session))
-        states.append(("API tokens", pluralise(count, "active token"), url_for("tokens.index")))
+        states.append((Phrase("API tokens"), pluralise(count, "active token"), url_for("tokens.index")))
     if has_permission("webhooks:write"):
         count = len(endpoints(session))
-        states.append(("Webhooks", pluralise(count, "endpoint"), url_for("webhooks.index")))
+        states.append((Phrase("Webhooks"), pluralise(count, "endpoint"), url_for("webhooks.index")))
     return states
 
 
@@ -232,7 +251,7 @@ def edit(section: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             save(form, lambda: form_type(formdata=None, data=_stored_values()), operations.update, form.fields())
-            flash("The settings were saved. They apply to future invoices.", "success")
+            flash(Phrase("The settings were saved. They apply to future invoices."), "success")
             return redirect(url_for("settings.index", _anchor=section), 303)
     return render_form(
         "settings/form.html",
@@ -249,7 +268,7 @@ def edit(section: str) -> ResponseReturnValue:
 def _refuse_large_logo() -> str:
     """Return the page of the logo for a file that is too large to be read."""
     form = LogoForm(formdata=None)
-    form.file.errors = [f"Use a file of at most {MAX_LOGO_BYTES // KIB} KB."]
+    form.file.errors = [Phrase("Use a file of at most {max_logo_bytes} KB.", max_logo_bytes=MAX_LOGO_BYTES // KIB)]
     return _logo_page(form)
 
 
@@ -268,7 +287,7 @@ def edit_logo() -> ResponseReturnValue:
             upload = request.files.get("file")
             file = check_logo(upload.stream.read() if upload else b"")
             transaction(logos.set_logo, file, actor(), now())
-            flash("The logo was saved. Documents that you issue from now on show it.", "success")
+            flash(Phrase("The logo was saved. Documents that you issue from now on show it."), "success")
             return redirect(url_for("settings.edit_logo"), 303)
     return _logo_page(form), 422 if form.errors else 200
 
@@ -279,7 +298,7 @@ def remove_logo() -> ResponseReturnValue:
     form = Form()
     if form.validate_on_submit():
         if transaction(logos.remove_logo, actor(), now()):
-            flash("The logo was removed. Issued documents keep it.", "success")
+            flash(Phrase("The logo was removed. Issued documents keep it."), "success")
         return redirect(url_for("settings.edit_logo"), 303)
     return render_template("settings/remove_logo.html", form=form)
 

@@ -16,6 +16,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import TAX_CATEGORIES, TaxRateChanges, TaxRateFields
 from billing_admin.domain.tax import DEFAULT_TAX_NOTES, percent_on
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.vatex import EXEMPT, VATEX_BY_CATEGORY, exempt_codes, vatex_label
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import TaxRate
@@ -36,7 +37,7 @@ pages = page_blueprint("tax_rates", __name__, "/settings/tax-rates", write=WRITE
 class VatexField(TextField):
     """A VATEX code, with suggestions for exempt rates; see `vatex_suggestions`."""
 
-    def __init__(self, label: str = "VATEX code", **kwargs: Any) -> None:
+    def __init__(self, label: str = Phrase("VATEX code"), **kwargs: Any) -> None:
         super().__init__(label, render_kw={"list": "vatex-codes", "autocomplete": "off"}, **kwargs)
 
     def parse(self, typed: str) -> str:
@@ -55,11 +56,13 @@ class TaxRateForm(Form):
     Its code and category cannot be changed: scripts and invoices refer to them.
     """
 
-    code = ReferenceField("Code", blank_message="Enter a code, such as vat-19.")
-    name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
-    category = SelectField("Category", choices=CATEGORIES)
-    percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
-    note = TextField("Reason for no tax")
+    code = ReferenceField(Phrase("Code"), blank_message=Phrase("Enter a code, such as vat-19."))
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter a name, such as VAT 19%."))
+    category = SelectField(Phrase("Category"), choices=CATEGORIES)
+    percent = ExactField(
+        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun="percentage"
+    )
+    note = TextField(Phrase("Reason for no tax"))
     vatex = VatexField()
 
     def fields(self) -> TaxRateFields:
@@ -77,21 +80,25 @@ class TaxRateForm(Form):
 class EditTaxRateForm(EditForm):
     """Name of a tax rate, and the reason when it charges no tax, with its code."""
 
-    name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
-    note = TextField("Reason for no tax")
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter a name, such as VAT 19%."))
+    note = TextField(Phrase("Reason for no tax"))
     vatex = VatexField()
 
 
 class ValidFromForm(Form):
     """The first day of a percentage."""
 
-    valid_from = DayField("From", blank_message="Enter the first day of the new percentage, such as 2027-01-01.")
+    valid_from = DayField(
+        Phrase("From"), blank_message=Phrase("Enter the first day of the new percentage, such as 2027-01-01.")
+    )
 
 
 class ChangePercentForm(ValidFromForm, EditForm):
     """A new percentage and its first day."""
 
-    percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
+    percent = ExactField(
+        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun="percentage"
+    )
 
 
 @pages.get("/<uuid:id>")
@@ -117,7 +124,7 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             rate = transaction(operations.create, form.fields(), actor(), now())
-            flash(f"The tax rate {rate.name} was added.", "success")
+            flash(Phrase("The tax rate {rate_name} was added.", rate_name=rate.name), "success")
             return redirect(url_for("settings.index"), 303)
     return render_form("tax_rates/new.html", form, usual_notes=DEFAULT_TAX_NOTES, vatex=vatex_suggestions())
 
@@ -130,7 +137,7 @@ def edit(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             changes: TaxRateChanges = {"name": form.name.data, "note": form.note.data, "vatex": form.vatex.data}
             save(form, lambda: EditTaxRateForm(formdata=None, obj=_load_rate(id)), operations.update, id, changes)
-            flash(f"{form.name.data} was saved. The change applies to future documents.", "success")
+            flash(Phrase("{name} was saved. The change applies to future documents.", name=form.name.data), "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
     rate = _load_rate(id)
     return render_form(
@@ -152,7 +159,10 @@ def change(id: UUID) -> ResponseReturnValue:
         day, percent = form.valid_from.data, form.percent.data
         with errors_on(form):
             save(form, lambda: _stored_percent_form(id, day), operations.change_percent, id, day, percent)
-            flash(f"{name} changes on {format_day(day)}. Issued documents do not change.", "success")
+            flash(
+                Phrase("{name} changes on {day}. Issued documents do not change.", name=name, day=format_day(day)),
+                "success",
+            )
             return redirect(url_for("tax_rates.show", id=id), 303)
     return render_form("tax_rates/change.html", form, rate=_load_rate(id))
 
@@ -171,7 +181,14 @@ def cancel_change(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         name = rate.name
         transaction(operations.remove_change, id, form.valid_from.data, actor(), now())
-        flash(f"The change of {name} on {format_day(form.valid_from.data)} was cancelled.", "success")
+        flash(
+            Phrase(
+                "The change of {name} on {valid_from} was cancelled.",
+                name=name,
+                valid_from=format_day(form.valid_from.data),
+            ),
+            "success",
+        )
     return redirect(url_for("tax_rates.show", id=id), 303)
 
 

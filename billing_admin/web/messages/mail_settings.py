@@ -9,15 +9,16 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.mail_servers import Encryption, MailServer
+from billing_admin.domain.translation import Phrase
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, current_organisation, now
 
 WRITE = "settings:write"
 ENCRYPTION = {
-    Encryption.STARTTLS: "TLS (STARTTLS required)",
+    Encryption.STARTTLS: Phrase("TLS (STARTTLS required)"),
     Encryption.TLS: "TLS",
-    Encryption.OFF: "None",
+    Encryption.OFF: Phrase("None"),
 }
 
 pages = page_blueprint("mail", __name__, "/settings/mail", write=WRITE)
@@ -50,7 +51,7 @@ def send_test() -> ResponseReturnValue:
     try:
         result = send_test_message(_settings(), organisation, address, now())
     except Invalid as error:
-        flash(f"The message was not sent. {error.message}", "error")
+        flash(Phrase("The message was not sent. {message}", message=error.message), "error")
     else:
         category = {SendOutcome.SENT: "success", SendOutcome.UNCERTAIN: "warning"}.get(result.outcome, "error")
         flash(describe_result(result, address), category)
@@ -61,8 +62,8 @@ def mail_summary(settings: Settings) -> str:
     """Return the destination of messages in a few words."""
     server = settings.mail_transport
     if server is None:
-        return "Off"
-    return server.host if isinstance(server, MailServer) else "Mailbox of this program"
+        return Phrase("Off")
+    return server.host if isinstance(server, MailServer) else Phrase("Mailbox of this program")
 
 
 def _settings() -> Settings:

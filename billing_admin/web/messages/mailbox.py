@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.config import Settings
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.mail_servers import Maildir
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.mail_reader import ReceivedMail, read_mail
 from billing_admin.formats.maildir import maildir_message, maildir_messages
 from billing_admin.http.security import SANDBOX
@@ -53,7 +54,7 @@ def attachment(name: str, position: int) -> ResponseReturnValue:
     """Send an attachment of a message."""
     attachments = _mail(name).attachments
     if not 1 <= position <= len(attachments):
-        raise NotFound("unknown_attachment", "The message has no such attachment.")
+        raise NotFound("unknown_attachment", Phrase("The message has no such attachment."))
     file = attachments[position - 1]
     response = send_file(BytesIO(file.content), file.media_type, as_attachment=True, download_name=file.name)
     response.headers.update(SANDBOX)

@@ -24,7 +24,7 @@ from billing_admin.domain.messages import (
     mark_problem,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Message
@@ -40,7 +40,6 @@ from billing_admin.queries.messages.statements import unreachable_monthly_custom
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -58,16 +57,18 @@ from billing_admin.web.frame.tables import load_table
 from billing_admin.web.messages.recipients import RecipientsForm
 from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send
 
-STATE_LABELS: Final = {"": "All", ATTENTION: "Needs attention", **STATES}
+STATE_LABELS: Final = {"": Phrase("All"), ATTENTION: Phrase("Needs attention"), **STATES}
 # The choices of the filter by the outcome for recipients.
-UNDELIVERED: Final = {"1": "Refused or bounced", "0": "None refused or bounced"}
+UNDELIVERED: Final = {"1": Phrase("Refused or bounced"), "0": Phrase("None refused or bounced")}
 
 
 class ReasonForm(Form):
     """The reason for changing messages."""
 
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason. It is shown in the history."),
+        max_length=MAX_REASON_LENGTH,
     )
 
 
@@ -109,25 +110,27 @@ ACTS: Final[Mapping[str, Act]] = {
     "cancel": Act(
         Phrase("Cancel {messages}"),
         "cancelled",
-        "It will not be sent. The documents can then be sent in another message.",
-        "Shown in the history.",
+        Phrase("It will not be sent. The documents can then be sent in another message."),
+        Phrase("Shown in the history."),
         cancel_problem,
         _cancel,
     ),
     "mark-sent": Act(
         Phrase("Mark {messages} as sent"),
         "marked as sent",
-        "No further attempt will be made to send it.",
-        "How it was sent, such as: by letter on 28 November. Shown in the history.",
+        Phrase("No further attempt will be made to send it."),
+        Phrase("How it was sent, such as: by letter on 28 November. Shown in the history."),
         mark_problem,
         _mark,
     ),
     "again": Act(
         Phrase("Send {messages} again"),
         "sent again",
-        "It goes to the contacts that get such messages today, with the same text and attachments. A document that was marked"
-        " as sent without a message gets the text from the settings.",
-        "Shown in the history.",
+        Phrase(
+            "It goes to the contacts that get such messages today, with the same text and attachments. A "
+            "document that was marked as sent without a message gets the text from the settings."
+        ),
+        Phrase("Shown in the history."),
         again_problem,
         _send_again,
     ),
@@ -159,13 +162,13 @@ def filter_chips(filters: MessageFilter) -> list[Any]:
     """
     undelivered = "" if filters.undelivered is None else UNDELIVERED[str(int(filters.undelivered))]
     return build_chips(
-        ("q", "Search", filters.q),
-        ("customer", "Customer", filters.customer),
-        ("purpose", "Purpose", PURPOSES.get(filters.purpose, "")),
-        ("document", "Document", filters.document),
-        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To day", format_day(filters.to) if filters.to else ""),
-        ("undelivered", "Recipients", undelivered),
+        ("q", Phrase("Search"), filters.q),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("purpose", Phrase("Purpose"), PURPOSES.get(filters.purpose, "")),
+        ("document", Phrase("Document"), filters.document),
+        ("from", Phrase("From day"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To day"), format_day(filters.to) if filters.to else ""),
+        ("undelivered", Phrase("Recipients"), undelivered),
     )
 
 
@@ -210,7 +213,14 @@ def _state_tabs(filters: MessageFilter) -> list[dict[str, Any]]:
 def resume() -> ResponseReturnValue:
     """Send all waiting messages now, and end a pause of the outbox."""
     count = transaction(resume_sending, actor(), now())
-    flash(f"{pluralise(count, 'message')} will be sent shortly, if the mail server accepts them.", "success")
+    flash(
+        plural(
+            "{count} message will be sent shortly, if the mail server accepts them.",
+            "{count} messages will be sent shortly, if the mail server accepts them.",
+            count,
+        ),
+        "success",
+    )
     return redirect(url_for("messages.index"), 303)
 
 
@@ -257,7 +267,7 @@ def again(id: UUID) -> ResponseReturnValue:
         with errors_on(form, form.error_fields()):
             arguments = (id, form.reason.data, chosen, form.id.data, may_send(), actor(), now())
             new_id, _ = transaction(operations.send_again, *arguments)
-            flash("The message will be sent again shortly.", "success")
+            flash(Phrase("The message will be sent again shortly."), "success")
             return redirect(url_for("messages.show", id=new_id), 303)
         message = queries.message(db.session(), id)
     copy = operations.copy_message(db.session(), message)
@@ -275,7 +285,7 @@ def change(id: UUID, action: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(act.change, id, form.reason.data, may_send(), actor(), now())
-            flash(f"The message was {act.past_participle}.", "success")
+            flash(Phrase("The message was {past_participle}.", past_participle=act.past_participle), "success")
             return redirect(back, 303)
         message = queries.message(db.session(), id)
     return render_form("messages/change.html", form, act=act, messages=[message], back=back, selected=False, skipped=0)
@@ -294,13 +304,24 @@ def change_selected(action: str) -> ResponseReturnValue:
         ready = [message for message in ready if message.state == "waiting" or message.id not in repeated]
     ids = [message.id for message in ready]
     if not ids:
-        flash(f"None of the selected messages can be {act.past_participle}.", "warning")
+        flash(
+            Phrase("None of the selected messages can be {past_participle}.", past_participle=act.past_participle),
+            "warning",
+        )
         return redirect(back, 303)
     if "confirmed" in request.form:
         if form.validate():
             with errors_on(form):
                 transaction(_change_all, act, ids, form.reason.data, may_send(), actor(), now())
-                flash(f"{pluralise(len(ids), 'message')} {act.past_participle}.", "success")
+                flash(
+                    plural(
+                        "{count} message {past_participle}.",
+                        "{count} messages {past_participle}.",
+                        len(ids),
+                        past_participle=act.past_participle,
+                    ),
+                    "success",
+                )
                 return redirect(back, 303)
     else:
         form = ReasonForm(formdata=None)

@@ -10,6 +10,7 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.message_texts import MessageText
 from billing_admin.domain.messages import CC, MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, TO, Recipient
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import CustomerContact
 from billing_admin.web.frame.forms import Form, MultilineField, NewIdField, TextField
 
@@ -24,9 +25,9 @@ class RecipientsForm(Form):
     `chosen` recipients and `earlier` ones, those of the message that is repeated, can be chosen also if they are no contacts.
     """
 
-    to = _contacts_field("To")
-    cc = _contacts_field("Cc")
-    address = TextField("Another address", widget=EmailInput())
+    to = _contacts_field(Phrase("To"))
+    cc = _contacts_field(Phrase("Cc"))
+    address = TextField(Phrase("Another address"), widget=EmailInput())
 
     def __init__(
         self,
@@ -63,8 +64,8 @@ class MessageForm(RecipientsForm):
     `id` prevents a second message on a double click. `shown` is a digest of the subject and text that the page proposed.
     """
 
-    subject = TextField("Subject", blank_message="Enter the subject.", max_length=MAX_SUBJECT_LENGTH)
-    text = MultilineField("Text", max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
+    subject = TextField(Phrase("Subject"), blank_message=Phrase("Enter the subject."), max_length=MAX_SUBJECT_LENGTH)
+    text = MultilineField(Phrase("Text"), max_length=MAX_MESSAGE_LENGTH, render_kw={"rows": 14})
     id = NewIdField()
     shown = HiddenField()
 
@@ -87,9 +88,9 @@ class MessageForm(RecipientsForm):
         if _digest(self.subject.data or "", self.text.data or "") == shown:
             for field, value in ((self.subject, self._proposed.subject), (self.text, self._proposed.body)):
                 field.data, field.raw_data = value, [value]
-            problem = "Amounts or days have changed since you saw this page. Check the new text."
+            problem = Phrase("Amounts or days have changed since you saw this page. Check the new text.")
         else:
-            problem = "Amounts or days have changed since you saw this page. Check those in your text."
+            problem = Phrase("Amounts or days have changed since you saw this page. Check those in your text.")
         raise Conflict("text_changed", problem, "text")
 
 

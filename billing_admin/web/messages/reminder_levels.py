@@ -11,6 +11,7 @@ from wtforms import BooleanField
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.reminders import LEVELS, ReminderLevel, levels_from_json
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.master_data import reminder_levels as operations
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import EditForm, save
@@ -26,7 +27,7 @@ pages = page_blueprint("reminder_levels", __name__, "/settings/reminders", write
 class LevelsForm(EditForm):
     """The daily switch, and the fields of each level, such as `days_after_due_1`."""
 
-    daily_reminders = BooleanField("Send reminders every day")
+    daily_reminders = BooleanField(Phrase("Send reminders every day"))
 
     def levels(self) -> Sequence[ReminderLevel]:
         """Return the levels entered."""
@@ -38,19 +39,23 @@ class LevelsForm(EditForm):
 
 for _level in LEVELS:
     _name = REMINDER_NAMES[_level]
-    _blank = "Enter a number of days, such as 7."
+    _blank = Phrase("Enter a number of days, such as 7.")
     setattr(
         LevelsForm,
         f"days_after_due_{_level}",
-        WholeNumberField(f"{_name}: days after the due date", blank_message=_blank),
+        WholeNumberField(Phrase("{name}: days after the due date", name=_name), blank_message=_blank),
     )
     setattr(
         LevelsForm,
         f"least_days_{_level}",
-        WholeNumberField(f"{_name}: days since the last reminder", blank_message=_blank),
+        WholeNumberField(Phrase("{name}: days since the last reminder", name=_name), blank_message=_blank),
     )
-    setattr(LevelsForm, f"attaches_documents_{_level}", BooleanField(f"{_name}: attach the invoices"))
-    setattr(LevelsForm, f"attaches_statement_{_level}", BooleanField(f"{_name}: attach a statement of account"))
+    setattr(LevelsForm, f"attaches_documents_{_level}", BooleanField(Phrase("{name}: attach the invoices", name=_name)))
+    setattr(
+        LevelsForm,
+        f"attaches_statement_{_level}",
+        BooleanField(Phrase("{name}: attach a statement of account", name=_name)),
+    )
 
 
 @pages.route("", methods=["GET", "POST"])
@@ -60,7 +65,7 @@ def edit() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             _save(form)
-            flash("The settings were saved. They apply to the next reminders.", "success")
+            flash(Phrase("The settings were saved. They apply to the next reminders."), "success")
             return redirect(url_for("settings.index", _anchor="reminders"), 303)
     return render_form("reminders/levels.html", form, levels=LEVELS, names=REMINDER_NAMES)
 

@@ -12,6 +12,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.reminders import Pause
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, ReminderPause
 from billing_admin.operations.messages import reminder_pauses as operations
 from billing_admin.queries.invoices.invoices import invoice
@@ -34,10 +35,12 @@ class PauseForm(Form):
     """
 
     id = NewIdField()
-    through = DayField("Pause through", blank_message="Enter the last day without reminders, such as 2026-12-31.")
+    through = DayField(
+        Phrase("Pause through"), blank_message=Phrase("Enter the last day without reminders, such as 2026-12-31.")
+    )
     reason = TextField(
-        "Reason",
-        blank_message="Enter a reason, such as “Disputed”. It is shown in the history.",
+        Phrase("Reason"),
+        blank_message=Phrase("Enter a reason, such as “Disputed”. It is shown in the history."),
         max_length=MAX_REASON_LENGTH,
     )
 
@@ -66,7 +69,7 @@ def _pause(
             pause = Pause(form.through.data, form.reason.data)
             object_id = document.id if document else customer_id
             transaction(operation, object_id, pause, form.id.data, actor(), now())
-            flash(f"Reminders are paused through {format_day(pause.through)}.", "success")
+            flash(Phrase("Reminders are paused through {through}.", through=format_day(pause.through)), "success")
             return redirect(back_url, 303)
     return render_form("reminders/pause.html", form, name=name, is_invoice=document is not None, back_url=back_url)
 
@@ -92,7 +95,7 @@ def resume_invoice(id: UUID) -> ResponseReturnValue:
 
 def _resume(pause: ReminderPause | None, back_url: str) -> ResponseReturnValue:
     is_resumed = pause is not None and transaction(operations.resume, pause.id, actor(), now())
-    flash(*(("Reminders are resumed.", "success") if is_resumed else (NOTHING_CHANGED, "info")))
+    flash(*((Phrase("Reminders are resumed."), "success") if is_resumed else (NOTHING_CHANGED, "info")))
     return redirect(back_url, 303)
 
 

@@ -32,6 +32,7 @@ from billing_admin.domain.reminders import (
     count_by_level,
     describe_reason,
 )
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.operations.invoices.e_invoices import PDF
@@ -45,7 +46,7 @@ from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages import reminders as queries
 from billing_admin.web.frame.forms import Form, NewIdField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import REMINDER_NAMES, pluralise
+from billing_admin.web.frame.labels import REMINDER_NAMES
 from billing_admin.web.frame.list_params import currency_param, has_permission, name_params
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.frame.system_lists import REMINDER_RUNS
@@ -150,7 +151,9 @@ def preview_file(customer_id: UUID, position: int) -> ResponseReturnValue:
     """Send a letter of a reminder that is due, as it would be sent now."""
     letters = _planned_message(customer_id).letters
     if not 1 <= position <= len(letters):
-        raise NotFound("unknown_attachment", f"The reminder has no letter {position}.", "position")
+        raise NotFound(
+            "unknown_attachment", Phrase("The reminder has no letter {position}.", position=position), "position"
+        )
     letter = letters[position - 1]
     pdf = print_letter(db.session(), letter.contents, load_glyphs(_settings().fonts), now())
     return unrecorded_attachment(pdf, letter.name, PDF)
@@ -168,7 +171,9 @@ def _planned_message(customer_id: UUID) -> NewMessage:
     reminders = operations.preview_reminders(db.session(), spec, now()).plan.reminders
     if not reminders:
         raise NotFound(
-            "not_due", "No reminder is due for this customer. It may have changed since the preview.", "customer"
+            "not_due",
+            Phrase("No reminder is due for this customer. It may have changed since the preview."),
+            "customer",
         )
     return ReminderMessages(db.session(), reminders, now()).make(reminders[0])
 
@@ -320,12 +325,12 @@ def _stored_exclusion(row: Any) -> ShownExclusion:
 def _link(reason: str, customer_id: UUID, reference: str, invoice_id: UUID) -> tuple[str, str] | None:
     """Return the label and the URL of the page on which a person changes the reason."""
     pages_by_reason: Mapping[str, tuple[str, str, dict[str, Any]]] = {
-        NO_RECIPIENT: ("Add contact", "contacts.new", {"customer_id": customer_id}),
-        CUSTOMER_PAUSED: ("Change pause", "reminder_pauses.pause_customer", {"id": customer_id}),
-        INVOICE_PAUSED: ("Change pause", "reminder_pauses.pause_invoice", {"id": invoice_id}),
-        COVERED: ("Allocate credit", "payments.index", {"customer": reference, "status": "unallocated"}),
-        WAITING: ("Show messages", "messages.index", {"customer": reference}),
-        FAILED: ("Show messages", "messages.index", {"customer": reference}),
+        NO_RECIPIENT: (Phrase("Add contact"), "contacts.new", {"customer_id": customer_id}),
+        CUSTOMER_PAUSED: (Phrase("Change pause"), "reminder_pauses.pause_customer", {"id": customer_id}),
+        INVOICE_PAUSED: (Phrase("Change pause"), "reminder_pauses.pause_invoice", {"id": invoice_id}),
+        COVERED: (Phrase("Allocate credit"), "payments.index", {"customer": reference, "status": "unallocated"}),
+        WAITING: (Phrase("Show messages"), "messages.index", {"customer": reference}),
+        FAILED: (Phrase("Show messages"), "messages.index", {"customer": reference}),
     }
     if reason not in pages_by_reason:
         return None
@@ -338,9 +343,14 @@ def _describe_result(run_id: UUID) -> str:
     sums = _sums((row.currency, row.open_amount) for row in items if row.message_id)
     count = len({row.message_id for row in items if row.message_id})
     if not count:
-        return "No reminders were sent: all were left out."
+        return Phrase("No reminders were sent: all were left out.")
     amounts = ", ".join(format_money(amount, currency) for currency, amount in sums.items())
-    return f"{pluralise(count, 'reminder')} of {amounts} will be sent."
+    return plural(
+        "{count} reminder of {amounts} will be sent.",
+        "{count} reminders of {amounts} will be sent.",
+        count,
+        amounts=amounts,
+    )
 
 
 @dataclass(frozen=True, slots=True)

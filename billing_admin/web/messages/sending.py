@@ -26,6 +26,7 @@ from billing_admin.domain.messages import (
     recipients_digest,
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.models import SendingRun
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendSpec
@@ -61,8 +62,8 @@ class MarkForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "How it was sent",
-        blank_message="Enter how it was sent, such as: by letter on 28 November.",
+        Phrase("How it was sent"),
+        blank_message=Phrase("Enter how it was sent, such as: by letter on 28 November."),
         max_length=MAX_REASON_LENGTH,
     )
 
@@ -79,8 +80,8 @@ class MarkManyForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "How they were sent",
-        blank_message="Enter how they were sent, such as: by letter.",
+        Phrase("How they were sent"),
+        blank_message=Phrase("Enter how they were sent, such as: by letter."),
         max_length=MAX_REASON_LENGTH,
     )
     shown = HiddenField()
@@ -111,7 +112,12 @@ def send(id: UUID) -> ResponseReturnValue:
                 check_recipients(check_addresses(spec.recipients or ()))
             else:
                 transaction(operations.send_document, id, spec, may_send(), actor(), now())
-                flash(f"{invoice.number} is in the outbox and will be sent shortly.", "success")
+                flash(
+                    Phrase(
+                        "{invoice_number} is in the outbox and will be sent shortly.", invoice_number=invoice.number
+                    ),
+                    "success",
+                )
                 return redirect(document_url, 303)
         preview = preview and not form.errors
         invoice = load_invoice(db.session(), str(id))
@@ -152,7 +158,7 @@ def mark_sent(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.mark_document_sent, id, form.reason.data, form.id.data, actor(), now())
-            flash(f"{invoice.number} was marked as sent.", "success")
+            flash(Phrase("{invoice_number} was marked as sent.", invoice_number=invoice.number), "success")
             return redirect(back, 303)
         invoice = load_invoice(db.session(), str(id))
     return render_form("messages/mark_document_sent.html", form, invoice=invoice)
@@ -165,8 +171,12 @@ def send_many() -> ResponseReturnValue:
     back = _list_url(filters)
     if (unsent := count_unsent(db.session(), filters)) > MAX_DOCUMENTS:
         flash(
-            f"{format_whole(unsent)} documents were not sent. At most {format_whole(MAX_DOCUMENTS)} can be sent at once:"
-            " narrow the list, such as by issue date.",
+            Phrase(
+                "{unsent} documents were not sent. At most {max_documents} can be sent at once: narrow the list,"
+                " such as by issue date.",
+                unsent=format_whole(unsent),
+                max_documents=format_whole(MAX_DOCUMENTS),
+            ),
             "warning",
         )
         return redirect(url_for("invoices.index", run=filters.run, sent=0) if filters.run else back, 303)
@@ -178,7 +188,7 @@ def send_many() -> ResponseReturnValue:
             return _show_run(run_id, back)
     shown = show_plan(unsent_ids(db.session(), filters))
     if not (shown.plan.ready or shown.plan.left_out):
-        flash("There are no unsent documents.", "info")
+        flash(Phrase("There are no unsent documents."), "info")
         return redirect(back, 303)
     form.shown.data = digest_of_plan(shown.plan)
     return render_form(
@@ -206,7 +216,7 @@ def mark_many_sent() -> ResponseReturnValue:
             return _show_run(run_id, back)
     ids = unmarked_ids(session, filters)
     if not ids:
-        flash("There are no unsent documents.", "info")
+        flash(Phrase("There are no unsent documents."), "info")
         return redirect(back, 303)
     form.shown.data = hash_data([str(id) for id in ids])
     return render_form(
@@ -241,10 +251,18 @@ def _show_run(run_id: UUID, back: str) -> ResponseReturnValue:
         return redirect(url_for("sending_runs.show", id=run_id), 303)
     if act == MARK_SENT:
         verb = "was" if progress.sent == 1 else "were"
-        flash(f"{pluralise(progress.sent, 'document')} {verb} marked as sent.", "success")
+        flash(
+            plural(
+                "{count} document {verb} marked as sent.",
+                "{count} documents {verb} marked as sent.",
+                progress.sent,
+                verb=verb,
+            ),
+            "success",
+        )
     else:
         messages = pluralise(progress.sent, "message")
-        flash(f"{messages} will be sent shortly. See the outbox for the results.", "success")
+        flash(Phrase("{messages} will be sent shortly. See the outbox for the results.", messages=messages), "success")
     return redirect(back, 303)
 
 
@@ -287,4 +305,6 @@ def _start_marking(
 
 
 def _changed() -> Conflict:
-    return Conflict("documents_changed", "The documents have changed since you saw them. Check the new list below.")
+    return Conflict(
+        "documents_changed", Phrase("The documents have changed since you saw them. Check the new list below.")
+    )

@@ -13,6 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.messages import NOT_SENT_REASONS, recipients_digest
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.messages import documents as operations
 from billing_admin.operations.messages.documents import SendingPlan
 from billing_admin.queries.messages.outbox import can_send
@@ -76,7 +77,7 @@ def wants_to_send() -> bool:
 def show_plan(ids: Collection[UUID], *, drafts_allowed: bool = False) -> ShownPlan:
     """Return which of these documents can be sent; drafts may be about to be issued."""
     plan = operations.plan_sending(db.session(), ids, drafts_allowed=drafts_allowed)
-    return ShownPlan(plan, "" if mail_on() else "E-mail is not set up, so nothing can be sent.")
+    return ShownPlan(plan, "" if mail_on() else Phrase("E-mail is not set up, so nothing can be sent."))
 
 
 def digest_of_plan(plan: SendingPlan) -> str:
@@ -86,7 +87,7 @@ def digest_of_plan(plan: SendingPlan) -> str:
 
 def recipients_changed() -> Conflict:
     """Return the error for recipients that are not those of the page."""
-    return Conflict("recipients_changed", "The recipients have changed since you saw them. Check them below.")
+    return Conflict("recipients_changed", Phrase("The recipients have changed since you saw them. Check them below."))
 
 
 def may_send() -> bool:

@@ -9,6 +9,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.messages import WITHDRAWN
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.messages.statements import StatementSpec, propose_statement, send_statement
 from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.master_data.customers import customer as load_customer
@@ -42,7 +43,7 @@ def send(id: UUID) -> ResponseReturnValue:
                 currency, *proposed.period, form.recipients(), form.subject.data, form.text.data, form.id.data
             )
             message_id, _ = transaction(send_statement, id, chosen, can_send(session, settings), actor(), now())
-            flash("The statement is in the outbox and will be sent shortly.", "success")
+            flash(Phrase("The statement is in the outbox and will be sent shortly."), "success")
             return redirect(url_for("messages.show", id=message_id), 303)
     earlier = first_statements(session, id, proposed.period).get(currency)
     return render_form(

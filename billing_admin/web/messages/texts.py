@@ -21,6 +21,7 @@ from billing_admin.domain.message_texts import (
 )
 from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.messages import texts as operations
 from billing_admin.operations.messages.previews import TextPreview, preview_text
 from billing_admin.queries.messages.texts import TextInUse, text_in_use, texts_in_use
@@ -32,9 +33,9 @@ from billing_admin.web.frame.signed_in import actor, current_organisation, now
 
 WRITE = "settings:write"
 
-_BODY_HINT = (
-    "Fields in braces are replaced by their values. A line whose fields are all empty is left out. Write {{ and }} for"
-    " braces."
+_BODY_HINT = Phrase(
+    "Fields in braces are replaced by their values. A line whose fields are all empty is left out. "
+    "Write {{ and }} for braces."
 )
 
 pages = page_blueprint("message_texts", __name__, "/settings/texts", write=WRITE)
@@ -50,11 +51,11 @@ class TestResult(NamedTuple):
 class MessageTextForm(EditForm):
     """The subject and text of a message."""
 
-    subject = TextField("Subject", max_length=MAX_SUBJECT_LENGTH, blank_message="Enter the subject.")
+    subject = TextField(Phrase("Subject"), max_length=MAX_SUBJECT_LENGTH, blank_message=Phrase("Enter the subject."))
     body = MultilineField(
-        "Text",
+        Phrase("Text"),
         max_length=MAX_BODY_LENGTH,
-        blank_message="Enter the text.",
+        blank_message=Phrase("Enter the text."),
         description=_BODY_HINT,
         render_kw={"rows": 18},
     )
@@ -106,7 +107,7 @@ def edit(key: str, language: str) -> ResponseReturnValue:
                 result = _send_test(preview, language) if action == "test" else None
             else:
                 text = save(form, lambda: _stored_form(key, language), operations.update, key, language, form.fields())
-                flash(f"The text “{_name(text)}” was saved.", "success")
+                flash(Phrase("The text “{name}” was saved.", name=_name(text)), "success")
                 return redirect(url_for("message_texts.show", key=key, language=language), 303)
     text = _load_text(key, language)
     return render_form(
@@ -146,7 +147,7 @@ def restore(key: str, language: str) -> ResponseReturnValue:
     """Use the built-in text again."""
     text = _load_text(key, language)
     transaction(operations.restore, key, language, actor(), now())
-    flash(f"The built-in text “{_name(text)}” is in use again.", "success")
+    flash(Phrase("The built-in text “{name}” is in use again.", name=_name(text)), "success")
     return redirect(url_for("message_texts.show", key=key, language=language), 303)
 
 
@@ -161,7 +162,7 @@ def _send_test(preview: TextPreview, language: str) -> TestResult:
     try:
         result = send_preview(_settings(), organisation, address, message.subject, message.body, language, now())
     except Invalid as error:
-        return TestResult("danger", f"The message was not sent. {error.message}")
+        return TestResult("danger", Phrase("The message was not sent. {message}", message=error.message))
     kind = {SendOutcome.SENT: "success", SendOutcome.UNCERTAIN: "warning"}.get(result.outcome, "danger")
     return TestResult(kind, describe_result(result, address))
 

@@ -21,6 +21,7 @@ from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum
 from billing_admin.domain.payments import METHODS, AllocationSpec, PaymentSplit, allocate_oldest_first
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.payments import payments as queries
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -45,12 +46,14 @@ class PaymentForm(Form):
     """
 
     id = NewIdField()
-    amount = AmountField("Amount received", blank_message="Enter the amount, such as 250.")
-    received_on = DayField("Received on", blank_message="Enter the day it was received, such as 2026-11-22.")
-    method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
-    reference = TextField("Reference")
-    keep = BooleanField("Keep the remainder as the customer's credit")
-    anyway = BooleanField("Record the payment anyway")
+    amount = AmountField(Phrase("Amount received"), blank_message=Phrase("Enter the amount, such as 250."))
+    received_on = DayField(
+        Phrase("Received on"), blank_message=Phrase("Enter the day it was received, such as 2026-11-22.")
+    )
+    method = SelectField(Phrase("Method"), choices=dict(METHODS), default="bank_transfer")
+    reference = TextField(Phrase("Reference"))
+    keep = BooleanField(Phrase("Keep the remainder as the customer's credit"))
+    anyway = BooleanField(Phrase("Record the payment anyway"))
 
 
 class RemainderField(WholeNumberField):
@@ -60,7 +63,11 @@ class RemainderField(WholeNumberField):
     max_digits = 19
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Remainder", blank_message="The form is incomplete. Reload the page and try again.", **kwargs)
+        super().__init__(
+            Phrase("Remainder"),
+            blank_message=Phrase("The form is incomplete. Reload the page and try again."),
+            **kwargs,
+        )
         self.type = "HiddenField"  # the form macros select fields by type
 
 
@@ -123,7 +130,11 @@ def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data:
     """
     extended_class = type(form_class.__name__, (form_class,), {})
     for invoice in account.invoices:
-        setattr(extended_class, _field_name(invoice.id), AmountField(f"Amount for {invoice.number}"))
+        setattr(
+            extended_class,
+            _field_name(invoice.id),
+            AmountField(Phrase("Amount for {invoice_number}", invoice_number=invoice.number)),
+        )
     form = extended_class(data=data)
     form.expect_currency(account.currency)
     return form
@@ -202,10 +213,16 @@ def check_remainder(form: Form, account: PaymentAccount) -> bool:
     remainder = split.left
     if remainder > 0 and not form.keep.data:
         amount = format_exact(remainder, account.currency)
-        form.keep.errors = [f"{amount} is not allocated. Allocate it, or choose to keep it as the customer's credit."]
+        form.keep.errors = [
+            Phrase(
+                "{amount} is not allocated. Allocate it, or choose to keep it as the customer's credit.", amount=amount
+            )
+        ]
     if remainder < 0:
         excess = format_exact(-remainder, account.currency)
-        form.amount.errors = [f"You allocated {excess} more than you received. Correct one of the amounts."]
+        form.amount.errors = [
+            Phrase("You allocated {excess} more than you received. Correct one of the amounts.", excess=excess)
+        ]
     return not form.errors
 
 

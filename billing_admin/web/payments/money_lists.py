@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.queries.payments.refunds import RefundFilter
 from billing_admin.web.frame.list_params import (
@@ -45,13 +46,13 @@ def money_chips(
     Status has tabs.
     """
     return build_chips(
-        ("q", "Search", filters.q),
-        ("customer", "Customer", filters.customer),
-        ("currency", "Currency", filters.currency),
-        ("method", "Method", methods.get(filters.method, "")),
-        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To day", format_day(filters.to) if filters.to else ""),
-        ("reference", "Reference", filters.reference),
+        ("q", Phrase("Search"), filters.q),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("currency", Phrase("Currency"), filters.currency),
+        ("method", Phrase("Method"), methods.get(filters.method, "")),
+        ("from", Phrase("From day"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To day"), format_day(filters.to) if filters.to else ""),
+        ("reference", Phrase("Reference"), filters.reference),
         *chips,
     )
 
@@ -59,6 +60,11 @@ def money_chips(
 def status_tabs(counts: Mapping[str, int], status: str) -> list[dict[str, Any]]:
     """Return a tab for each status, with the number of its rows."""
     return [
-        {"label": name.capitalize() or "All", "url": current_url(status=name), "count": count, "active": name == status}
+        {
+            "label": name.capitalize() or Phrase("All"),
+            "url": current_url(status=name),
+            "count": count,
+            "active": name == status,
+        }
         for name, count in counts.items()
     ]

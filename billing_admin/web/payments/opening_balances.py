@@ -10,6 +10,7 @@ from wtforms import RadioField, SelectField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.opening_balances import MAX_NUMBER_LENGTH, OpeningSpec, signed
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations.invoices import opening_balances as operations
 from billing_admin.queries.opening_totals import opening_totals, sum_by_currency
 from billing_admin.queries.payments import opening_balances as queries
@@ -23,7 +24,10 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
 
 WRITE = "billing:write"
-TYPES = {"invoice": "Invoice — The customer owes the amount.", "credit": "Credit — You owe the customer the amount."}
+TYPES = {
+    "invoice": Phrase("Invoice — The customer owes the amount."),
+    "credit": Phrase("Credit — You owe the customer the amount."),
+}
 
 pages = page_blueprint("opening_balances", __name__, "/opening-balances", write=WRITE)
 
@@ -36,16 +40,24 @@ class OpeningForm(Form):
 
     id = NewIdField()
     customer = CustomerField()
-    type = RadioField("Type", choices=TYPES, default="invoice")
-    number = TextField("Number", blank_message="Enter the number of the earlier system.", max_length=MAX_NUMBER_LENGTH)
-    original_date = DayField("Date", blank_message="Enter the date of the document, such as 2026-10-31.")
-    due_date = DayField("Due")
-    open_amount = AmountField("Open amount", blank_message="Enter the amount that is still open.")
-    currency = SelectField("Currency", choices=partial(currency_choices_after, "Customer’s currency"), default="")
-    opened_on = DayField("Cut-over day", blank_message="Enter the day on which this application takes over the books.")
-    original_total = AmountField("Original total")
-    original_tax = AmountField("Original tax")
-    purchase_order = TextField("Purchase order number")
+    type = RadioField(Phrase("Type"), choices=TYPES, default="invoice")
+    number = TextField(
+        Phrase("Number"), blank_message=Phrase("Enter the number of the earlier system."), max_length=MAX_NUMBER_LENGTH
+    )
+    original_date = DayField(
+        Phrase("Date"), blank_message=Phrase("Enter the date of the document, such as 2026-10-31.")
+    )
+    due_date = DayField(Phrase("Due"))
+    open_amount = AmountField(Phrase("Open amount"), blank_message=Phrase("Enter the amount that is still open."))
+    currency = SelectField(
+        Phrase("Currency"), choices=partial(currency_choices_after, Phrase("Customer’s currency")), default=""
+    )
+    opened_on = DayField(
+        Phrase("Cut-over day"), blank_message=Phrase("Enter the day on which this application takes over the books.")
+    )
+    original_total = AmountField(Phrase("Original total"))
+    original_tax = AmountField(Phrase("Original tax"))
+    purchase_order = TextField(Phrase("Purchase order number"))
 
     def spec(self) -> OpeningSpec:
         """Return the values entered."""
@@ -88,7 +100,12 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             recorded = transaction(operations.record, form.spec(), actor(), now())
-            flash(f"{form.number.data} was recorded." if recorded.created else "This was recorded before.", "success")
+            flash(
+                Phrase("{number} was recorded.", number=form.number.data)
+                if recorded.created
+                else Phrase("This was recorded before."),
+                "success",
+            )
             return redirect(_url(recorded.id, recorded.is_credit), 303)
     return render_form("opening_balances/form.html", form)
 

@@ -18,6 +18,7 @@ from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import PaymentSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, file_stem
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.operations.invoices import letters
@@ -63,7 +64,7 @@ from billing_admin.web.payments.allocation_forms import (
 from billing_admin.web.payments.money_lists import money_chips, read_money_filters, status_tabs
 
 WRITE = "payments:write"
-METHOD_LABELS = {queries.RECEIVED: "All but write-offs", **PAYMENT_METHODS}
+METHOD_LABELS = {queries.RECEIVED: Phrase("All but write-offs"), **PAYMENT_METHODS}
 
 pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
 
@@ -80,7 +81,7 @@ def read_filters() -> queries.PaymentFilter:
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status."""
     selection = "selected payments" if filters.selection else ""
-    return money_chips(filters, METHOD_LABELS, ("selection", "Only", selection))
+    return money_chips(filters, METHOD_LABELS, ("selection", Phrase("Only"), selection))
 
 
 @pages.get("")
@@ -145,7 +146,10 @@ def receipt(id: UUID) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """Choose a customer, then record a payment with its allocations."""
     typed = text_param("customer")
-    title, hint = "Record payment", "Choose the customer who paid. The next page shows their open invoices."
+    title, hint = (
+        Phrase("Record payment"),
+        Phrase("Choose the customer who paid. The next page shows their open invoices."),
+    )
     if not typed:
         return choose_customer(title, hint)
     try:
@@ -184,7 +188,10 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     duplicates = queries.payment_ids_with_reference(db.session(), customer_id, form.reference.data, form.id.data)
     if duplicates:
         form.anyway.errors = [
-            "A payment with this reference is already recorded. If this is a different payment, choose to record it anyway."
+            Phrase(
+                "A payment with this reference is already recorded. If this is a different payment, choose to "
+                "record it anyway."
+            )
         ]
     return duplicates
 
@@ -222,10 +229,15 @@ def _record(form: Form, account: PaymentAccount) -> ResponseReturnValue:
             form.id.data = uuid4()
             raise Conflict(
                 "recorded_before",
-                "This form was already recorded with other values. To record a second payment, send it again.",
+                Phrase("This form was already recorded with other values. To record a second payment, send it again."),
             ) from error
         raise move_errors_to_invoices(error, amounts) from error
-    flash("Payment recorded." if recorded.created else "This payment was already recorded. It counts once.", "success")
+    flash(
+        Phrase("Payment recorded.")
+        if recorded.created
+        else Phrase("This payment was already recorded. It counts once."),
+        "success",
+    )
     return redirect(url_for("payments.show", id=recorded.id), 303)
 
 
@@ -253,12 +265,12 @@ def allocate(id: UUID) -> ResponseReturnValue:
 def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:
     amounts = entered_allocations(form, account)
     if not amounts:
-        raise Invalid("nothing_entered", "Enter an amount for at least one invoice.")
+        raise Invalid("nothing_entered", Phrase("Enter an amount for at least one invoice."))
     try:
         minor = transaction(operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data)
     except (Conflict, Invalid) as error:
         raise move_errors_to_invoices(error, amounts) from error
-    flash(f"{format_money(minor, account.currency)} allocated.", "success")
+    flash(Phrase("{minor} allocated.", minor=format_money(minor, account.currency)), "success")
     return redirect(url_for("payments.show", id=id), 303)
 
 
@@ -270,7 +282,9 @@ def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
     """Withdraw an allocation; its money can be allocated again."""
     withdrawn = transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
     message = (
-        "Allocation withdrawn. The money is unallocated." if withdrawn else "This allocation was already withdrawn."
+        Phrase("Allocation withdrawn. The money is unallocated.")
+        if withdrawn
+        else Phrase("This allocation was already withdrawn.")
     )
     flash(message, "success" if withdrawn else "info")
     return redirect(url_for("payments.show", id=id), 303)
@@ -279,8 +293,12 @@ def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
 class ReverseForm(Form):
     """Date and reason of a reversal."""
 
-    reversed_on = DayField("Reversed on", blank_message="Enter the date of the reversal, such as 2026-11-22.")
-    reason = TextField("Reason", blank_message="Enter a reason for the reversal.", max_length=MAX_REASON_LENGTH)
+    reversed_on = DayField(
+        Phrase("Reversed on"), blank_message=Phrase("Enter the date of the reversal, such as 2026-11-22.")
+    )
+    reason = TextField(
+        Phrase("Reason"), blank_message=Phrase("Enter a reason for the reversal."), max_length=MAX_REASON_LENGTH
+    )
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
@@ -290,7 +308,7 @@ def reverse(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
-            message = "Payment reversed." if reversed_now else "This payment was already reversed."
+            message = Phrase("Payment reversed.") if reversed_now else Phrase("This payment was already reversed.")
             flash(message, "success" if reversed_now else "info")
             return redirect(url_for("payments.show", id=id), 303)
     session = db.session()
@@ -307,9 +325,11 @@ class WriteOffForm(Form):
     """
 
     id = NewIdField()
-    amount = AmountField("Amount to write off", blank_message="Enter the balance shown above.")
-    part = BooleanField("Write off only a part")
-    reason = TextField("Reason", blank_message="Enter a reason for the write-off.", max_length=MAX_REASON_LENGTH)
+    amount = AmountField(Phrase("Amount to write off"), blank_message=Phrase("Enter the balance shown above."))
+    part = BooleanField(Phrase("Write off only a part"))
+    reason = TextField(
+        Phrase("Reason"), blank_message=Phrase("Enter a reason for the write-off."), max_length=MAX_REASON_LENGTH
+    )
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])
@@ -332,9 +352,13 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
             )
             # A repeated request finds no balance: the first one wrote it off.
             message = (
-                f"{format_exact(form.amount.data, currency)} of {number} was written off."
+                Phrase(
+                    "{amount} of {number} was written off.",
+                    amount=format_exact(form.amount.data, currency),
+                    number=number,
+                )
                 if open_amount
-                else "This balance was already written off."
+                else Phrase("This balance was already written off.")
             )
             flash(message, "success")
             return redirect(url_for("invoices.show", id=invoice_id), 303)

@@ -13,6 +13,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_day
 from billing_admin.domain.text import file_stem
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats import csv_tables
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.glyphs import load_glyphs
@@ -108,10 +109,10 @@ def read_filters() -> OpenItemFilter:
 def filter_chips(filters: OpenItemFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter."""
     return build_chips(
-        ("as_of", "As at", format_day(filters.as_of) if filters.as_of != today() else ""),
-        ("customer", "Customer", filters.customer),
-        ("currency", "Currency", filters.currency),
-        ("bucket", "Days overdue", BUCKET_LABELS.get(filters.bucket, "")),
+        ("as_of", Phrase("As at"), format_day(filters.as_of) if filters.as_of != today() else ""),
+        ("customer", Phrase("Customer"), filters.customer),
+        ("currency", Phrase("Currency"), filters.currency),
+        ("bucket", Phrase("Days overdue"), BUCKET_LABELS.get(filters.bucket, "")),
     )
 
 
@@ -192,11 +193,11 @@ def _period_presets(day: date) -> list[tuple[str, date | None, date | None]]:
     month_start, year_start = day.replace(day=1), day.replace(month=1, day=1)
     last_month_end, last_year_end = month_start - timedelta(1), year_start - timedelta(1)
     return [
-        ("All", None, None),
-        ("This month", month_start, day),
-        ("Last month", last_month_end.replace(day=1), last_month_end),
-        ("This year", year_start, day),
-        ("Last year", last_year_end.replace(month=1, day=1), last_year_end),
+        (Phrase("All"), None, None),
+        (Phrase("This month"), month_start, day),
+        (Phrase("Last month"), last_month_end.replace(day=1), last_month_end),
+        (Phrase("This year"), year_start, day),
+        (Phrase("Last year"), last_year_end.replace(month=1, day=1), last_year_end),
     ]
 
 

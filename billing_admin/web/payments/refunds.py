@@ -17,6 +17,7 @@ from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.refunds import RefundSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.operations.payments import refunds as operations
 from billing_admin.queries.master_data import customers
@@ -83,17 +84,17 @@ class RefundForm(Form):
     """A refund paid to a customer."""
 
     id = NewIdField()
-    amount = AmountField("Amount to refund", blank_message="Enter the amount, such as 250.")
-    paid_on = DayField("Paid on", blank_message="Enter the day it was paid, such as 2026-11-22.")
-    method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
-    reference = TextField("Reference")
+    amount = AmountField(Phrase("Amount to refund"), blank_message=Phrase("Enter the amount, such as 250."))
+    paid_on = DayField(Phrase("Paid on"), blank_message=Phrase("Enter the day it was paid, such as 2026-11-22."))
+    method = SelectField(Phrase("Method"), choices=dict(METHODS), default="bank_transfer")
+    reference = TextField(Phrase("Reference"))
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Choose a customer, then record a refund of their credit."""
     typed = text_param("customer")
-    title, hint = "Record refund", "Choose the customer whose credit was paid back."
+    title, hint = Phrase("Record refund"), Phrase("Choose the customer whose credit was paid back.")
     if not typed:
         return choose_customer(title, hint)
     try:
@@ -147,18 +148,25 @@ def _record(form: Form, customer: Customer, currency: str) -> ResponseReturnValu
             form.id.data = uuid4()
             raise Conflict(
                 "recorded_before",
-                "This form was already recorded with other values. To record a second refund, send it again.",
+                Phrase("This form was already recorded with other values. To record a second refund, send it again."),
             ) from error
         raise
-    flash("Refund recorded." if recorded.created else "This refund was already recorded. It counts once.", "success")
+    flash(
+        Phrase("Refund recorded.") if recorded.created else Phrase("This refund was already recorded. It counts once."),
+        "success",
+    )
     return redirect(url_for("refunds.show", id=recorded.id), 303)
 
 
 class ReverseRefundForm(Form):
     """Date and reason of a reversal."""
 
-    reversed_on = DayField("Reversed on", blank_message="Enter the date of the reversal, such as 2026-11-22.")
-    reason = TextField("Reason", blank_message="Enter a reason for the reversal.", max_length=MAX_REASON_LENGTH)
+    reversed_on = DayField(
+        Phrase("Reversed on"), blank_message=Phrase("Enter the date of the reversal, such as 2026-11-22.")
+    )
+    reason = TextField(
+        Phrase("Reason"), blank_message=Phrase("Enter a reason for the reversal."), max_length=MAX_REASON_LENGTH
+    )
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
@@ -168,7 +176,7 @@ def reverse(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
-            message = "Refund reversed." if reversed_now else "This refund was already reversed."
+            message = Phrase("Refund reversed.") if reversed_now else Phrase("This refund was already reversed.")
             flash(message, "success" if reversed_now else "info")
             return redirect(url_for("refunds.show", id=id), 303)
     return render_form("refunds/reverse.html", form, refund=queries.refund(db.session(), id))

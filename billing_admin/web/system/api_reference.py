@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from billing_admin.domain.translation import Phrase
+
 JSON: Final = "application/json"
 _FORMATS: Final[Mapping[str, str]] = {"date": "date", "date-time": "date and time", "uuid": "UUID"}
 _DECIMAL: Final = "decimal, as string or number"
@@ -99,7 +101,7 @@ class Call:
             if parameter.place == "header"
         ]
         if self.body_example:
-            words += [f'--header "Content-Type: {JSON}"', f"--data {shlex.quote(self.body_example)}"]
+            words += [Phrase('--header "Content-Type: {json}"', json=JSON), f"--data {shlex.quote(self.body_example)}"]
         if self.answers and JSON not in self.answers[0].media_types:
             words.append("--remote-header-name --remote-name")
         return " \\\n  ".join(words)

@@ -17,6 +17,7 @@ from billing_admin.domain.audit import readable_details
 from billing_admin.domain.audit_changes import Line, Piece, key_type, lines, named_type
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.messages import SENDING_ACTS
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries import audit as queries
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import detail_label, detail_text, humanise
@@ -65,7 +66,11 @@ INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
 
 
 # Kind of actor → where its events come from.
-THROUGH: Final[Mapping[str, str]] = {"person": "Browser", "token": "API", "system": "Command line or a job"}
+THROUGH: Final[Mapping[str, str]] = {
+    "person": Phrase("Browser"),
+    "token": "API",
+    "system": Phrase("Command line or a job"),
+}
 MAX_LINES = 6  # of an event in the list; its page has all of them
 MAX_ITEMS = 100  # of a long list on the page of an event
 
@@ -153,12 +158,12 @@ def index() -> ResponseReturnValue:
 def filter_chips(filters: queries.AuditFilter) -> list[Any]:
     """Return the active filters as chips."""
     return build_chips(
-        ("actor", "Actor", filters.actor),
-        ("type", "Object type", humanise(filters.type)),
-        ("action", "Action", humanise(filters.action)),
-        ("object", "Object", text_param("object")),
-        ("from", "From", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "To", format_day(filters.to) if filters.to else ""),
+        ("actor", Phrase("Actor"), filters.actor),
+        ("type", Phrase("Object type"), humanise(filters.type)),
+        ("action", Phrase("Action"), humanise(filters.action)),
+        ("object", Phrase("Object"), text_param("object")),
+        ("from", Phrase("From"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To"), format_day(filters.to) if filters.to else ""),
     )
 
 
@@ -231,7 +236,7 @@ def _object_label(kind: str, name: Any) -> str:
         return humanise(name)
     if isinstance(name, date):
         return f"{'Reminders of' if kind == 'reminder_run' else 'Up to'} {format_day(name)}"
-    return str(name or "Draft")
+    return str(name or Phrase("Draft"))
 
 
 def _object_url(kind: str, id: UUID | None, names: queries.EventNames) -> str | None:

@@ -14,6 +14,7 @@ from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.receivable_trends import MonthFigures, month_figures
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import UnbilledDay
 from billing_admin.queries import work_queue
 from billing_admin.queries.billing import runs
@@ -53,7 +54,7 @@ class QueueItem:
     label: str
     work: Work
     url: str
-    none: str = "None"
+    none: str = Phrase("None")
     noun: str = "invoice"
     note: str = ""
     attention: bool = False
@@ -115,52 +116,56 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
     pending, held = work_queue.unbilled_work(unbilled_totals)
     first_day = now().date() - work_queue.FAILED_JOB_DAYS
     return [
-        QueueItem("Unbilled", pending, url_for("unbilled.index"), "Nothing to bill", "pending charge"),
+        QueueItem(Phrase("Unbilled"), pending, url_for("unbilled.index"), Phrase("Nothing to bill"), "pending charge"),
         QueueItem(
-            "Recurring charges due",
+            Phrase("Recurring charges due"),
             work_queue.due_work(session, day),
             url_for("billing_runs.preview", through=day.isoformat(), _anchor="due"),
             noun="charge",
             note="to post",
         ),
         QueueItem(
-            "Likely duplicates",
+            Phrase("Likely duplicates"),
             work_queue.charge_work(session, ChargeFilter(likely_duplicates=True)),
             url_for("duplicates.index"),
             noun="charge",
             note="to keep or cancel",
         ),
         QueueItem(
-            "Held charges", held, url_for("charges.index", status="held"), noun="charge", note="to release or cancel"
+            Phrase("Held charges"),
+            held,
+            url_for("charges.index", status="held"),
+            noun="charge",
+            note="to release or cancel",
         ),
         QueueItem(
-            "Drafts",
+            Phrase("Drafts"),
             work_queue.invoice_work(session, InvoiceFilter(day, status="draft")),
             url_for("invoices.index", status="draft"),
             note="to issue or discard",
         ),
         QueueItem(
-            "Open",
+            Phrase("Open"),
             work_queue.open_work(open_by_currency),
             url_for("invoices.index", status="open"),
             note="not paid in full",
         ),
         QueueItem(
-            "Overdue",
+            Phrase("Overdue"),
             work_queue.open_work(open_by_currency, first_bucket=1),
             url_for("invoices.index", status="overdue"),
             note="past the due date",
             attention=True,
         ),
         QueueItem(
-            "Unallocated payments",
+            Phrase("Unallocated payments"),
             work_queue.unallocated_work(session, day),
             url_for("payments.index", status="unallocated"),
             noun="payment",
             note="to allocate",
         ),
         QueueItem(
-            "Messages not sent",
+            Phrase("Messages not sent"),
             work_queue.message_work(session),
             url_for("messages.index", state=ATTENTION),
             noun="message",
@@ -168,7 +173,7 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
             attention=True,
         ),
         QueueItem(
-            "Failed jobs",
+            Phrase("Failed jobs"),
             work_queue.failed_jobs(session, now()),
             url_for("jobs.index", **{"state": "failed", "from": first_day.isoformat()}),  # type: ignore[arg-type]
             noun="job",

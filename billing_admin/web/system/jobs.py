@@ -10,6 +10,7 @@ from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 from billing_admin.models.job import JOB_STATES
 from billing_admin.operations import jobs as operations
@@ -45,14 +46,20 @@ class JobKind:
 
 
 JOB_KINDS = {
-    "export": JobKind("Export", "bytes written", "exports.download_prepared", "Download the file", when_done=True),
-    "documents": JobKind(
-        "PDF documents", "documents", "exports.download_prepared", "Download the file", when_done=True
+    "export": JobKind(
+        Phrase("Export"), "bytes written", "exports.download_prepared", Phrase("Download the file"), when_done=True
     ),
-    "billing_run": JobKind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
-    "sending_run": JobKind("Sending run", "documents sent or left out", "sending_runs.show", "Show the sending run"),
-    "import_check": JobKind("Import check", "bytes read", "imports.show", "Show the import"),
-    "import": JobKind("Import", "rows imported", "imports.show", "Show the import"),
+    "documents": JobKind(
+        Phrase("PDF documents"), "documents", "exports.download_prepared", Phrase("Download the file"), when_done=True
+    ),
+    "billing_run": JobKind(
+        Phrase("Billing run"), "accounts billed or left out", "billing_runs.show", Phrase("Show the billing run")
+    ),
+    "sending_run": JobKind(
+        Phrase("Sending run"), "documents sent or left out", "sending_runs.show", Phrase("Show the sending run")
+    ),
+    "import_check": JobKind(Phrase("Import check"), "bytes read", "imports.show", Phrase("Show the import")),
+    "import": JobKind(Phrase("Import"), "rows imported", "imports.show", Phrase("Show the import")),
 }
 
 
@@ -64,7 +71,7 @@ def index() -> ResponseReturnValue:
     """
     state, first_day = choice_param("state", JOB_STATES), strict_day_param("from")
     tabs = [
-        {"label": option.capitalize() or "All", "url": current_url(state=option), "active": option == state}
+        {"label": option.capitalize() or Phrase("All"), "url": current_url(state=option), "active": option == state}
         for option in ("", *JOB_STATES)
     ]
     page = load_table(queries.jobs(state, first_day), JOBS)
@@ -105,7 +112,7 @@ def _is_any_active(*jobs: Job) -> bool:
 def cancel(id: UUID) -> ResponseReturnValue:
     """Stop a job."""
     transaction(operations.cancel, id, actor(), now())
-    flash("The job is stopping.", "success")
+    flash(Phrase("The job is stopping."), "success")
     return redirect(url_for("jobs.show", id=id), 303)
 
 

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.month_end import Step, StepName, month_after, month_before, parse_month
 from billing_admin.domain.receivable_trends import Month
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries import month_end as queries
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission, text_param
@@ -70,70 +71,76 @@ def _row(step: Step, month: Month, counted_through: date | None) -> StepRow:
     last = counted_through.isoformat() if counted_through else None
     texts: dict[StepName, tuple[str, str, str, str, str]] = {
         "sources": (
-            "All charges have arrived",
+            Phrase("All charges have arrived"),
             _period_url("charges.index", month),
-            "Charges of the month",
+            Phrase("Charges of the month"),
             "late source",
-            "Every source has delivered at the end of the month or later",
+            Phrase("Every source has delivered at the end of the month or later"),
         ),
         "likely_duplicates": (
-            "Likely duplicates are reviewed",
+            Phrase("Likely duplicates are reviewed"),
             url_for("charges.index", likely_duplicates=1, to=last),
-            "Review",
+            Phrase("Review"),
             "likely duplicate",
-            "None",
+            Phrase("None"),
         ),
         "held": (
-            "Held charges are decided",
+            Phrase("Held charges are decided"),
             url_for("charges.index", status="held", to=last),
-            "Held charges",
+            Phrase("Held charges"),
             "held charge",
-            "None",
+            Phrase("None"),
         ),
         "recurring": (
-            "Recurring charges are posted",
+            Phrase("Recurring charges are posted"),
             url_for("billing_runs.preview", through=day.isoformat(), _anchor="due"),
-            "Due charges",
+            Phrase("Due charges"),
             "due charge",
-            "None is due",
+            Phrase("None is due"),
         ),
         "unbilled": (
-            "Charges are billed",
+            Phrase("Charges are billed"),
             url_for("unbilled.index", through=last, status="pending"),
-            "Unbilled charges",
+            Phrase("Unbilled charges"),
             "pending charge",
-            "Nothing to bill",
+            Phrase("Nothing to bill"),
         ),
-        "runs": ("Billing was run", url_for("billing_runs.index"), "Billing runs", "run", "Done"),
+        "runs": (
+            Phrase("Billing was run"),
+            url_for("billing_runs.index"),
+            Phrase("Billing runs"),
+            "run",
+            Phrase("Done"),
+        ),
         "drafts": (
-            "Drafts are issued",
+            Phrase("Drafts are issued"),
             url_for("invoices.index", status="draft"),
-            "Drafts",
+            Phrase("Drafts"),
             "draft",
-            "None",
+            Phrase("None"),
         ),
         "unsent": (
-            "Documents are sent",
+            Phrase("Documents are sent"),
             url_for("invoices.index", sent="0", issued_from=first),
-            "Documents not sent",
+            Phrase("Documents not sent"),
             "unsent document",
-            "All are sent",
+            Phrase("All are sent"),
         ),
         "unallocated": (
-            "Payments are allocated",
+            Phrase("Payments are allocated"),
             url_for("payments.index", status="unallocated"),
-            "Unallocated payments",
+            Phrase("Unallocated payments"),
             "unallocated payment",
-            "All are allocated",
+            Phrase("All are allocated"),
         ),
         "journal": (
-            "The journal is exported",
+            Phrase("The journal is exported"),
             _period_url("journal.index", month),
-            "Journal of the month",
+            Phrase("Journal of the month"),
             "",
             "",
         ),
-        "lock": ("The books are locked", url_for("periods.edit"), "Period lock", "", ""),
+        "lock": (Phrase("The books are locked"), url_for("periods.edit"), Phrase("Period lock"), "", ""),
     }
     label, url, link, waiting, done_text = texts[step.name]
     return StepRow(step, label, url, link, waiting, done_text)

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.search_acts import SearchAct, find_acts
 from billing_admin.domain.text import fold_for_search, strip_controls
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, Invoice
 from billing_admin.queries import search
 from billing_admin.queries.master_data.customers import customers_of_references, matching_customers
@@ -44,22 +45,22 @@ ACT_ENDPOINTS = {
     "new_service": "services.new",
 }
 ACT_LABELS = {
-    "new_charge": "New charge",
-    "record_payment": "Record payment",
-    "run_billing": "Run billing",
-    "new_customer": "New customer",
-    "new_service": "New service",
+    "new_charge": Phrase("New charge"),
+    "record_payment": Phrase("Record payment"),
+    "run_billing": Phrase("Run billing"),
+    "new_customer": Phrase("New customer"),
+    "new_service": Phrase("New service"),
 }
 # Pages below the settings, which the menu does not name.
 SETTINGS_PAGES = (
-    ("Bank accounts", "bank_accounts.index"),
-    ("Customer fields", "customer_fields.index"),
-    ("Exchange rates", "exchange_rates.index"),
-    ("Message texts", "message_texts.index"),
-    ("Month end", "month_end.show"),
-    ("Opening balances", "opening_balances.index"),
-    ("Saved views", "saved_views.index"),
-    ("Unallocated payments", "receivables.unallocated"),
+    (Phrase("Bank accounts"), "bank_accounts.index"),
+    (Phrase("Customer fields"), "customer_fields.index"),
+    (Phrase("Exchange rates"), "exchange_rates.index"),
+    (Phrase("Message texts"), "message_texts.index"),
+    (Phrase("Month end"), "month_end.show"),
+    (Phrase("Opening balances"), "opening_balances.index"),
+    (Phrase("Saved views"), "saved_views.index"),
+    (Phrase("Unallocated payments"), "receivables.unallocated"),
 )
 
 pages = page_blueprint("search", __name__, "/search", write="settings:write")
@@ -95,7 +96,12 @@ def results() -> ResponseReturnValue:
     hits = search.search_hits(session, text, MAX_PALETTE_HITS if in_palette else MAX_HITS, today()) if text else None
     acts, links = (list(_act_hits(text)), list(_page_hits(text))) if text else ([], [])
     if in_palette:
-        groups = [*_exact_group(match), HitGroup("Actions", acts), *_groups(hits), HitGroup("Pages", links)]
+        groups = [
+            *_exact_group(match),
+            HitGroup(Phrase("Actions"), acts),
+            *_groups(hits),
+            HitGroup(Phrase("Pages"), links),
+        ]
         return render_template(
             "search/palette.html", groups=[group for group in groups if group.hits], search_text=text
         )
@@ -113,28 +119,31 @@ def _exact_group(match: tuple[str, UUID] | None) -> Iterator[HitGroup]:
     if match is not None:
         kind, id = match
         label = search.object_name(db.session(), kind, id)
-        yield HitGroup("Exact match", [Hit(label, kind.replace("_", " "), url_for(ENDPOINTS[kind], id=id))])
+        yield HitGroup(Phrase("Exact match"), [Hit(label, kind.replace("_", " "), url_for(ENDPOINTS[kind], id=id))])
 
 
 def _groups(hits: SearchHits | None) -> Iterator[HitGroup]:
     """Yield the matches of each kind as lines."""
     if hits is None:
         return
-    yield HitGroup("Customers", [Hit(row.name, row.reference, _url("customer", row.id)) for row in hits.customers])
     yield HitGroup(
-        "Invoices", [Hit(row.number or "Draft", row.customer_name, _url("invoice", row.id)) for row in hits.invoices]
+        Phrase("Customers"), [Hit(row.name, row.reference, _url("customer", row.id)) for row in hits.customers]
     )
     yield HitGroup(
-        "Payments",
-        [Hit(row.reference or "Payment", row.customer_name, _url("payment", row.id)) for row in hits.payments],
+        Phrase("Invoices"),
+        [Hit(row.number or Phrase("Draft"), row.customer_name, _url("invoice", row.id)) for row in hits.invoices],
     )
-    yield HitGroup("Services", [Hit(row.name, row.code, _url("service", row.id)) for row in hits.services])
     yield HitGroup(
-        "Lists of the customer",
+        Phrase("Payments"),
+        [Hit(row.reference or Phrase("Payment"), row.customer_name, _url("payment", row.id)) for row in hits.payments],
+    )
+    yield HitGroup(Phrase("Services"), [Hit(row.name, row.code, _url("service", row.id)) for row in hits.services])
+    yield HitGroup(
+        Phrase("Lists of the customer"),
         [
             Hit(f"{label} of {row.name}", "", url_for(endpoint, customer=row.reference))
             for row in hits.customers[:1]
-            for label, endpoint in (("Charges", "charges.index"), ("Messages", "messages.index"))
+            for label, endpoint in ((Phrase("Charges"), "charges.index"), (Phrase("Messages"), "messages.index"))
         ],
     )
 
@@ -167,7 +176,7 @@ def _objects(act: SearchAct, name: str) -> Iterator[tuple[str, str, str | None]]
         invoice = session.get(Invoice, match[1]) if match and match[0] == "invoice" else None
         owner = session.get(Customer, invoice.customer_id) if invoice else None
         if invoice and owner:
-            yield invoice.number or "Draft", owner.reference, invoice.currency
+            yield invoice.number or Phrase("Draft"), owner.reference, invoice.currency
             return
     for customer in matching_customers(session, name, MAX_ACT_OBJECTS):
         yield customer.name, customer.reference, None

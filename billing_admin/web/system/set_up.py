@@ -32,6 +32,7 @@ from billing_admin.domain.parties import MAX_CITY_LENGTH, MAX_POSTCODE_LENGTH
 from billing_admin.domain.readiness import PLACEHOLDER_NAME
 from billing_admin.domain.set_up import OPTIONAL_STEPS, SetUpProgress, SetUpStep
 from billing_admin.domain.tax import TREATMENTS
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.usual_formats import usual_formats, usual_time_zones
 from billing_admin.domain.usual_tax_rates import UsualRate, rate_name, usual_rates
 from billing_admin.formats.code_lists import country_names
@@ -85,19 +86,27 @@ class StepText:
 
 TEXTS: Mapping[SetUpStep, StepText] = {
     SetUpStep.ORGANISATION: StepText(
-        "Your organisation", "The name, address and tax numbers on every invoice.", "settings.index"
+        Phrase("Your organisation"), Phrase("The name, address and tax numbers on every invoice."), "settings.index"
     ),
-    SetUpStep.TAX: StepText("Tax", "The tax rates of your country, and the one for new services.", "settings.index"),
-    SetUpStep.BANK_ACCOUNT: StepText("Bank account", "Where customers pay to.", "bank_accounts.index"),
-    SetUpStep.LOOK: StepText("Logo and formats", "Your logo, and how you write numbers and dates.", "settings.index"),
-    SetUpStep.SERVICE: StepText("First service", "Something that you charge for, and its price.", "services.index"),
-    SetUpStep.CUSTOMER: StepText("First customer", "A person or company that you bill.", "customers.index"),
+    SetUpStep.TAX: StepText(
+        Phrase("Tax"), Phrase("The tax rates of your country, and the one for new services."), "settings.index"
+    ),
+    SetUpStep.BANK_ACCOUNT: StepText(Phrase("Bank account"), Phrase("Where customers pay to."), "bank_accounts.index"),
+    SetUpStep.LOOK: StepText(
+        Phrase("Logo and formats"), Phrase("Your logo, and how you write numbers and dates."), "settings.index"
+    ),
+    SetUpStep.SERVICE: StepText(
+        Phrase("First service"), Phrase("Something that you charge for, and its price."), "services.index"
+    ),
+    SetUpStep.CUSTOMER: StepText(
+        Phrase("First customer"), Phrase("A person or company that you bill."), "customers.index"
+    ),
 }
 # The imports that replace typing: label and endpoint.
 IMPORTS = (
-    ("Services", "imports.services.new"),
-    ("Customers", "imports.customers.new"),
-    ("Opening balances", "imports.opening-balances.new"),
+    (Phrase("Services"), "imports.services.new"),
+    (Phrase("Customers"), "imports.customers.new"),
+    (Phrase("Opening balances"), "imports.opening-balances.new"),
 )
 
 
@@ -145,15 +154,15 @@ def step_url(step: SetUpStep) -> str:
 class OrganisationStepForm(EditForm):
     """Name, address, tax numbers, currency and time zone of the organisation."""
 
-    legal_name = TextField("Legal name", blank_message="Enter the legal name of your organisation.")
-    country = SelectField("Country", choices=country_choices)
-    street = TextField("Street and number", blank_message="Enter the street and number.")
-    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
-    city = TextField("City", max_length=MAX_CITY_LENGTH, blank_message="Enter the city.")
-    tax_id = TextField("VAT ID")
-    tax_number = TextField("Tax number")
-    base_currency = SelectField("Currency", choices=currency_choices)
-    time_zone = SelectField("Time zone")
+    legal_name = TextField(Phrase("Legal name"), blank_message=Phrase("Enter the legal name of your organisation."))
+    country = SelectField(Phrase("Country"), choices=country_choices)
+    street = TextField(Phrase("Street and number"), blank_message=Phrase("Enter the street and number."))
+    postcode = TextField(Phrase("Postcode"), max_length=MAX_POSTCODE_LENGTH)
+    city = TextField(Phrase("City"), max_length=MAX_CITY_LENGTH, blank_message=Phrase("Enter the city."))
+    tax_id = TextField(Phrase("VAT ID"))
+    tax_number = TextField(Phrase("Tax number"))
+    base_currency = SelectField(Phrase("Currency"), choices=currency_choices)
+    time_zone = SelectField(Phrase("Time zone"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,7 +173,7 @@ class OrganisationStepForm(EditForm):
     def validate_country(self, field: SelectField) -> None:
         """Raise ValidationError if no country is chosen."""
         if not field.data:
-            raise wtforms.ValidationError("Choose the country of your organisation.")
+            raise wtforms.ValidationError(Phrase("Choose the country of your organisation."))
 
     def fields(self) -> OrganisationFields:
         """Return the values entered."""
@@ -174,9 +183,9 @@ class OrganisationStepForm(EditForm):
 class RateForm(wtforms.Form):
     """A tax rate; it is added if its box is ticked and it has a percentage."""
 
-    selected = BooleanField("Add", default=True)
-    percent = ExactField("Percent", noun="percentage")
-    name = TextField("Name")
+    selected = BooleanField(Phrase("Add"), default=True)
+    percent = ExactField(Phrase("Percent"), noun="percentage")
+    name = TextField(Phrase("Name"))
 
     class Meta(Form.Meta):
         """CSRF is off: the form around it has the token."""
@@ -210,7 +219,7 @@ class RateForm(wtforms.Form):
             except Invalid as error:
                 self.percent.errors = [error.message]
         elif self.name.data:
-            self.percent.errors = ["Enter the percentage, such as 19, or clear the box."]
+            self.percent.errors = [Phrase("Enter the percentage, such as 19, or clear the box.")]
 
 
 class RatesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist only in its stubs
@@ -230,27 +239,29 @@ class RatesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist
         errors: list[Any] = [entry.form.errors for entry in self]
         self.errors = errors if any(errors) else []
         if not self.errors and not self.rates():
-            self.errors = ["Add at least one tax rate. If you do not charge tax, skip this step."]
+            self.errors = [Phrase("Add at least one tax rate. If you do not charge tax, skip this step.")]
         return not self.errors
 
 
 class TaxStepForm(Form):
     """The tax rates to add, the first of which becomes the default."""
 
-    rates = RatesField(FormField(RateForm), "Tax rates", max_entries=20)
+    rates = RatesField(FormField(RateForm), Phrase("Tax rates"), max_entries=20)
 
 
 class BankAccountStepForm(Form):
     """The first bank account; `id` prevents a second account on a double click."""
 
     holder = TextField(
-        "Account holder", max_length=MAX_HOLDER_LENGTH, blank_message="Enter the name in which the account is held."
+        Phrase("Account holder"),
+        max_length=MAX_HOLDER_LENGTH,
+        blank_message=Phrase("Enter the name in which the account is held."),
     )
-    currency = SelectField("Currency", choices=currency_choices)
-    iban = IbanField("IBAN")
-    account_number = TextField("Account number")
-    bic = TextField("BIC")
-    bank_name = TextField("Bank")
+    currency = SelectField(Phrase("Currency"), choices=currency_choices)
+    iban = IbanField(Phrase("IBAN"))
+    account_number = TextField(Phrase("Account number"))
+    bic = TextField(Phrase("BIC"))
+    bank_name = TextField(Phrase("Bank"))
     id = NewIdField()
 
     def fields(self) -> BankAccountFields:
@@ -261,9 +272,11 @@ class BankAccountStepForm(Form):
 class LookStepForm(EditForm):
     """A logo, and the formats of numbers and days."""
 
-    file = FileField("Logo (PNG or SVG file)")
-    number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
-    date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
+    file = FileField(Phrase("Logo (PNG or SVG file)"))
+    number_format = SelectField(
+        Phrase("Number format"), choices={sample.value: sample.value for sample in NumberFormat}
+    )
+    date_order = SelectField(Phrase("Date order"), choices={order.value: order.label for order in DateOrder})
 
     def fields(self) -> OrganisationFields:
         """Return the formats chosen."""
@@ -273,11 +286,11 @@ class LookStepForm(EditForm):
 class ServiceStepForm(Form):
     """The first service, with its price in the base currency."""
 
-    code = ReferenceField("Code", blank_message="Enter a code, such as CONSULTING.")
-    name = TextField("Name", blank_message="Enter the name that invoices show, such as Consulting.")
-    unit = TextField("Unit")
-    unit_price = AmountField("Unit price", blank_message="Enter the price of one unit, such as 95.00.")
-    tax_rate = SelectField("Tax rate")
+    code = ReferenceField(Phrase("Code"), blank_message=Phrase("Enter a code, such as CONSULTING."))
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter the name that invoices show, such as Consulting."))
+    unit = TextField(Phrase("Unit"))
+    unit_price = AmountField(Phrase("Unit price"), blank_message=Phrase("Enter the price of one unit, such as 95.00."))
+    tax_rate = SelectField(Phrase("Tax rate"))
     id = NewIdField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -299,15 +312,15 @@ class ServiceStepForm(Form):
 class CustomerStepForm(Form):
     """The first customer; the reference is the next free one."""
 
-    name = TextField("Name", blank_message="Enter the customer's name.")
-    email = TextField("E-mail address", widget=EmailInput())
-    street = TextField("Street and number")
-    postcode = TextField("Postcode", max_length=MAX_POSTCODE_LENGTH)
-    city = TextField("City", max_length=MAX_CITY_LENGTH)
-    country = SelectField("Country", choices=country_choices, default="")
-    currency = SelectField("Currency", choices=currency_choices)
-    tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
-    tax_id = TextField("Tax ID")
+    name = TextField(Phrase("Name"), blank_message=Phrase("Enter the customer's name."))
+    email = TextField(Phrase("E-mail address"), widget=EmailInput())
+    street = TextField(Phrase("Street and number"))
+    postcode = TextField(Phrase("Postcode"), max_length=MAX_POSTCODE_LENGTH)
+    city = TextField(Phrase("City"), max_length=MAX_CITY_LENGTH)
+    country = SelectField(Phrase("Country"), choices=country_choices, default="")
+    currency = SelectField(Phrase("Currency"), choices=currency_choices)
+    tax_treatment = SelectField(Phrase("Tax treatment"), choices=TREATMENTS, default="standard")
+    tax_id = TextField(Phrase("Tax ID"))
     id = NewIdField()
 
     def fields(self) -> CustomerFields:
@@ -368,7 +381,7 @@ def bank_account() -> ResponseReturnValue:
 def _refuse_large_logo() -> str:
     """Return the page of the step for a file that is too large to be read."""
     form = _stored_look_form()
-    form.file.errors = [f"Use a file of at most {MAX_LOGO_BYTES // KIB} KB."]
+    form.file.errors = [Phrase("Use a file of at most {max_logo_bytes} KB.", max_logo_bytes=MAX_LOGO_BYTES // KIB)]
     return _page(SetUpStep.LOOK, form)
 
 
@@ -442,7 +455,7 @@ def _continue(step: SetUpStep, reference: str | None = None) -> ResponseReturnVa
     next_step = setup(db.session()).next_step(step)
     if next_step:
         return redirect(step_url(next_step), 303)
-    flash("The set-up is complete. Add the first charge, then bill it.", "success")
+    flash(Phrase("The set-up is complete. Add the first charge, then bill it."), "success")
     return redirect(url_for("charges.new", customer=reference), 303)
 
 

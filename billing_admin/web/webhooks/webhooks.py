@@ -16,6 +16,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.webhook_addresses import LONGEST_URL
 from billing_admin.domain.webhooks import EVENTS, FAILURES_BEFORE_WARNING, PING
 from billing_admin.models import WebhookEndpoint
@@ -43,11 +44,13 @@ class EndpointForm(Form):
     """URL, description and events of a webhook endpoint."""
 
     url = TextField(
-        "URL", blank_message="Enter a URL, such as https://example.com/billing-events.", max_length=LONGEST_URL
+        Phrase("URL"),
+        blank_message=Phrase("Enter a URL, such as https://example.com/billing-events."),
+        max_length=LONGEST_URL,
     )
-    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
+    description = TextField(Phrase("Description"), max_length=MAX_DESCRIPTION_LENGTH)
     events = SelectMultipleField(
-        "Events",
+        Phrase("Events"),
         choices={event: f"{event} — {sentence}." for event, sentence in EVENTS.items()},
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
@@ -104,7 +107,7 @@ def new() -> ResponseReturnValue:
         try:
             return _secret_page(*transaction(operations.add, form.spec(), allowed, key, form.id.data, actor(), now()))
         except Conflict as error:
-            flash(f"{error.message} If you did not copy the secret, rotate it.", "warning")
+            flash(Phrase("{message} If you did not copy the secret, rotate it.", message=error.message), "warning")
             return redirect(url_for("webhooks.index"), 303)
         except Invalid as error:
             add_errors(form, error)
@@ -124,7 +127,7 @@ def show(id: UUID) -> ResponseReturnValue:
     state, event = choice_param("state", DELIVERY_STATES), choice_param("event", (*EVENTS, PING))
     tabs = [
         {
-            "label": tab_state.replace("_", " ").capitalize() or "All",
+            "label": tab_state.replace("_", " ").capitalize() or Phrase("All"),
             "url": current_url(state=tab_state),
             "active": tab_state == state,
             "count": counts[tab_state],
@@ -152,7 +155,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             save(form, lambda: _stored_form(id), operations.change, id, form.spec(), address_rules(_settings()))
-            flash("The webhook was saved.", "success")
+            flash(Phrase("The webhook was saved."), "success")
             return redirect(url_for("webhooks.show", id=id), 303)
     return render_form("webhooks/form.html", form, endpoint=queries.endpoint(db.session(), id))
 
@@ -188,7 +191,7 @@ def archive(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         url = endpoint.url
         transaction(operations.archive, id, actor(), now())
-        flash(f"The webhook to {url} was deleted.", "success")
+        flash(Phrase("The webhook to {url} was deleted.", url=url), "success")
         return redirect(url_for("webhooks.index"), 303)
     waiting = queries.count_deliveries_by_state(db.session(), id)["waiting"]
     return render_form("webhooks/archive.html", form, endpoint=endpoint, waiting=waiting)
@@ -198,7 +201,7 @@ def archive(id: UUID) -> ResponseReturnValue:
 def pause(id: UUID) -> ResponseReturnValue:
     """Pause an endpoint; its deliveries wait."""
     transaction(operations.pause, id, actor(), now())
-    flash("The webhook is paused. New events wait until you resume it.", "success")
+    flash(Phrase("The webhook is paused. New events wait until you resume it."), "success")
     return redirect(url_for("webhooks.show", id=id), 303)
 
 
@@ -206,7 +209,7 @@ def pause(id: UUID) -> ResponseReturnValue:
 def resume(id: UUID) -> ResponseReturnValue:
     """Resume a paused endpoint."""
     transaction(operations.resume, id, actor(), now())
-    flash("The webhook is active. Waiting events will be sent shortly.", "success")
+    flash(Phrase("The webhook is active. Waiting events will be sent shortly."), "success")
     return redirect(url_for("webhooks.show", id=id), 303)
 
 
