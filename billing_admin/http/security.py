@@ -18,6 +18,8 @@ CONTENT_SECURITY_POLICY = (
 )
 # For a stored file that people uploaded: it can neither run nor load anything, even if it is opened by itself.
 SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
+# For a URL that holds a secret. The form of a page needs the Referer: the CSRF check reads it over HTTPS.
+NO_REFERRER = {"Referrer-Policy": "no-referrer"}
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"  # no page uses them
 TWO_YEARS = 2 * 365 * 24 * 60 * 60  # seconds
 WITHOUT_SESSION = ("/api/v1/", "/static/")
@@ -81,16 +83,16 @@ def _send_headers(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def send_headers(response: Response) -> Response:
-        response.headers.update(headers | _sandbox(response))
+        response.headers.update(headers | _stricter(response))
         if request.endpoint != "static" or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def _sandbox(response: Response) -> dict[str, str]:
-    """Return the stricter policy that a view has set, if any."""
-    policy = response.headers.get("Content-Security-Policy")
-    return SANDBOX if policy == SANDBOX["Content-Security-Policy"] else {}
+def _stricter(response: Response) -> dict[str, str]:
+    """Return the stricter policies that a view has set."""
+    policies = SANDBOX | NO_REFERRER
+    return {name: policy for name, policy in policies.items() if response.headers.get(name) == policy}
 
 
 def _init_csrf(app: Flask) -> None:

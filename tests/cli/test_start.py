@@ -108,19 +108,19 @@ def sign_in(port: int, password: str, **headers: str) -> int:
     return fill_in(port, "/sign-in", {"email": EMAIL, "password": password}, **headers)
 
 
-def fill_in(port: int, path: str, fields: dict[str, str], **headers: str) -> int:
+def fill_in(port: int, path: str, fields: dict[str, str], cookie: str = "", **headers: str) -> int:
     """Fill in the form of a page, and return the status."""
-    _, cookie, page = send(port, "GET", path)
+    _, cookie, page = send(port, "GET", path, Cookie=cookie)
     (token,) = set(re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page))
     form = {"Content__Type": "application/x-www-form-urlencoded", "Cookie": cookie} | headers
-    return send(port, "POST", path.partition("?")[0], urlencode({"csrf_token": token} | fields), **form)[0]
+    return send(port, "POST", path, urlencode({"csrf_token": token} | fields), **form)[0]
 
 
 def use_link(port: int, output: str) -> int:
     """Open the set-up link that a start printed, and create the first account."""
     (link,) = re.findall(rf"http://127.0.0.1:{port}(/set-up\?token=\S+)", output)
-    fields = {"token": link.partition("token=")[2], "email": EMAIL, "password": PASSWORD, "again": PASSWORD}
-    return fill_in(port, link, fields)
+    _, cookie, _ = send(port, "GET", link)
+    return fill_in(port, "/set-up", {"email": EMAIL, "password": PASSWORD, "again": PASSWORD}, cookie)
 
 
 def modes(folder: Path) -> dict[str, int]:

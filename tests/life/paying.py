@@ -110,10 +110,10 @@ class Paying(Invoicing):
         query = select(StoredAllocation.id).order_by(StoredAllocation.id)
         ids = db.session.scalars(query.filter_by(payment_id=one.payment, invoice_id=one.invoice)).all()
         id = ids[own.index(one)]
-        if (
-            self.attempt(self.books.refuse_day(self.today), payments.withdraw_allocation, one.payment, id, "Elsewhere")
-            is not None
-        ):
+        refusals = self.books.refuse_day(self.today)
+        if one.withdrawn is None and self.books.payments[one.payment].written_off:
+            refusals |= {"write_off"}
+        if self.attempt(refusals, payments.withdraw_allocation, one.payment, id, "Elsewhere") is not None:
             self.books.withdraw([one], self.today)
 
     @precondition(lambda self: self.is_there("payments"))

@@ -16,10 +16,11 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
-from billing_admin.models import Allocation, Invoice, WebhookDelivery
+from billing_admin.models import Allocation, Charge, Invoice, WebhookDelivery
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import charges, corrections
-from billing_admin.operations.invoices import invoices
+from billing_admin.operations.invoices import invoices, rebilling
+from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
 from billing_admin.operations.payments import payments
 from billing_admin.operations.webhooks import outbox
 from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
@@ -193,6 +194,16 @@ def test_held_by_somebody(endpoint: UUID, client: FlaskClient, session: Session)
         transaction(charges.hold, ids, "Look", SYSTEM, NOW)
     assert events(session) == [("charge.held", str(id)) for id in sorted(ids, key=ids.index)]
     assert [data(one) for one in told(session)] == [shown(client, f"/charges/{id}") for id in ids]
+
+
+def test_charges_that_are_billed_again_are_not_held(endpoint: UUID, session: Session) -> None:
+    change_settings(hold_likely_duplicates=True)
+    invoice = make_invoice(amount="10")
+    spec = RebillSpec("Disputed", [CorrectedLine(invoice.lines[0].id)])
+    transaction(rebilling.bill_again, invoice.id, spec, SYSTEM, NOW)
+    assert "charge.held" not in [event for event, _ in events(session)]
+    kept = select(Charge.status, Charge.duplicate_kept_at.is_not(None))
+    assert sorted(map(tuple, session.execute(kept))) == [("billed", False), ("billed", True)]
 
 
 def test_held_as_likely_duplicates(endpoint: UUID, client: FlaskClient, session: Session) -> None:

@@ -433,6 +433,20 @@ def test_a_remainder_is_written_off_whole(session: Session, acme: Customer) -> N
     assert paid() == [998, 0, 0]
 
 
+def test_a_write_off_does_not_become_credit(session: Session, acme: Customer) -> None:
+    pay(make_payment_spec(acme, "9"))
+    write_off(all_invoices()[0], "1", A)
+    allocation = session.scalars(select(Allocation.id).where(Allocation.payment_id == A)).one()
+    act, arguments = payments.withdraw_allocation, (A, allocation, "A mix-up", SYSTEM, LATER)
+    refusal = refused(session, Conflict, act, *arguments)
+    assert (refusal.code, "Reverse it instead" in refusal.message) == ("write_off", True)
+    assert credit_of(session, acme.id, "USD") == 0
+    transaction(payments.reverse, A, "They pay after all", None, SYSTEM, LATER)
+    assert paid() == [900, 0, 0]
+    assert not transaction(act, *arguments)  # it was withdrawn by the reversal
+    assert_books_balance(session)
+
+
 @pytest.mark.parametrize(
     ("credited", "written_off", "customer_credit"),
     [

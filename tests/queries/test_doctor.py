@@ -473,6 +473,11 @@ BREAKS = {
         f"UPDATE payments SET amount = 499 WHERE id = {PAID}",
         "5.00 USD of 4.99 USD is stored as allocated, but its allocations and refunds add up to 5.00 USD",
     ),
+    "a write-off that became credit": (
+        "write_off",
+        f"UPDATE payments SET method = 'write_off' WHERE id = {PAID}",
+        "6.93 USD of the write-off is not allocated, so it counts as the customer's credit: reverse it",
+    ),
     "a payment's sum that was changed": (
         "payment_sum",
         f"UPDATE payments SET allocated = 499 WHERE id = {PAID}",

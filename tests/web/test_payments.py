@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Allocation, Customer, Invoice, Payment
+from billing_admin.operations.payments import payments
 from tests.making import NOW, all_invoices, change_settings, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import csrf_token, send, signed_in
 from tests.prepared import prepared
@@ -233,6 +237,21 @@ def test_an_allocation_is_withdrawn(browser: FlaskClient, acme: Customer, sessio
     assert "Withdrawn" in words(page)
     assert "This allocation was already withdrawn." in browser.get(send(browser, url).location).text
     assert send(browser, f"/payments/{id}/allocations/{UUID(int=1)}/withdraw").status_code == 404
+
+
+def test_a_write_off_is_reversed_and_not_withdrawn(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    pay(make_payment_spec(acme, "5"))
+    invoice = session.scalars(select(Invoice).order_by(Invoice.sequence)).first()
+    assert invoice is not None
+    open_amount = Decimal(invoice.total - invoice.paid) / 100
+    id = transaction(payments.write_off, invoice.id, open_amount, "Fee", None, SYSTEM, NOW).id
+    page = browser.get(f"/payments/{id}")
+    assert "Reverse" in words(page)
+    allocation = session.scalar(select(Allocation.id).where(Allocation.payment_id == id))
+    url = f"/payments/{id}/allocations/{allocation}/withdraw"
+    assert url not in page.text
+    refused = send(browser, url)
+    assert (refused.status_code, "Reverse it instead" in words(refused)) == (409, True)
 
 
 def test_reversing_is_confirmed(browser: FlaskClient, acme: Customer, session: Session) -> None:

@@ -20,7 +20,7 @@ from billing_admin.models import AuditEvent, SetUpLink, User
 from billing_admin.operations.access.set_up import LINK_IS_VALID_FOR, create_link, use_link
 from billing_admin.queries.access.users import session_token_hash
 from tests.people import PASSWORD, person, send
-from tests.web.pages import words
+from tests.web.pages import hidden, words
 
 START = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 NO_LINK = "Open the set-up link that the program printed when it last started."
@@ -39,9 +39,15 @@ def token(session: Session) -> str:
     return transaction(create_link, SYSTEM, clock.now())
 
 
+def open_link(client: FlaskClient, token: str) -> Any:
+    """The page behind a link, or its refusal."""
+    return client.get("/set-up", query_string={"token": token}, follow_redirects=True)
+
+
 def fill_in(client: FlaskClient, token: str, **fields: str) -> Any:
+    open_link(client, token)
     typed = {"email": " Ada@Example.com ", "password": PASSWORD, "again": PASSWORD} | fields
-    return send(client, "/set-up", token=token, **typed)
+    return send(client, "/set-up", **typed)
 
 
 def people(session: Session) -> list[str]:
@@ -50,7 +56,7 @@ def people(session: Session) -> list[str]:
 
 
 def test_the_link_creates_the_first_admin_and_signs_them_in(client: FlaskClient, session: Session, token: str) -> None:
-    assert "Create your account" in client.get("/set-up", query_string={"token": token}).text
+    assert "Create your account" in open_link(client, token).text
     answer = fill_in(client, token)
     assert (answer.status_code, answer.location) == (303, "/")
     assert client.get("/").status_code == 200
@@ -65,11 +71,45 @@ def test_the_link_creates_the_first_admin_and_signs_them_in(client: FlaskClient,
     assert client.get("/set-up", query_string={"token": token}).location == "/"
 
 
+def test_the_secret_leaves_the_address_at_once(client: FlaskClient, session: Session, token: str) -> None:
+    moved = client.get("/set-up", query_string={"token": token})
+    assert (moved.status_code, moved.location, moved.headers["Referrer-Policy"]) == (303, "/set-up", "no-referrer")
+    page = client.get("/set-up")
+    assert page.status_code == 200
+    assert token not in page.text
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    refused = client.get("/set-up", query_string={"token": "wrong"})
+    assert (refused.status_code, refused.headers["Referrer-Policy"]) == (404, "no-referrer")
+    assert fill_in(client, token).location == "/"
+    with client.session_transaction() as stored:
+        assert token not in str(dict(stored))
+
+
+def test_the_form_is_sent_over_https(app: Flask, session: Session, token: str) -> None:
+    client = app.test_client()
+    url = "https://localhost/set-up"
+    page = client.get(url, query_string={"token": token}, follow_redirects=True, base_url="https://localhost")
+    typed = {
+        "email": "ada@example.com",
+        "password": PASSWORD,
+        "again": PASSWORD,
+        "csrf_token": hidden(page, "csrf_token"),
+    }
+    answer = client.post("/set-up", data=typed, base_url="https://localhost", headers={"Referer": url})
+    assert (answer.status_code, people(session)) == (303, ["ada@example.com"])
+
+
+def test_without_the_link_there_is_no_form(client: FlaskClient, session: Session, token: str) -> None:
+    assert client.get("/set-up").status_code == 404
+    assert send(client, "/set-up", email="eve@example.com", password=PASSWORD, again=PASSWORD).status_code == 404
+    assert people(session) == []
+
+
 def test_the_link_works_once(app: Flask, client: FlaskClient, session: Session, token: str) -> None:
     fill_in(client, token)
     other = app.test_client()
     for answer in (
-        other.get("/set-up", query_string={"token": token}),
+        open_link(other, token),
         fill_in(other, token, email="eve@example.com"),
     ):
         assert answer.status_code == 404
@@ -83,15 +123,15 @@ def test_only_the_hash_of_the_newest_link_is_stored(client: FlaskClient, session
     newer = transaction(create_link, SYSTEM, clock.now())
     assert session.scalars(select(SetUpLink.token_hash)).all() == [session_token_hash(newer)]
     assert len(newer) >= 43
-    refused = client.get("/set-up", query_string={"token": token})
+    refused = open_link(client, token)
     assert refused.status_code == 404
     assert NO_LINK in words(refused.text)
-    assert client.get("/set-up", query_string={"token": newer}).status_code == 200
+    assert open_link(client, newer).status_code == 200
 
 
 def test_the_link_expires(client: FlaskClient, session: Session, token: str, time: time_machine.Traveller) -> None:
     time.shift(LINK_IS_VALID_FOR - timedelta(seconds=1))
-    assert client.get("/set-up", query_string={"token": token}).status_code == 200
+    assert open_link(client, token).status_code == 200
     time.shift(timedelta(seconds=1))
     assert fill_in(client, token).status_code == 404
     assert people(session) == []
@@ -100,7 +140,7 @@ def test_the_link_expires(client: FlaskClient, session: Session, token: str, tim
 @pytest.mark.parametrize("token", ["", "x", "é\x00"])
 def test_a_wrong_secret_opens_nothing(client: FlaskClient, session: Session, token: str) -> None:
     transaction(create_link, SYSTEM, clock.now())
-    assert client.get("/set-up", query_string={"token": token}).status_code == 404
+    assert open_link(client, token).status_code == 404
     assert fill_in(client, token).status_code == 404
     assert people(session) == []
 

@@ -59,6 +59,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "open-items": "Invoices with an open amount on a day",
     "messages": "E-mails to customers with documents, reminders and statements",
     "sending-runs": "Send many documents, or mark them as sent",
+    "outbox": "Send waiting messages now, for example after a correction of the mail server's settings",
     "reminder-settings": "The levels of reminders, and the daily switch",
     "reminder-pauses": "Customers and invoices whose reminders are paused",
     "reminder-runs": "Remind customers of overdue invoices",

@@ -168,6 +168,10 @@ class MessageOut(ResponseModel):
     finished_at: datetime | None
 
 
+class OutboxResumption(Body):
+    """The request to send waiting messages now; it has no fields."""
+
+
 class ResumedOut(ResponseModel):
     """The number of messages that are sent now."""
 
@@ -330,8 +334,15 @@ def _act(session: Session, operation: Any, id: UUID, *arguments: Any) -> Message
     return message_out(message(session, id))
 
 
-@route("POST", "/outbox/resume", scope="messages:write", response=ResumedOut)
-def resume_outbox(actor: Actor) -> Reply:
+@route(
+    "POST",
+    "/outbox/resume",
+    scope="messages:write",
+    body=OutboxResumption,
+    body_optional=True,
+    response=ResumedOut,
+)
+def resume_outbox(actor: Actor, body: OutboxResumption) -> Reply:  # noqa: ARG001 - it has no fields
     """Send all waiting messages now, and end a pause of the outbox."""
     return Reply(ResumedOut(messages=transaction(resume_sending, actor, now())))
 

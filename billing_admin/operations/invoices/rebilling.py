@@ -204,10 +204,11 @@ def _corrected_charge(row: Row, line: Record, corrected: CorrectedLine, credit_n
 def _post(session: Session, charges: Sequence[ChargeSpec], spec: RebillSpec, actor: Actor, now: datetime) -> list[UUID]:
     """Post the corrected charges; a problem names the line instead of the charge.
 
-    A charge that looks like the credited one is no duplicate of it.
+    A charge that looks like the credited one is no duplicate of it. It is kept at once, so receivers of webhooks do not
+    hear that it is held.
     """
     try:
-        posted = post(session, charges, actor, now)
+        posted = post(session, charges, actor, now, webhooks=False)
     except DomainError as error:
         error.problems = tuple(replace(problem, field=("lines", *problem.field)) for problem in error.problems)
         raise

@@ -301,8 +301,8 @@ def withdraw_allocation(
 ) -> bool:
     """Withdraw an allocation as of today; its amount becomes credit.
 
-    Returns False when it was already withdrawn. Raises NotFound for an allocation of another payment. The reason may
-    be empty.
+    Returns False when it was already withdrawn. Raises NotFound for an allocation of another payment, and Conflict for a
+    write-off: it is no money. The reason may be empty.
     """
     check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _load_payment(session, payment_id)
@@ -319,12 +319,21 @@ def withdraw_allocation(
     lock_account_and_invoices(session, key, [row.invoice_id])
     active = load_active_allocations(session, condition)
     if active:
+        _refuse_write_off(payment)
         refuse_unprintable(reason, "reason")
     for allocation in active:
         details = {"invoice": row.number, "amount": money_text(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
     withdraw_allocations(session, active, today)
     return bool(active)
+
+
+def _refuse_write_off(payment: Record) -> None:
+    if payment.method == WRITE_OFF:
+        message = (
+            "A write-off is no money, so it cannot become credit. Reverse it instead: the invoice is then open again."
+        )
+        raise Conflict("write_off", message, "id")
 
 
 def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, actor: Actor, now: datetime) -> int:

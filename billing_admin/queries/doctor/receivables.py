@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.formatting import format_money_or_units
+from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Invoice, Payment, Refund, RefundPart
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.payments.receivables import booked_balances, positions
@@ -85,6 +86,17 @@ def _payments(session: Session) -> Iterator[Finding]:
             format_money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.computed)
         )
         problem = f"{stored} of {amount} is stored as allocated, but its allocations and refunds add up to {computed}"
+        yield Finding("payments", str(row.id), problem)
+
+
+def _write_offs(session: Session) -> Iterator[Finding]:
+    unallocated = (Payment.amount - Payment.allocated).label("unallocated")
+    query = select(Payment.id, Payment.currency, unallocated).where(
+        Payment.method == WRITE_OFF, Payment.status == "recorded", Payment.allocated < Payment.amount
+    )
+    for row in session.execute(query):
+        amount = format_money_or_units(int(row.unallocated), row.currency)
+        problem = f"{amount} of the write-off is not allocated, so it counts as the customer's credit: reverse it"
         yield Finding("payments", str(row.id), problem)
 
 
@@ -198,6 +210,7 @@ _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
         "payment_sum",
         "The allocated amount of a payment is the sum of its allocations and refunds, and at most its amount.",
     ): _payments,
+    Check("write_off", "A write-off has no unallocated amount: it is no money."): _write_offs,
     Check(
         "refund_sum", "A refund is the sum of its parts, and each part is of a payment received before it."
     ): _refunds,
