@@ -14,12 +14,20 @@ from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.billing_review import (
+    DEFAULT_CHANGE_PERCENT,
+    FLAG_LABELS,
+    MAX_CHANGE_PERCENT,
+    ReviewedDocument,
+)
 from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain_decimal
-from billing_admin.operations.billing.runs import RunSpec, preview_run, run_billing
+from billing_admin.operations.billing.runs import RunSpec, preview_run, resolve_scope, run_billing
 from billing_admin.queries.billing.preview import DueCharge, LeftOut, LikelyDuplicates
+from billing_admin.queries.billing.review import UnbilledAccount, review
 from billing_admin.queries.billing.runs import RunReport, run_report
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
+from billing_admin.queries.payments.refunds import credit_by_currency
 
 
 @command("billing-run", writes=True)
@@ -38,6 +46,13 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 )
 @click.option("--currency", help="Bill only charges in this currency.")
 @click.option("--purchase-order", help="Purchase order number of invoices whose charges and customer have none.")
+@click.option(
+    "--change-percent",
+    type=click.IntRange(1, MAX_CHANGE_PERCENT),
+    default=DEFAULT_CHANGE_PERCENT,
+    show_default=True,
+    help="With --dry-run: flag amounts that differ by more from the account's last invoices.",
+)
 @click.option("--id", type=click.UUID, help="ID of the run. An interrupted run continues where it stopped.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
@@ -50,6 +65,7 @@ def billing_run(
     customers: tuple[str, ...],
     currency: str | None,
     purchase_order: str | None,
+    change_percent: int,
     id: UUID | None,
     wants_json: bool,
 ) -> None:
@@ -67,7 +83,7 @@ def billing_run(
     scope |= {"purchase_order": purchase_order}
     if dry_run:
         assert through is not None  # noqa: S101 - asked for above
-        _preview(RunSpec(through, issue_date=issue_date, **scope), wants_json)
+        _preview(RunSpec(through, issue_date=issue_date, **scope), change_percent, wants_json)
     elif through is None:
         assert id is not None  # noqa: S101 - asked for above
         _run(ctx, _stored_spec(id), wants_json)
@@ -92,8 +108,10 @@ def _stored_spec(id: UUID) -> RunSpec:
     )
 
 
-def _preview(spec: RunSpec, wants_json: bool) -> None:
-    billing_preview = preview_run(dry_run, db.session(), spec, SYSTEM, clock.now())
+def _preview(spec: RunSpec, change_percent: int, wants_json: bool) -> None:
+    session, now = db.session(), clock.now()
+    billing_preview = preview_run(dry_run, session, spec, SYSTEM, now)
+    checked = review(session, resolve_scope(session, spec, now), billing_preview, change_percent)
     facts: dict[str, Any] = {"state": "preview", "through": spec.through.isoformat()}
     facts |= {"invoices": len(billing_preview.documents), "charges": billing_preview.charges}
     due = [_due_row(row) for row in billing_preview.due]
@@ -102,22 +120,27 @@ def _preview(spec: RunSpec, wants_json: bool) -> None:
         for row, reason in billing_preview.refused
     ]
     duplicates = [_duplicates_row(row) for row in billing_preview.duplicates]
+    credit = credit_by_currency(session, billing_preview.documents if spec.issue else ())
+    lists: dict[str, list[dict[str, object]]] = {
+        "due_recurring_charges": due,
+        "refused_recurring_charges": refused,
+        "possible_duplicates": duplicates,
+        "reviews": [_review_row(row) for row in checked.documents if row.flags],
+        "usually_billed": [_missing_row(row) for row in checked.missing],
+        "credit_to_apply": [
+            {"currency": currency, "amount": str(Money(amount, currency))} for currency, amount in credit.items()
+        ],
+    }
     _show(
-        facts | {"possible_duplicates": duplicates, "due_recurring_charges": due, "refused_recurring_charges": refused},
+        facts | lists,
         billing_preview.totals,
         billing_preview.left_out,
         wants_json,
     )
-    for message, rows in (
-        ("Recurring charges that are due and not posted yet. The run posts and bills them:", due),
-        ("Recurring charges that cannot be posted:", refused),
-    ):
-        if rows and not wants_json:
+    for name, message in _PREVIEW_LISTS.items():
+        if lists[name] and not wants_json:
             print_message(message)
-            print_table(list(rows[0]), [list(row.values()) for row in rows], _NUMBERS)
-    if duplicates and not wants_json:
-        print_message("Likely duplicates that will be billed. Hold or cancel them before you run billing:")
-        print_table(list(duplicates[0]), [list(row.values()) for row in duplicates], _NUMBERS)
+            print_table(list(lists[name][0]), [list(map(_cell, row.values())) for row in lists[name]], _NUMBERS)
     print_message("Nothing was stored. Run the command without --dry-run to bill these charges.")
 
 
@@ -162,7 +185,23 @@ def _show(
         print_table(columns, rows, _NUMBERS)
 
 
-_NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount")
+_NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount", "usual_net", "change_percent", "average_net")
+# The lists of a preview, each with its heading.
+_PREVIEW_LISTS = {
+    "due_recurring_charges": "Recurring charges that are due and not posted yet. The run posts and bills them:",
+    "refused_recurring_charges": "Recurring charges that cannot be posted:",
+    "possible_duplicates": "Likely duplicates that will be billed. Hold or cancel them before you run billing:",
+    "reviews": "Invoices to check before you run billing, with the reasons:",
+    "usually_billed": "Accounts that are usually billed and have no invoice now:",
+    "credit_to_apply": "Credit of customers that will pay these invoices when they are issued:",
+}
+
+
+def _cell(value: object) -> object:
+    """Return a value for a table, where flags have labels."""
+    if isinstance(value, list):
+        return ", ".join(FLAG_LABELS[flag] for flag in value)
+    return "" if value is None else value
 
 
 def _total_row(total: CurrencyTotal) -> dict[str, object]:
@@ -188,6 +227,28 @@ def _duplicates_row(row: LikelyDuplicates) -> dict[str, object]:
         "currency": row.currency,
         "charges": len(row.ids),
         "amount": plain_decimal(row.amount),
+    }
+
+
+def _review_row(row: ReviewedDocument) -> dict[str, object]:
+    currency = row.prepared.document.currency
+    return {
+        "customer": row.prepared.reference,
+        "currency": currency,
+        "flags": list(row.flags),
+        "net": str(Money(row.prepared.document.net, currency)),
+        "usual_net": None if row.usual_net is None else str(Money(row.usual_net, currency)),
+        "change_percent": row.change_percent,
+    }
+
+
+def _missing_row(row: UnbilledAccount) -> dict[str, object]:
+    return {
+        "customer": row.reference,
+        "currency": row.currency,
+        "invoices": row.invoices,
+        "last_issued": row.last_issued.isoformat(),
+        "average_net": str(Money(row.average, row.currency)),
     }
 
 

@@ -30,6 +30,15 @@ NEW, CHANGED_AMOUNT, PRICE_CHANGED, DUPLICATES, INCOMPLETE, LATE = (
     "late",
 )
 FLAGS: Final = (NEW, CHANGED_AMOUNT, PRICE_CHANGED, DUPLICATES, INCOMPLETE, LATE)
+# The flags as people read them.
+FLAG_LABELS: Final[Mapping[str, str]] = {
+    NEW: Phrase("New"),
+    CHANGED_AMOUNT: Phrase("Amount changed"),
+    PRICE_CHANGED: Phrase("Price changed"),
+    DUPLICATES: Phrase("Likely duplicates"),
+    INCOMPLETE: Phrase("Incomplete"),
+    LATE: Phrase("Late charges"),
+}
 DEFAULT_CHANGE_PERCENT: Final = 25
 MAX_CHANGE_PERCENT: Final = 1_000
 COMPARED_INVOICES: Final = 3  # a document is compared with the average of so many

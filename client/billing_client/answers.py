@@ -767,11 +767,20 @@ class UsuallyBilled:
 
 
 @dataclass(frozen=True)
+class CreditToApply:
+    """The credit that pays invoices of a run when they are issued, in one currency."""
+
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class Preview(RunFigures):
     """The documents that a run would make; nothing is stored.
 
     `digest` changes with any of them. Hold or cancel `possible_duplicates` if they are duplicates. The run posts
-    `due_recurring_charges` first; they are among the documents.
+    `due_recurring_charges` first; they are among the documents. `credit_to_apply` is empty unless the organisation pays
+    new invoices from the customers' credit.
     """
 
     documents: tuple[Document, ...]
@@ -784,6 +793,7 @@ class Preview(RunFigures):
     reviews: tuple[Review, ...] = ()
     usually_billed: tuple[UsuallyBilled, ...] = ()
     selected_charges: Optional[int] = None
+    credit_to_apply: tuple[CreditToApply, ...] = ()
 
 
 @dataclass(frozen=True)

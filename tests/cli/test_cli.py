@@ -46,8 +46,10 @@ from tests.making import (
     change_settings,
     make_customer,
     make_invoice,
+    make_payment_spec,
     make_service,
     make_spec,
+    pay,
     post,
 )
 from tests.messages import make_message
@@ -222,6 +224,9 @@ def test_a_rehearsal_stores_nothing(flask: Flask_, unbilled: Session) -> None:
         "USD\t2\t19.35\t0.00\t19.35",
         "customer\tcurrency\tcharges\tamount\twhy",
         "LESS\tUSD\t1\t-3\tThe total is negative",
+        "customer\tcurrency\tflags\tnet\tusual_net\tchange_percent",
+        "ACME\tUSD\tNew, Incomplete\t12.35\t\t",
+        "FOO\tUSD\tNew, Incomplete\t7.00\t\t",
     ]
     assert "Nothing was stored" in result.stderr
     assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
@@ -237,9 +242,32 @@ def test_a_dry_run_names_likely_duplicates(flask: Flask_, unbilled: Session) -> 
     post(twice, twice)
     result = flask("billing-run", "--through", "2026-03-31", "--dry-run")
     assert "Likely duplicates that will be billed." in result.stderr
-    assert result.stdout.splitlines()[-2:] == ["customer\tcurrency\tcharges\tamount", "ACME\tUSD\t1\t0.5"]
+    assert "customer\tcurrency\tcharges\tamount\nACME\tUSD\t1\t0.5\n" in result.stdout
     as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
     assert as_json["possible_duplicates"] == [{"customer": "ACME", "currency": "USD", "charges": 1, "amount": "0.5"}]
+
+
+def test_a_dry_run_names_flags_missing_accounts_and_credit(flask: Flask_, session: Session) -> None:
+    change_settings(applies_credit=True)
+    for place, day in enumerate((date(2026, 2, 1), date(2026, 3, 1))):
+        for reference in ("ACME", "QUIET"):
+            customer = reference if place else make_customer(reference=reference)
+            post(make_spec(customer, "10", incurred_on=day))
+        bill(through=day, issue_date=day, now=NOW)
+    pay(make_payment_spec("ACME", "12", ()))
+    post(make_spec("ACME", "15"))
+    arguments = ("billing-run", "--through", "2026-03-31", "--issue", "--dry-run")
+    result = flask(*arguments)
+    assert "Invoices to check before you run billing, with the reasons:" in result.stderr
+    assert "ACME\tUSD\tAmount changed, Incomplete\t15.00\t10.00\t50" in result.stdout
+    assert "QUIET\tUSD\t2\t2026-03-01\t10.00" in result.stdout
+    assert "currency\tamount\nUSD\t12.00" in result.stdout
+    as_json = json.loads(flask(*arguments, "--json", "--change-percent", "60").stdout)
+    assert as_json["reviews"][0]["flags"] == ["incomplete"]
+    assert as_json["usually_billed"][0]["customer"] == "QUIET"
+    assert as_json["credit_to_apply"] == [{"currency": "USD", "amount": "12.00"}]
+    drafts = json.loads(flask("billing-run", "--through", "2026-03-31", "--dry-run", "--json").stdout)
+    assert drafts["credit_to_apply"] == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from billing_admin.queries.billing.review import review
 from billing_admin.queries.billing.runs import RunReport, name_accounts, run_report, runs
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.payments.refunds import credit_by_currency
 
 MAX_CUSTOMERS = 10_000
 
@@ -190,6 +191,13 @@ class UsuallyBilledOut(ResponseModel):
     average_net: str
 
 
+class CreditOut(ResponseModel):
+    """The customers' credit that would pay invoices of a preview when they are issued."""
+
+    currency: str
+    amount: str
+
+
 class ProgressOut(ResponseModel):
     """The progress of a run: `done` of its accounts are processed."""
 
@@ -227,6 +235,7 @@ class RunOut(ResponseModel):
     reviews: list[ReviewOut] | None = None
     usually_billed: list[UsuallyBilledOut] | None = None
     selected_charges: int | None = None
+    credit_to_apply: list[CreditOut] | None = None
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -336,6 +345,10 @@ def _preview(session: Session, spec: RunSpec, change_percent: int, actor: Actor,
             for row in checked.missing
         ],
         selected_charges=None if spec.charges is None else len(set(spec.charges)),
+        credit_to_apply=[
+            CreditOut(currency=currency, amount=str(Money(amount, currency)))
+            for currency, amount in credit_by_currency(session, planned.documents if spec.issue else ()).items()
+        ],
         possible_duplicates=[
             PossibleDuplicatesOut(
                 customer=row.reference, currency=row.currency, charges=len(row.ids), amount=row.amount, ids=row.ids

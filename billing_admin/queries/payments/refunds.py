@@ -4,7 +4,7 @@ Money is in minor units.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.db.paging import Record
+from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.payments import WRITE_OFF
@@ -227,6 +228,15 @@ def credit_by_account(session: Session, keys: Sequence[AccountKey]) -> dict[Acco
     )
     rows = session.execute(query)
     return {(id, currency): int(amount) for id, currency, amount in rows if (id, currency) in accounts}
+
+
+def credit_by_currency(session: Session, documents: Iterable[PreparedDocument]) -> dict[str, int]:
+    """Return the credit that would pay the invoices of a preview, by currency."""
+    by_currency: Counter[str] = Counter()
+    amounts = [(prepared.key, prepared.document.total) for prepared in documents]
+    for (_, currency), amount in credit_to_apply(session, amounts).items():
+        by_currency[currency] += amount
+    return dict(sorted(by_currency.items()))
 
 
 def credit_to_apply(session: Session, amounts: Sequence[tuple[AccountKey, int]]) -> dict[AccountKey, int]:

@@ -3,7 +3,7 @@
 Exactly the documents of the preview are confirmed.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,6 +20,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.billing_review import (
     DEFAULT_CHANGE_PERCENT,
+    FLAG_LABELS,
     FLAGS,
     MAX_CHANGE_PERCENT,
     ReviewedDocument,
@@ -50,13 +51,13 @@ from billing_admin.queries.billing.review import account_histories, review
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.documents import unsent_ids
-from billing_admin.queries.payments.refunds import credit_to_apply
+from billing_admin.queries.payments.refunds import credit_by_currency
 from billing_admin.queries.selections import selected_row_ids
 from billing_admin.web.charges.selected import SELECTION_GONE
 from billing_admin.web.frame.customer_field import CustomersField
 from billing_admin.web.frame.forms import DayField, Form, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import FLAG_LABELS, NOTHING_CHANGED, left_out_reason, pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED, left_out_reason, pluralise
 from billing_admin.web.frame.list_params import (
     choice_param,
     currency_param,
@@ -475,7 +476,7 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         left_out=[row for row in preview.left_out if row.reason != EXCLUDED],
         incomplete=group_shortcomings(preview.documents),
         due_totals=preview.due_sums,
-        credit=_credit_by_currency(spec, preview),
+        credit=credit_by_currency(db.session(), preview.documents if spec.issue else ()),
         max_rows=MAX_PREVIEW_ROWS,
         button=_button_label(spec, preview),
         change_url=url_for("billing_runs.new", **_url_params(spec)),
@@ -489,15 +490,6 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         may_write=has_permission(WRITE),
         may_hold=has_permission(HOLD),
     )
-
-
-def _credit_by_currency(spec: RunSpec, preview: billing.Preview) -> dict[str, int]:
-    """Return the credit that would pay the invoices of a preview, by currency."""
-    totals = [(prepared.key, prepared.document.total) for prepared in preview.documents] if spec.issue else []
-    by_currency: dict[str, int] = defaultdict(int)
-    for (_, currency), amount in credit_to_apply(db.session(), totals).items():
-        by_currency[currency] += amount
-    return dict(sorted(by_currency.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from billing_admin.domain.billing_review import CHANGED_AMOUNT, DUPLICATES, INCOMPLETE, LATE, NEW, PRICE_CHANGED
 from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.formatting import format_day, format_exact, format_money, format_percent, format_whole
@@ -52,15 +51,6 @@ TERM_LABELS = {
 }
 # The names of the reminders, by level.
 REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
-# The flags of documents in a preview of a billing run.
-FLAG_LABELS = {
-    NEW: Phrase("New"),
-    CHANGED_AMOUNT: Phrase("Amount changed"),
-    PRICE_CHANGED: Phrase("Price changed"),
-    DUPLICATES: Phrase("Likely duplicates"),
-    INCOMPLETE: Phrase("Incomplete"),
-    LATE: Phrase("Late charges"),
-}
 # The message if a repeated request finds all selected charges changed.
 NOTHING_CHANGED = Phrase("Nothing changed. This was already done.")
 
