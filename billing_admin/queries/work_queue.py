@@ -82,7 +82,7 @@ def invoice_work(session: Session, filters: InvoiceFilter) -> Work:
             row.invoices,
             Money(-row.total if row.kind == "credit_note" else row.total, row.currency).decimal,
         )
-        for row in invoices.invoice_sums(session, filters)
+        for row in invoices.invoice_totals(session, filters)
     )
 
 

@@ -6,10 +6,10 @@ Money is in minor units.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal_column, or_, select, true
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import parse_uuid
@@ -64,12 +64,13 @@ class InvoiceFilter:
 
 STATES = ("draft", "open", "overdue", "paid", "void")
 _OWES = and_(Invoice.status == "issued", Invoice.kind != "credit_note")
+_UNPAID = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
 _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 
 def _state(state: str, today: date) -> ColumnElement[bool]:
     # The first part of each condition makes the databases use the index of open invoices.
-    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited, Invoice.issue_date <= today)
+    is_open = and_(_UNPAID, Invoice.issue_date <= today)
     conditions: dict[str, ColumnElement[bool]] = {
         "draft": Invoice.status == literal_column("'draft'"),  # in the words of the index of drafts
         "open": is_open,
@@ -184,15 +185,55 @@ def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
     return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in rows]
 
 
+class InvoiceTotal(NamedTuple):
+    """Count and total of documents of one kind in one currency, in minor units."""
+
+    currency: str
+    kind: str
+    invoices: int
+    total: int
+
+
+def invoice_totals(session: Session, filters: InvoiceFilter) -> list[InvoiceTotal]:
+    """Return the totals of matching drafts and issued documents, per currency and kind.
+
+    They take half as long as all sums.
+    """
+    kinds = (Invoice.currency, Invoice.kind)
+    query = select(*kinds, func.count(), func.sum(Invoice.total)).where(Invoice.status != "void").group_by(*kinds)
+    rows = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
+    return [InvoiceTotal(currency, kind, count, int(total)) for currency, kind, count, total in rows]
+
+
 def count_by_state(session: Session, filters: InvoiceFilter) -> dict[str, int]:
     """Count the invoices that match the rest of the filter, by state.
 
-    The empty state counts all.
+    The empty state counts all. Those of unpaid invoices read their index, the others that of days.
     """
     without_status = conditions(session, replace(filters, status=""))
-    columns = [func.count().filter(_state(state, filters.today)) for state in STATES]
-    row = session.execute(select(func.count(), *columns).where(*without_status)).one()
-    return dict(zip(("", *STATES), row, strict=True))
+    is_open = Invoice.issue_date <= filters.today
+    documents = select(
+        func.count().label("documents"),
+        func.count().filter(Invoice.status == "draft").label("draft"),
+        func.count().filter(Invoice.status == "void").label("void"),
+        func.count().filter(_OWES).label("owing"),
+    ).where(*without_status)
+    unpaid = select(
+        func.count().label("unpaid"),
+        func.count().filter(is_open).label("open"),
+        func.count().filter(is_open, Invoice.due_date < filters.today).label("overdue"),
+    ).where(_UNPAID, *without_status)
+    row: Any = session.execute(
+        select(literal_column("*")).select_from(documents.subquery().join(unpaid.subquery(), true()))
+    ).one()
+    return {
+        "": row.documents,
+        "draft": row.draft,
+        "open": row.open,
+        "overdue": row.overdue,
+        "paid": row.owing - row.unpaid,
+        "void": row.void,
+    }
 
 
 def charge_count(invoice: Invoice) -> int:
