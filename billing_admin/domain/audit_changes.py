@@ -48,7 +48,7 @@ _KEYED_BY_INVOICE: Final = frozenset({"allocated"})
 # Details that state the name of the event's object.
 _NAME_KEYS: Final = ("number", "reference", "code", "name", "email", "subject", "url", "description", "kind")
 _MAX_WORDS = 400  # of a text whose words are compared
-_MIN_SIMILARITY = 0.3  # of two texts whose words are compared
+_MIN_SIMILARITY = 30  # percent of two texts whose words are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _changed_words(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Pi
     if not 2 < len(old) < _MAX_WORDS or not 2 < len(new) < _MAX_WORDS:
         return whole
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    if matcher.ratio() < _MIN_SIMILARITY:
+    if matcher.ratio() * 100 < _MIN_SIMILARITY:
         return whole
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
     for operation, *ends in matcher.get_opcodes():

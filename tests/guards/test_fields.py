@@ -142,7 +142,7 @@ ORGANISATION_PLACES: Mapping[str, Callable[[], set[str]]] = {
     ),
     "templates/settings/show.html": lambda: (
         (
-            _in_template("settings/show.html", r"[^\"_]settings\.(\w+)")
+            _in_template("settings/show.html", r"[^\"_/]settings\.(\w+)")
             # Shown as the printed address, the next number and the words of the order.
             | {*ADDRESS_PARTS, "address", "invoice_format", "credit_note_format", "date_order"}
         )

@@ -61,7 +61,7 @@ def stored(session: Session) -> list[Refund]:
 
 
 def test_the_credit_of_a_customer_is_paid_back(browser: FlaskClient, session: Session, acme: Customer) -> None:
-    page = browser.get(link(browser.get(f"/customers/{acme.id}"), "Refund"))
+    page = browser.get(link(browser.get(f"/customers/{acme.id}"), "Refund credit in USD"))
     assert field(page, "amount") == "50"
     assert "At most 50.00 USD, the customer's credit." in words(page)
     response = record(browser, reference="BACK 1")

@@ -195,7 +195,7 @@ class InvoiceTotal(NamedTuple):
 
 
 def invoice_totals(session: Session, filters: InvoiceFilter) -> list[InvoiceTotal]:
-    """Return the totals of matching drafts and issued documents, per currency and kind.
+    """Return the totals of matching documents, per currency and kind.
 
     They take half as long as all sums.
     """
