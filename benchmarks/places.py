@@ -139,9 +139,9 @@ def fill_catalogue(place: Place, customers: int) -> None:
             VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
         f"""INSERT INTO customers
                 (id, reference, name, address, tax_treatment, currency, search, sort_key, e_invoice, custom_lines,
-                monthly_statements, created_at, version, {", ".join(blank)})
+                metadata, monthly_statements, created_at, version, {", ".join(blank)})
             SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, 'Street 1', 'standard', 'EUR', '',
-                   'customer ' || n, 'none', '[]',
+                   'customer ' || n, 'none', '[]', '{{}}',
                    {no}, {now}, 1, {", ".join("''" for _ in blank)}
             FROM {place.series(1, customers)}""",
         f"""INSERT INTO customer_texts (id, customer_id, text)
