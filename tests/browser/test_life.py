@@ -177,7 +177,7 @@ def _see_the_statement(visitor: Visitor, number: str, note: str) -> None:
 def _see_the_ageing(visitor: Visitor) -> None:
     visitor.go("/ageing")
     visitor.check()
-    for name in ("Totals per currency", "Customers"):
+    for name in ("Totals per currency", "Ageing"):
         row = visitor.page.get_by_role("region", name=name).locator("tbody tr")
         assert visitor.amounts(row) == [OWED, OWED]
     visitor.follow(OWED)
