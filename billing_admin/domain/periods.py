@@ -77,3 +77,8 @@ def refuse_future(day: date, today: date, *field: str | int) -> None:
             Phrase("Use {today} (today) or earlier: this day is in the future.", today=today.isoformat()),
             *field,
         )
+
+
+def unlocks(locked_through: date | None, through: date | None) -> bool:
+    """Return whether a new period lock opens days that are locked."""
+    return locked_through is not None and (through is None or through < locked_through)

@@ -26,6 +26,7 @@ FAILURES_IN_TOTAL = 2_000
 NETWORK_IS_FAMILIAR_FOR = timedelta(days=90)
 
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
+CONFIRMATION_IS_VALID_FOR = timedelta(minutes=10)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
@@ -106,6 +107,14 @@ def attempt_network(address: str) -> str:
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     return str(parsed.ipv4_mapped or ip_network((parsed.packed, 64), strict=False))
+
+
+def is_recently_confirmed(confirmed_at: datetime, now: datetime) -> bool:
+    """Return whether a person need not confirm their identity again.
+
+    A confirmation from the future does not count: the clock was set back.
+    """
+    return confirmed_at - CLOCK_SLACK <= now < confirmed_at + CONFIRMATION_IS_VALID_FOR
 
 
 @dataclass(frozen=True, slots=True)

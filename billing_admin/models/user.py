@@ -34,7 +34,9 @@ class User(Base):
 class UserSession(Base):
     """A signed-in browser.
 
-    `token_hash` is the SHA-256 of the random value in its cookie.
+    `token_hash` is the SHA-256 of the random value in its cookie, which changes when the person confirms their identity at
+    `confirmed_at`; `id` names the session in pages. `user_agent` and `address` are those of the sign-in; they are empty for
+    sessions of earlier versions.
     """
 
     __tablename__ = "user_sessions"
@@ -43,6 +45,10 @@ class UserSession(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), index=True)
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    confirmed_at: Mapped[datetime]
+    user_agent: Mapped[str]
+    address: Mapped[str]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 

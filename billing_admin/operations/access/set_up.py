@@ -42,7 +42,15 @@ def create_link(session: Session, actor: Actor, now: datetime) -> str:
 
 
 def use_link(
-    session: Session, token: str, email: str, password: str, network: str, actor: Actor, now: datetime
+    session: Session,
+    token: str,
+    email: str,
+    password: str,
+    network: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    user_agent: str = "",
 ) -> str | None:
     """Create the first person, an admin, and return the token of their session.
 
@@ -54,4 +62,4 @@ def use_link(
         raise Conflict("unknown_link", Phrase("This set-up link does not work any more."))
     user = create_user(session, email, password, FIRST_ROLE, actor, now)
     verified = VerifiedPassword(Credentials(user.id, user.password_hash), None)
-    return sign_in(session, user.email, verified, network, actor.request_id, now)
+    return sign_in(session, user.email, verified, network, actor.request_id, now, user_agent=user_agent)

@@ -25,6 +25,7 @@ from billing_admin.domain.sign_in import (
     fold_email,
     normalise_password,
 )
+from billing_admin.domain.text import strip_controls
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.operations.access.tokens import revoke
@@ -35,6 +36,7 @@ from billing_admin.queries.master_data.organisation import organisation
 
 TOKEN_BYTES = 32
 MAX_SESSION_AGE = timedelta(hours=24)
+MAX_USER_AGENT_LENGTH: Final = 300
 
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a random value: checking it for an unknown e-mail address takes as long as for a known one.
@@ -129,6 +131,8 @@ def change_own_password(
     network: str,
     actor: Actor,
     now: datetime,
+    *,
+    user_agent: str = "",
 ) -> str | None:
     """Change the password of the actor, and end all their sessions.
 
@@ -136,22 +140,43 @@ def change_own_password(
     result, not an error, so that the failure is committed. Raises Conflict for an account that was closed meanwhile, or
     whose password was changed.
     """
-    if is_sign_in_throttled(session, actor.name, network, now):
-        return None
-    if verified is None:
-        _store_failure(session, actor.name, network, now)
-        record(session, actor, now, "user.password_check_failed", "user", actor.id, {"address": network})
-        return None
-    user = _find_verified_user(session, verified)
+    user = _find_verified_actor(session, verified, network, actor, now)
     if user is None:
-        raise Conflict(
-            "account_changed",
-            Phrase("Your account was deactivated or has a new password. Sign in again, or ask an admin."),
-        )
+        return None
     _check_new_password(session, password, user.email)
     _store_password(session, user, password, temporary=False)
     record(session, actor, now, "user.password_changed", "user", user.id)
-    return _open_session(session, user.id, now)
+    return _open_session(session, user.id, network, user_agent, now)
+
+
+def confirm_identity(
+    session: Session, token: str, verified: VerifiedPassword | None, network: str, actor: Actor, now: datetime
+) -> str | None:
+    """Record that the actor confirmed their identity, and renew their session.
+
+    Returns the session's new token, or None when the password is wrong or attempts are throttled. Raises Conflict for an
+    account or a session that was closed meanwhile.
+    """
+    user = _find_verified_actor(session, verified, network, actor, now)
+    return None if user is None else renew_session(session, token, actor, now)
+
+
+def renew_session(session: Session, token: str, actor: Actor, now: datetime) -> str:
+    """Give a session whose person confirmed their identity a new token, and return it.
+
+    Raises Conflict for a session that has ended.
+    """
+    new_token = secrets.token_urlsafe(TOKEN_BYTES)
+    renewed = session.scalars(
+        update(UserSession)
+        .where(UserSession.token_hash == session_token_hash(token), UserSession.user_id == actor.id)
+        .values(token_hash=session_token_hash(new_token), confirmed_at=now, last_seen_at=now)
+        .returning(UserSession.id)
+    ).one_or_none()
+    if renewed is None:
+        raise _account_changed()
+    record(session, actor, now, "user.identity_confirmed", "user", actor.id)
+    return new_token
 
 
 def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: datetime) -> None:
@@ -232,7 +257,14 @@ def verify_password(credentials: Credentials | None, password: str) -> VerifiedP
 
 
 def sign_in(
-    session: Session, email: str, verified: VerifiedPassword | None, network: str, request_id: str | None, now: datetime
+    session: Session,
+    email: str,
+    verified: VerifiedPassword | None,
+    network: str,
+    request_id: str | None,
+    now: datetime,
+    *,
+    user_agent: str = "",
 ) -> str | None:
     """Open a session and return its token, or None when the sign-in is refused.
 
@@ -252,7 +284,7 @@ def sign_in(
     session.execute(delete(SignInFailure).where(SignInFailure.email == user.email, SignInFailure.address == network))
     session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
     session.flush()
-    token = _open_session(session, user.id, now)
+    token = _open_session(session, user.id, network, user_agent, now)
     user_actor = Actor("person", user.id, user.email, ROLES[user.role], request_id)
     record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network})
     return token
@@ -316,12 +348,19 @@ def _store_password(session: Session, user: User, password: str, *, temporary: b
     _end_sessions(session, user.id)
 
 
-def _open_session(session: Session, user_id: UUID, now: datetime) -> str:
+def _open_session(session: Session, user_id: UUID, network: str, user_agent: str, now: datetime) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.execute(
-        insert(UserSession),
-        [{"token_hash": session_token_hash(token), "user_id": user_id, "created_at": now, "last_seen_at": now}],
-    )
+    row = {
+        "id": new_id(now),
+        "token_hash": session_token_hash(token),
+        "user_id": user_id,
+        "created_at": now,
+        "last_seen_at": now,
+        "confirmed_at": now,
+        "user_agent": strip_controls(user_agent)[:MAX_USER_AGENT_LENGTH],
+        "address": network,
+    }
+    session.execute(insert(UserSession), [row])
     return token
 
 
@@ -336,6 +375,33 @@ def _revoke_tokens(session: Session, user_id: UUID, token_ids: Collection[UUID],
         query = select(ApiToken.id).where(ApiToken.user_id == user_id, ApiToken.id.in_(token_ids))
         for id in session.scalars(query.order_by(ApiToken.id)).all():
             revoke(session, id, actor, now)
+
+
+def _find_verified_actor(
+    session: Session, verified: VerifiedPassword | None, network: str, actor: Actor, now: datetime
+) -> User | None:
+    """Return the actor's row after a check of their password.
+
+    Returns None, and counts a failure, if the password was wrong or attempts are throttled. Raises Conflict for an
+    account that was closed meanwhile, or whose password was changed.
+    """
+    if is_sign_in_throttled(session, actor.name, network, now):
+        return None
+    if verified is None:
+        _store_failure(session, actor.name, network, now)
+        record(session, actor, now, "user.password_check_failed", "user", actor.id, {"address": network})
+        return None
+    user = _find_verified_user(session, verified)
+    if user is None:
+        raise _account_changed()
+    return user
+
+
+def _account_changed() -> Conflict:
+    return Conflict(
+        "account_changed",
+        Phrase("Your account was deactivated or has a new password. Sign in again, or ask an admin."),
+    )
 
 
 def _find_verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
+from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked, unlocks
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Organisation
@@ -58,16 +58,15 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
         return False
     if through is not None and through > day_of(now, organisation.time_zone):
         raise Invalid("in_the_future", Phrase("Use today or an earlier day: future days cannot be locked."), "through")
-    unlocks = before is not None and (through is None or through < before)
     checked_reason = (
         check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
-        if unlocks
+        if unlocks(before, through)
         else check_text(reason, "reason", longest=MAX_REASON_LENGTH)
     )
     organisation.locked_through = through
     session.flush()
     days = [day.isoformat() if day else None for day in (before, through)]
-    action = "period.unlocked" if unlocks else "period.locked"
+    action = "period.unlocked" if unlocks(before, through) else "period.locked"
     details = {"locked_through": days, "reason": checked_reason}
     record(session, actor, now, action, "organisation", None, details)
     return True

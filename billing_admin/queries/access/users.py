@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, NETWORK_IS_FAMILIAR_FOR, RecentFailures, fold_email
@@ -30,14 +31,31 @@ class OpenSession:
     `domain.sign_in.SessionLifetime` decides whether it has ended.
     """
 
+    id: UUID
     user_id: UUID
     email: str
     role: str
     password_temporary: bool
     created_at: datetime
     last_seen_at: datetime
+    confirmed_at: datetime
     theme: str
     density: str
+
+
+# In the order of the fields of OpenSession.
+_OPEN_SESSION: tuple[InstrumentedAttribute[Any], ...] = (
+    UserSession.id,
+    User.id,
+    User.email,
+    User.role,
+    User.password_temporary,
+    UserSession.created_at,
+    UserSession.last_seen_at,
+    UserSession.confirmed_at,
+    User.theme,
+    User.density,
+)
 
 
 def people(session: Session) -> Sequence[User]:
@@ -89,16 +107,7 @@ def credentials(session: Session, email: str) -> Credentials | None:
 def open_session(session: Session, token: str) -> OpenSession | None:
     """Return the session of an active person by the browser's token, or None."""
     row = session.execute(
-        select(
-            User.id,
-            User.email,
-            User.role,
-            User.password_temporary,
-            UserSession.created_at,
-            UserSession.last_seen_at,
-            User.theme,
-            User.density,
-        )
+        select(*_OPEN_SESSION)
         .join(UserSession, UserSession.user_id == User.id)
         .where(UserSession.token_hash == session_token_hash(token), User.active)
     ).one_or_none()

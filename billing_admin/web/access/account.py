@@ -16,7 +16,7 @@ from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refuse_throttled, render_password_form
-from billing_admin.web.access.sign_in import client_network
+from billing_admin.web.access.sign_in import client_network, user_agent
 from billing_admin.web.frame.forms import Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import SignedInPerson, actor, begin_session, now, signed_in_person
@@ -94,7 +94,15 @@ def _change_password(form: PasswordForm, person: SignedInPerson) -> str | None:
     if password == current:
         raise Invalid("same_password", Phrase("Choose a password that differs from the current one."), "password")
     verified = operations.verify_password(credentials(db.session(), person.email), current)
-    return transaction(operations.change_own_password, verified, password, client_network(), actor(), now())
+    return transaction(
+        operations.change_own_password,
+        verified,
+        password,
+        client_network(),
+        actor(),
+        now(),
+        user_agent=user_agent(),
+    )
 
 
 def _success_message(person: SignedInPerson) -> str:

@@ -17,7 +17,7 @@ from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import NO_REFERRER
 from billing_admin.operations.access import set_up as operations
 from billing_admin.queries.access.set_up import has_people, is_link_valid
-from billing_admin.web.access.sign_in import client_network
+from billing_admin.web.access.sign_in import client_network, user_agent
 from billing_admin.web.frame.forms import Form, PasswordField, TextField, errors_on, render_form
 from billing_admin.web.frame.signed_in import begin_session, current_person, now
 
@@ -96,7 +96,14 @@ def _keep_secret(token: str) -> ResponseReturnValue:
 def _use_link(form: FirstPersonForm, token: str) -> str | None:
     link_actor = replace(SYSTEM, name="set-up link", request_id=request_id())
     return transaction(
-        operations.use_link, token, form.email.data, form.password.data, client_network(), link_actor, now()
+        operations.use_link,
+        token,
+        form.email.data,
+        form.password.data,
+        client_network(),
+        link_actor,
+        now(),
+        user_agent=user_agent(),
     )
 
 

@@ -37,6 +37,7 @@ from billing_admin.web.frame.signed_in import begin_session, current_person, end
 MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
+NOT_KEPT = frozenset({"csrf_token", "confirmation_password"})  # fields of a kept form
 WRONG_CREDENTIALS = Phrase("The e-mail address and the password do not match an account. Check both and try again.")
 
 pages = Blueprint("sign_in", __name__)
@@ -131,7 +132,7 @@ def _sent_form_as_json() -> str:
         csrf.protect()
     except RequestEntityTooLarge:
         return ""
-    fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT]
     saved_form = json.dumps([requested_url(), fields])
     return saved_form if len(saved_form) <= MAX_KEPT else ""
 
@@ -139,12 +140,17 @@ def _sent_form_as_json() -> str:
 def _open_session(email: str, password: str) -> str | None:
     """Check the password; return the token of a new session, or None if it is wrong."""
     proof = users.verify_password(credentials(db.session(), email), password)
-    return transaction(users.sign_in, email, proof, client_network(), request_id(), now())
+    return transaction(users.sign_in, email, proof, client_network(), request_id(), now(), user_agent=user_agent())
 
 
 def client_network() -> str:
     """Return the network by which the attempts of this request are counted."""
     return attempt_network(request.remote_addr or "")
+
+
+def user_agent() -> str:
+    """Return how the browser of this request names itself."""
+    return request.headers.get("User-Agent", "")
 
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:

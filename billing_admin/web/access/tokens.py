@@ -24,6 +24,7 @@ from billing_admin.operations.access import tokens as operations
 from billing_admin.queries.access import tokens as queries
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, WholeNumberField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, current_person, now
@@ -68,6 +69,7 @@ def index() -> ResponseReturnValue:
 
 
 @pages.route("/new", methods=["GET", "POST"])
+@recent_sign_in
 def new() -> ResponseReturnValue:
     """Create a token and show its secret once, as it is not stored.
 

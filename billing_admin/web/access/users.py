@@ -19,6 +19,7 @@ from billing_admin.models import User
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access import users as queries
 from billing_admin.queries.access.tokens import usable_tokens_of
+from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
@@ -84,6 +85,7 @@ def index() -> ResponseReturnValue:
 
 
 @pages.route("/new", methods=["GET", "POST"])
+@recent_sign_in
 def new() -> ResponseReturnValue:
     """Add a person and show their password once, as it is not stored.
 
@@ -106,6 +108,7 @@ def _password_page(user: User, password: str) -> str:
 
 
 @pages.route("/<uuid:id>/role", methods=["GET", "POST"])
+@recent_sign_in
 def role(id: UUID) -> ResponseReturnValue:
     """Change the role of a person."""
     user = queries.user(db.session(), id)
@@ -122,6 +125,7 @@ def role(id: UUID) -> ResponseReturnValue:
 
 
 @pages.route("/<uuid:id>/password", methods=["GET", "POST"])
+@recent_sign_in
 def password(id: UUID) -> ResponseReturnValue:
     """Set a new random password for a person and show it once.
 
@@ -137,6 +141,7 @@ def password(id: UUID) -> ResponseReturnValue:
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])
+@recent_sign_in
 def deactivate(id: UUID) -> ResponseReturnValue:
     """Ask for confirmation, then deactivate a person."""
     user = queries.user(db.session(), id)
@@ -150,6 +155,7 @@ def deactivate(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<uuid:id>/activate")
+@recent_sign_in
 def activate(id: UUID) -> ResponseReturnValue:
     """Activate a deactivated person."""
     email = queries.user(db.session(), id).email

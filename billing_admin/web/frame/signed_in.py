@@ -41,6 +41,8 @@ class SignedInPerson:
     password_temporary: bool
     theme: str
     density: str
+    session_id: UUID
+    confirmed_at: datetime
     token: str = field(repr=False)
 
     is_authenticated = True
@@ -162,6 +164,16 @@ def begin_session(token: str) -> None:
         flask_login.login_user(person)
 
 
+def renew_session(token: str) -> None:
+    """Continue this browser's session with a new token.
+
+    Forms in other windows stay valid: their CSRF token is kept.
+    """
+    person = _load_person(token)
+    if person is not None:
+        flask_login.login_user(person)
+
+
 def end_session() -> None:
     """End this browser's session.
 
@@ -184,7 +196,17 @@ def _load_person(token: str) -> SignedInPerson | None:
     if row is None:
         return None
     at = now()
-    person = SignedInPerson(row.user_id, row.email, row.role, row.password_temporary, row.theme, row.density, token)
+    person = SignedInPerson(
+        row.user_id,
+        row.email,
+        row.role,
+        row.password_temporary,
+        row.theme,
+        row.density,
+        row.id,
+        row.confirmed_at,
+        token,
+    )
     lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(row.created_at, row.last_seen_at, at):
         _write_if_possible(users.end_session, token, person.actor(request_id()), at, "user.session_expired")

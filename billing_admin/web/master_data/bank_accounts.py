@@ -22,6 +22,7 @@ from billing_admin.models import BankAccount
 from billing_admin.operations.master_data import bank_accounts as operations
 from billing_admin.queries.master_data import bank_accounts as queries, organisation
 from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
+from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.currencies import currency_choices
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
@@ -111,6 +112,7 @@ def account_number(account: BankAccount) -> str:
 
 
 @pages.route("/new", methods=["GET", "POST"])
+@recent_sign_in
 def new() -> ResponseReturnValue:
     """Add an account."""
     settings = organisation.organisation(db.session())
@@ -126,6 +128,7 @@ def new() -> ResponseReturnValue:
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
+@recent_sign_in
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit an account; issued documents keep their copy."""
     form = EditBankAccountForm(data=_stored_values(id))
@@ -155,6 +158,7 @@ def _stored_values(id: UUID) -> dict[str, Any]:
 
 
 @pages.post("/<uuid:id>/default")
+@recent_sign_in
 def make_default(id: UUID) -> ResponseReturnValue:
     """Make an account the one that documents in its currency show."""
     account = _load_account(id)
@@ -171,6 +175,7 @@ def make_default(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<uuid:id>/archive")
+@recent_sign_in
 def archive(id: UUID) -> ResponseReturnValue:
     """Archive an account, so that no further document shows it."""
     number = account_number(_load_account(id))
@@ -180,6 +185,7 @@ def archive(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<uuid:id>/restore")
+@recent_sign_in
 def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived account."""
     number = account_number(_load_account(id))

@@ -8,11 +8,13 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import default_lock_day
+from billing_admin.domain.periods import unlocks
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.web.access.confirmation import confirmation_page
 from billing_admin.web.frame.forms import DayField, Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import text_param
@@ -44,6 +46,8 @@ def edit() -> ResponseReturnValue:
     unbilled = None
     if form.validate_on_submit():
         through = form.through.data
+        if unlocks(locked, through) and (page := confirmation_page()) is not None:
+            return page
         unbilled = (
             queries.count_unissued(session, through) if through and (locked is None or through > locked) else None
         )

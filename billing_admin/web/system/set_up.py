@@ -47,6 +47,7 @@ from billing_admin.operations.master_data import (
 )
 from billing_admin.queries.master_data import organisation as queries
 from billing_admin.queries.master_data.setup import setup
+from billing_admin.web.access.confirmation import confirmation_page
 from billing_admin.web.frame.currencies import currency_choices
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import (
@@ -372,6 +373,8 @@ def bank_account() -> ResponseReturnValue:
     if _is_skipped(SetUpStep.BANK_ACCOUNT):
         return _continue(SetUpStep.BANK_ACCOUNT)
     if form.validate_on_submit():
+        if (page := confirmation_page()) is not None:
+            return page
         with errors_on(form):
             transaction(bank_accounts.create, form.fields(), form.id.data, True, actor(), now())
             return _continue(SetUpStep.BANK_ACCOUNT)
