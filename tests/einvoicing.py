@@ -159,6 +159,7 @@ def credit_note(
             CreditableTax(TaxRate(tax.category, tax.percent), tax.included, tax.base, tax.tax, 0, 0)
             for tax in invoice.taxes
         ),
+        has_e_invoice=True,
     )
     if amount is not None:
         credit = credit_amount(creditable, amount)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from billing_admin.domain.credit_rounding import CreditedPart, with_recomputable_tax
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money, format_percent
 from billing_admin.domain.invoices import TaxRate
@@ -58,6 +59,10 @@ class CreditableTax:
         """The sum of net and tax that can still be credited at this rate."""
         return self.base + self.tax - self.credited_base - self.credited_tax
 
+    def credited_by(self, base: int, tax: int) -> CreditedPart:
+        """Return the part of a credit at this rate."""
+        return CreditedPart(self.rate, self.base - self.credited_base, self.tax - self.credited_tax, base, tax)
+
     def has(self, line: CreditableLine) -> bool:
         """Return whether a line is taxed at this rate."""
         return (line.rate, line.included) == (self.rate, self.included)
@@ -77,12 +82,16 @@ class CreditableTax:
 
 @dataclass(frozen=True, slots=True)
 class Creditable:
-    """An issued invoice with its credited amounts."""
+    """An issued invoice with its credited amounts.
+
+    `has_e_invoice` is true if its customer gets e-invoices: they must be able to state each of its credits.
+    """
 
     number: str
     currency: str
     lines: tuple[CreditableLine, ...]
     taxes: tuple[CreditableTax, ...]
+    has_e_invoice: bool = False
 
     @property
     def left(self) -> int:
@@ -157,7 +166,8 @@ def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit
     """Return the credit of net amounts of some lines, with the tax at each rate.
 
     Raises:
-        Invalid: An amount exceeds the remainder of a line, a rate or the invoice; the error names it.
+        Invalid: An amount exceeds the remainder of a line, a rate or the invoice; the error names it. Or an
+            e-invoice cannot state the tax.
         Conflict: The invoice is credited in full.
     """
     _refuse_fully_credited(invoice)
@@ -172,13 +182,22 @@ def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit
                 "line",
             )
         _check_line(lines[id], net, invoice.currency, index)
-    taxes = []
+    parts, ids_by_place = [], []
     for tax in invoice.taxes:
-        nets = {id: net for id, net in net_by_line.items() if tax.has(lines[id])}
-        if nets:
-            base = sum(nets.values())
+        ids = tuple(id for id in net_by_line if tax.has(lines[id]))
+        base = sum(net_by_line[id] for id in ids)
+        if ids:
             _check_rate(tax, base, invoice.currency)
-            taxes.append(CreditedTax(tax.rate, tax.included, tuple(nets), base, tax.tax_on(base)))
+        parts.append(tax.credited_by(base, tax.tax_on(base) if ids else 0))
+        ids_by_place.append(ids)
+    matching = with_recomputable_tax(parts, invoice.currency, keeps_total=False)
+    if matching is None and invoice.has_e_invoice:
+        raise _rounded_apart(invoice)
+    taxes = [
+        CreditedTax(tax.rate, tax.included, ids, part.base, part.tax)
+        for tax, ids, part in zip(invoice.taxes, ids_by_place, matching or parts, strict=True)
+        if ids
+    ]
     credit = Credit(dict(net_by_line), tuple(taxes))
     if not 0 < credit.total <= invoice.left:
         raise _out_of_range(credit.total, invoice, "lines")
@@ -191,21 +210,60 @@ def credit_amount(invoice: Creditable, amount: int) -> Credit:
     The amount is split over the rates, then over their lines, in proportion to their remainders.
 
     Raises:
-        Invalid: The amount exceeds the remainder of the invoice; the error names it.
+        Invalid: The amount exceeds the remainder of the invoice; the error names it. Or an e-invoice cannot state its
+            tax; the error names the next amount whose tax it can state.
         Conflict: The invoice is credited in full.
     """
     _refuse_fully_credited(invoice)
     if not 0 < amount <= invoice.left:
         raise _out_of_range(amount, invoice, "amount")
+    parts = _split_over_rates(invoice, amount)
+    matching = with_recomputable_tax(parts, invoice.currency, keeps_total=True)
+    if matching is None and invoice.has_e_invoice:
+        raise _not_statable(invoice, amount)
     lines: dict[UUID, int] = {}
     taxes = []
-    for tax, gross in zip(invoice.taxes, split_by_weight(amount, [tax.left for tax in invoice.taxes]), strict=True):
-        if gross:
-            base = tax.net_in(gross)
-            nets = _split_over_lines(base, [line for line in invoice.lines if tax.has(line)])
+    for tax, part in zip(invoice.taxes, matching or parts, strict=True):
+        if part.base or part.tax:
+            nets = _split_over_lines(part.base, [line for line in invoice.lines if tax.has(line)])
             lines |= nets
-            taxes.append(CreditedTax(tax.rate, tax.included, tuple(nets), base, gross - base))
+            taxes.append(CreditedTax(tax.rate, tax.included, tuple(nets), part.base, part.tax))
     return Credit(lines, tuple(taxes))
+
+
+def _split_over_rates(invoice: Creditable, amount: int) -> list[CreditedPart]:
+    """Split an amount over the rates of an invoice, each part into base and tax."""
+    shares = split_by_weight(amount, [tax.left for tax in invoice.taxes])
+    nets = [tax.net_in(gross) if gross else 0 for tax, gross in zip(invoice.taxes, shares, strict=True)]
+    return [tax.credited_by(net, gross - net) for tax, gross, net in zip(invoice.taxes, shares, nets, strict=True)]
+
+
+def _rounded_apart(invoice: Creditable) -> Invalid:
+    return Invalid(
+        "tax_rounded_apart",
+        Phrase(
+            "Credit the lines whose prices include tax on a credit note of their own: together with the others, an"
+            " e-invoice cannot state their rounded tax in {currency}.",
+            currency=invoice.currency,
+        ),
+        "lines",
+    )
+
+
+def _not_statable(invoice: Creditable, amount: int) -> Invalid:
+    """Return the error for an amount; all that is left can always be credited."""
+    parts = (_split_over_rates(invoice, higher) for higher in range(amount + 1, invoice.left))
+    matching = (with_recomputable_tax(split, invoice.currency, keeps_total=True) for split in parts)
+    possible = next((sum(part.base + part.tax for part in choice) for choice in matching if choice), invoice.left)
+    return Invalid(
+        "tax_rounded_apart",
+        Phrase(
+            "Enter {possible}: an e-invoice cannot state {amount} and its tax in whole units.",
+            possible=format_money(possible, invoice.currency),
+            amount=format_money(amount, invoice.currency),
+        ),
+        "amount",
+    )
 
 
 def _refuse_fully_credited(invoice: Creditable) -> None:

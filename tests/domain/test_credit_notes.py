@@ -36,18 +36,14 @@ def invoice(*lines: tuple[TaxRate, int], currency: str = "EUR") -> Creditable:
 def after(before: Creditable, credit: Credit) -> Creditable:
     """The invoice with one more credit note."""
     lines = [replace(line, credited=line.credited + credit.lines.get(line.id, 0)) for line in before.lines]
-    taken = {tax.rate: tax for tax in credit.taxes}
+    taken = {(tax.rate, tax.included): tax for tax in credit.taxes}
     taxes = [
-        replace(
-            tax,
-            credited_base=tax.credited_base + taken[tax.rate].base,
-            credited_tax=tax.credited_tax + taken[tax.rate].tax,
-        )
-        if tax.rate in taken
+        replace(tax, credited_base=tax.credited_base + part.base, credited_tax=tax.credited_tax + part.tax)
+        if (part := taken.get((tax.rate, tax.included)))
         else tax
         for tax in before.taxes
     ]
-    return Creditable(before.number, before.currency, tuple(lines), tuple(taxes))
+    return replace(before, lines=tuple(lines), taxes=tuple(taxes))
 
 
 def line(place: int) -> UUID:

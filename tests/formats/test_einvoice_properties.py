@@ -154,8 +154,12 @@ def documents(draw: st.DrawFn) -> Invoice:
     return invoice
 
 
+def _is_ready(invoice: Invoice, format: str) -> bool:
+    return invoice.total > 0 and not missing_facts(invoice, format)
+
+
 def _check(invoice: Invoice, format: str) -> None:
-    if invoice.total <= 0 or missing_facts(invoice, format):
+    if not _is_ready(invoice, format):
         event("incomplete")
         return
     event(f"{format}, {invoice.kind}")
@@ -170,6 +174,8 @@ def _check_with_credit_note(invoice: Invoice, format: str, amount: int) -> None:
             note = credit_note(invoice, min(amount, invoice.total))
         except Invalid:
             return
+        # Whatever can be credited of a document with an e-invoice has one as well.
+        assert _is_ready(note, format) or not _is_ready(invoice, format)
         _check(note, format)
 
 

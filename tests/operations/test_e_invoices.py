@@ -347,6 +347,27 @@ def test_credit_note_has_one(session: Session, issued: Invoice) -> None:
     assert b"CreditNote" in file.content
 
 
+def test_each_credit_in_yen_has_one_or_is_refused(app: Flask, session: Session, make_token: Any) -> None:  # noqa: F811
+    make_seller()
+    yen = make_buyer(reference="TOKYO", currency="JPY", e_invoice="ubl", country="JP")
+    post(make_spec(yen, "9", currency="JPY"))
+    bill(customers=[yen])
+    [document] = all_invoices()
+    script = Script(app.test_client(), make_token())
+    notes: list[Any] = []
+    for amount, status in (("9", 201), ("1", 422), ("2", 201)):
+        answer = script.post(f"/invoices/{document.number}/credit", {"amount": amount, "reason": "Late"})
+        assert answer.status_code == status
+        if status == 201:
+            notes.append(answer.json)
+        else:
+            assert (code(answer), pointers(answer)) == ("tax_rounded_apart", ["/amount"])
+    assert [(note["net"], note["tax"]) for note in notes] == [("8", "1"), ("1", "1")]
+    session.rollback()
+    for note in notes:
+        assert broken_rules(made(session, invoice(session, note["id"])).content) == []
+
+
 def test_draft_and_void_document_have_none(app: Flask, session: Session, issued: Invoice) -> None:
     made(session, issued)
     draft = make_invoice(issue=False)

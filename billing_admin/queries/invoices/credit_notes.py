@@ -20,9 +20,11 @@ from billing_admin.domain.credit_notes import (
     credit_amount,
     credit_lines,
 )
+from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import Money, exact_decimal
+from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 
@@ -46,10 +48,17 @@ def creditable(session: Session, invoice_id: UUID) -> Creditable:
 
     Raises NotFound.
     """
-    invoice = session.execute(select(Invoice.number, Invoice.currency).where(Invoice.id == invoice_id)).one_or_none()
+    columns = (Invoice.number, Invoice.currency, Invoice.details)
+    invoice = session.execute(select(*columns).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", Phrase("There is no invoice {invoice_id}.", invoice_id=invoice_id), "id")
-    return Creditable(invoice.number, invoice.currency, _lines(session, invoice_id), _taxes(session, invoice_id))
+    return Creditable(
+        invoice.number,
+        invoice.currency,
+        _lines(session, invoice_id),
+        _taxes(session, invoice_id),
+        details_from_json(invoice.details).e_invoice != NO_E_INVOICE,
+    )
 
 
 def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
