@@ -10,7 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, saved_views, set_up_link, sign_in, tokens, users
+from billing_admin.web.access import account, saved_views, sessions, set_up_link, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -109,6 +109,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     statements,
     reminder_levels,
     users,
+    sessions,
     periods,
     audit,
     account,
@@ -125,5 +126,6 @@ def init_web(app: Flask, config: Settings) -> None:
     init_context(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
+    app.register_blueprint(sessions.people_pages)
     if isinstance(config.mail_transport, Maildir):
         app.register_blueprint(mailbox.pages)

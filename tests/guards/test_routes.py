@@ -60,7 +60,9 @@ def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     """Tokens and people are shown only to those who may make them; a password and views are everybody's own."""
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
-            own = dict.fromkeys(("tokens", "users", "account", "saved_views"), blueprint.write_permission)
+            own = dict.fromkeys(
+                ("tokens", "users", "account", "saved_views", "sessions", "person_sessions"), blueprint.write_permission
+            )
             expected = (own | {"audit": "audit:read"}).get(name, "read")
             assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read"}) == (
                 expected,

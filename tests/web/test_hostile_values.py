@@ -64,7 +64,7 @@ from tests.making import (
     post,
 )
 from tests.messages import make_message
-from tests.people import csrf_token, person, send, signed_in
+from tests.people import csrf_token, person, send, sign_in, signed_in
 from tests.web.pages import Element, links, parse, words
 
 MAIL = b"""Subject: Hello
@@ -163,6 +163,9 @@ MODELS: dict[str, type[models.Base]] = {
     "saved_views": models.SavedView,
     "sending": models.Invoice,
     "sending_runs": models.SendingRun,
+    "sessions": models.UserSession,
+    "person_sessions": models.UserSession,
+    "user_id": models.User,
     "services": models.Service,
     "tax_rates": models.TaxRate,
     "tokens": models.ApiToken,
@@ -181,6 +184,7 @@ class Filled:
         self.browser = signed_in(app)
         person(app, "viewer")
         self._make()
+        sign_in(app.test_client(), "admin@example.com")  # another session, which can be ended
         self.ids = dict(self._ids())
 
     def _make(self) -> None:

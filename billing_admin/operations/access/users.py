@@ -302,6 +302,25 @@ def end_session(session: Session, token: str, actor: Actor, now: datetime, actio
         record(session, actor, now, action, "user", user_id)
 
 
+def end_session_by_id(session: Session, user_id: UUID, id: UUID, actor: Actor, now: datetime) -> bool:
+    """End a session of a person, and return whether it existed."""
+    ended = session.scalars(
+        delete(UserSession).where(UserSession.id == id, UserSession.user_id == user_id).returning(UserSession.id)
+    ).all()
+    if ended:
+        record(session, actor, now, "user.sessions_ended", "user", user_id, {"count": 1})
+    return bool(ended)
+
+
+def end_sessions(session: Session, user_id: UUID, actor: Actor, now: datetime, *, kept_id: UUID) -> int:
+    """End the sessions of a person except one, and return their number."""
+    sessions = delete(UserSession).where(UserSession.user_id == user_id, UserSession.id != kept_id)
+    count = len(session.scalars(sessions.returning(UserSession.id)).all())
+    if count:
+        record(session, actor, now, "user.sessions_ended", "user", user_id, {"count": count})
+    return count
+
+
 def record_session_use(session: Session, token: str, now: datetime) -> None:
     """Store when a session was last used.
 

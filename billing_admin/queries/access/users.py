@@ -114,6 +114,12 @@ def open_session(session: Session, token: str) -> OpenSession | None:
     return None if row is None else OpenSession(*row)
 
 
+def sessions_of(session: Session, user_id: UUID) -> Sequence[UserSession]:
+    """Return the sessions of a person, the last used one first; some may have expired."""
+    query = select(UserSession).where(UserSession.user_id == user_id)
+    return session.scalars(query.order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())).all()
+
+
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
     """Return whether attempts on an account from a network are refused."""
     address = fold_email(email)

@@ -78,6 +78,7 @@ PARENT_BLUEPRINT = {
     "imports.opening-balances": "imports",
     "imports.recurring-charges": "imports",
     "opening_balances": "receivables",
+    "person_sessions": "users",
     "periods": "settings",
     "tax_rates": "settings",
     "bank_accounts": "settings",

@@ -186,6 +186,12 @@ def end_session() -> None:
     session.clear()
 
 
+def session_lifetime() -> SessionLifetime:
+    """Return how long sessions last."""
+    lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
+    return lifetime
+
+
 def session_has_expired() -> bool:
     """Return whether this browser had a session that is over."""
     return "_user_id" in session and current_person() is None
@@ -207,8 +213,7 @@ def _load_person(token: str) -> SignedInPerson | None:
         row.confirmed_at,
         token,
     )
-    lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
-    if not lifetime.covers(row.created_at, row.last_seen_at, at):
+    if not session_lifetime().covers(row.created_at, row.last_seen_at, at):
         _write_if_possible(users.end_session, token, person.actor(request_id()), at, "user.session_expired")
         return None
     if at - row.last_seen_at >= LAST_SEEN_INTERVAL:

@@ -159,6 +159,18 @@ PEOPLE = Table(
     ),
     order=Phrase("By e-mail address"),
 )
+SESSIONS = Table(
+    Phrase("Sessions"),
+    "sessions/cells.html",
+    (
+        Column("device", Phrase("Device"), "title", is_wide=True),
+        Column("address", Phrase("Address"), "detail"),
+        Column("signed_in", Phrase("Signed in"), "detail"),
+        Column("last_seen", Phrase("Last used"), "detail"),
+        Column("actions", Phrase("Actions"), "actions", is_label_hidden=True),
+    ),
+    order=Phrase("Last used first"),
+)
 BANK_ACCOUNTS = Table(
     Phrase("Bank accounts"),
     "bank_accounts/cells.html",
