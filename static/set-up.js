@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!select) return;
   const propose = (zone) => { if ([...select.options].some((option) => option.value === zone)) select.value = zone; };
   const zones = JSON.parse(country?.form.dataset.timeZones || "{}");
-  let isProposed = select.value === "UTC";
+  let isProposed = select.value === "";
   if (isProposed) propose(zones[country?.value] || Intl.DateTimeFormat().resolvedOptions().timeZone);
   select.addEventListener("change", () => { isProposed = false; });
   country?.addEventListener("change", () => { if (isProposed) propose(zones[country.value]); });

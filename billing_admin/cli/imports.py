@@ -34,7 +34,7 @@ from billing_admin.domain.imports.headers import (
     without_incomplete_prices,
 )
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE
-from billing_admin.domain.imports.plans import ImportPlan, SkipRule, check_plan
+from billing_admin.domain.imports.plans import ImportPlan, SkipRule
 from billing_admin.domain.imports.rows import RowError, RowReader
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.number_format import NumberFormat
@@ -192,7 +192,7 @@ def _make_plan(
         **asdict(beginning.layout),
         **options,
     )
-    check_plan(kind, plan)
+    imports.check_columns(db.session(), kind, plan)
     return plan
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
@@ -69,7 +70,8 @@ def parse_month(text: str, today: date, field: str = "month") -> Month:
 class Source:
     """A source of charges, with its last arrival as a day of the organisation.
 
-    `kind` is token, import or recurring.
+    `kind` is token, import or recurring; `id` that of the token or import. `ended_at` is set for a source from which no
+    further charges are expected.
     """
 
     kind: str
@@ -77,6 +79,13 @@ class Source:
     last: date | None
     at: datetime | None = None
     charges: int | None = None
+    id: UUID | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether further charges are expected: it was not ended, or has delivered since."""
+        return self.ended_at is None or (self.at is not None and self.at > self.ended_at)
 
     def has_delivered(self, month: Month) -> bool:
         """Return whether charges arrived on the last day of the month or later."""

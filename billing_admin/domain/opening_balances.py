@@ -22,6 +22,7 @@ from billing_admin.domain.translation import Phrase
 OPENING_INVOICE: Final = "opening_invoice"  # the kind of the document
 OPENING_CREDIT: Final = "opening_credit"  # the method of the payment
 MAX_NUMBER_LENGTH: Final = 60
+CUT_OVER_MISSING: Final = Phrase("Enter the cut-over day: the day on which this application takes over the books.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from billing_admin.models.audit import AuditEvent, AuditSeal
 from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
+from billing_admin.models.charge_source import EndedSource
 from billing_admin.models.customer import Account, Customer, CustomerContact, CustomerText, UnbilledDay
 from billing_admin.models.customer_field import CustomerField, CustomerValue
 from billing_admin.models.imports import Import
@@ -55,6 +56,7 @@ __all__ = [
     "CustomerText",
     "CustomerValue",
     "DefaultView",
+    "EndedSource",
     "ExchangeRate",
     "FamiliarNetwork",
     "FilePart",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.month_end import Source, Step, StepName, StepSum, covers_month, runs_are_done
 from billing_admin.domain.receivable_trends import Month
-from billing_admin.models import ApiToken, AuditEvent, BillingRun, Charge, Import, RecurringCharge
+from billing_admin.models import ApiToken, AuditEvent, BillingRun, Charge, EndedSource, Import, RecurringCharge
 from billing_admin.models.audit import is_export
 from billing_admin.queries import work_queue
 from billing_admin.queries.billing.preview import BillingScope, preview
@@ -101,14 +101,10 @@ def month_end(session: Session, month: Month, now: datetime) -> MonthEnd:
         "unsent": work_queue.invoice_work(session, InvoiceFilter(today, issued_from=month.first, sent=False)),
         "unallocated": work_queue.unallocated_work(session, today),
     }
-    delivered = sum(source.has_delivered(month) for source in sources)
+    late = sum(source.is_expected and not source.has_delivered(month) for source in sources)
     done_runs = [run for run in runs if run.state == "done"]
     steps = [
-        Step(
-            "sources",
-            0 < delivered == len(sources) or (not sources and _has_charges(session, month)),
-            len(sources) - delivered,
-        ),
+        Step("sources", not late and (bool(sources) or _has_charges(session, month)), late),
         _step("likely_duplicates", waiting["likely_duplicates"]),
         _step("held", waiting["held"]),
         _step("recurring", waiting["recurring"]),
@@ -145,7 +141,9 @@ def charge_sources(session: Session, time_zone: str) -> list[Source]:
 
     Revoked tokens, and those that never delivered, are omitted.
     """
-    return [*_token_sources(session, time_zone), *_import_source(session, time_zone), *_recurring_source(session)]
+    ended = {row.id: row.ended_at for row in session.scalars(select(EndedSource))}
+    sources = [*_token_sources(session, time_zone), *_import_source(session, time_zone), *_recurring_source(session)]
+    return [replace(source, ended_at=ended.get(source.id)) if source.id else source for source in sources]
 
 
 def _token_sources(session: Session, time_zone: str) -> list[Source]:
@@ -167,19 +165,19 @@ def _token_sources(session: Session, time_zone: str) -> list[Source]:
         )
         row = session.execute(arrival).one_or_none()
         if row is not None:
-            sources.append(_source("token", token.name, row.at, time_zone, row.details.get("charges")))
+            sources.append(_source("token", token.id, token.name, row.at, time_zone, row.details.get("charges")))
     return sources
 
 
 def _import_source(session: Session, time_zone: str) -> list[Source]:
     query = (
-        select(Import.file_name, Import.finished_at, Import.done)
+        select(Import.id, Import.file_name, Import.finished_at, Import.done)
         .where(Import.kind == "charges", Import.state == "done")
         .order_by(Import.created_at.desc(), Import.id.desc())
         .limit(1)
     )
     row = session.execute(query).one_or_none()
-    return [] if row is None else [_source("import", row.file_name, row.finished_at, time_zone, row.done)]
+    return [] if row is None else [_source("import", row.id, row.file_name, row.finished_at, time_zone, row.done)]
 
 
 def _recurring_source(session: Session) -> list[Source]:
@@ -190,9 +188,9 @@ def _recurring_source(session: Session) -> list[Source]:
     return [] if posted is None else [Source("recurring", "", posted)]
 
 
-def _source(kind: str, name: str, at: datetime | None, time_zone: str, charges: int | None) -> Source:
+def _source(kind: str, id: UUID, name: str, at: datetime | None, time_zone: str, charges: int | None) -> Source:
     last = None if at is None else at.astimezone(ZoneInfo(time_zone)).date()
-    return Source(kind, name, last, at, charges)
+    return Source(kind, name, last, at, charges, id)
 
 
 def _unbilled(session: Session, month: Month) -> tuple[Work, Work, RunPreview | None]:

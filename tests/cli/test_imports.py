@@ -245,7 +245,11 @@ def test_every_choice_of_the_page_is_an_option(app: Flask, session: Session, tmp
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 5, "Choose the column for day, or enter it for all rows. “today” is the day of the import."),
+        (
+            [],
+            5,
+            "Choose the column for day, usually “incurred_on”, or enter it for all rows. “today” is the day of the import.",
+        ),
         (["--value", "incurred_on=soon"], 5, "Enter a date such as 2026-11-22."),
         (["--value", "key=1"], 2, "“key” cannot have one value for all rows."),
         (["--value", "currency"], 2, "Enter a value for “currency”"),

@@ -3,11 +3,13 @@
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
 from billing_admin.models import AuditEvent, Invoice, Payment
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data.periods import set_period_lock
@@ -127,7 +129,9 @@ NOBODY,,2026-03-01,,abc,,,-1
 
 def test_a_file_needs_the_cut_over_day(session: Session) -> None:
     customers()
-    assert errors(check(KIND, FILE))[0].message.startswith("Enter the cut-over day")
+    with pytest.raises(Invalid, match="Enter the cut-over day") as refused:
+        check(KIND, FILE)
+    assert refused.value.problems[0].field == ("opened_on",)
     take_in(KIND, FILE, constants=ALL_ROWS)
     more = "customer,number,date,open\nACME,9,2026-03-01,5\n"
     assert counted(take_in(KIND, more)).new == 1

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from billing_admin.config import Settings
 from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.models import Charge, Customer, Import, StoredFile
-from tests.making import make_customer, make_service
+from tests.making import make_customer, make_opening, make_service
 from tests.people import csrf_token, send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import action, has_action, has_link, link, links, parse, words
@@ -156,11 +156,25 @@ def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
     assert mapping(again) == given
 
 
+def test_the_cut_over_day_is_asked_for_once(browser: FlaskClient, session: Session) -> None:
+    content = b"customer,number,date,open\nacme,4711,2026-03-10,5\n"
+    brought = upload(browser, "opening-balances", content)
+    page = browser.get(brought.location)
+    assert "Needed for the first import only, unless the file has a column for it" in words(page)
+    refused = send(browser, brought.location, **mapping(page))
+    assert refused.status_code == 422
+    assert "Enter the cut-over day" in words(refused)
+    make_opening(session.scalars(select(Customer)).one(), "1", "5")
+    later = browser.get(brought.location)
+    assert "Leave it blank for 31 Mar 2026, the cut-over day of the other opening balances." in words(later)
+    assert send(browser, brought.location, **mapping(later)).status_code == 303
+
+
 def test_a_missing_column_is_named_at_its_field(browser: FlaskClient) -> None:
     brought = upload(browser, "charges", b"a,b\nacme,Work\n")
     page = send(browser, brought.location, **mapping(browser.get(brought.location)))
     assert page.status_code == 422
-    assert "Choose the column for customer, or enter it for all rows." in words(page)
+    assert "Choose the column for customer, usually “customer”, or enter it for all rows." in words(page)
     twice = mapping(browser.get(brought.location)) | {"column_0": "customer", "column_1": "customer"}
     page = send(browser, brought.location, **twice)
     assert page.status_code == 422
@@ -315,8 +329,11 @@ def test_a_workbook_is_imported_with_values_for_all_rows_and_without_totals(
     given |= {"value_incurred_on": "", "skip_0_column": "0", "skip_0_test": "is", "skip_0_text": "total"}
     asked = send(browser, brought.location, **given)
     assert asked.status_code == 422
-    assert "Choose the column for customer, or enter it for all rows." in words(asked)
-    assert "Choose the column for day, or enter it for all rows. “today” is the day of the import." in words(asked)
+    assert "Choose the column for customer, usually “customer”, or enter it for all rows." in words(asked)
+    assert (
+        "Choose the column for day, usually “incurred_on”, or enter it for all rows. “today” is the day of the import."
+        in words(asked)
+    )
     given |= {"value_customer": "acme", "value_incurred_on": "31 Dec 2025", "value_currency": "USD"}
     refused = browser.get(send(browser, brought.location, **given).location)
     assert "“(2.00)” may mean -2. If it does, choose to read (1.00) and 1.00- as negative numbers." in words(refused)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from html import unescape
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -37,6 +38,9 @@ STEPS = (
     "The journal is exported",
     "The books are locked",
 )
+
+NOT_A_SOURCE = UUID(int=7)
+LATER = NOW + timedelta(minutes=20)
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +168,38 @@ def test_sources_are_named_with_their_last_arrival(app: Flask, session: Session)
     assert "nightly import API token 1 Apr 2026, 09:30 UTC 1 Done" in words(page)
     assert "meter API token 13 Mar 2026, 09:30 UTC 1 Late None since 13 Mar 2026" in words(page)
     assert steps(page.text)["All charges have arrived"][:2] == (False, "1 late source")
+
+
+def test_an_ended_source_is_not_waited_for_until_it_delivers_again(app: Flask, session: Session) -> None:
+    make_customer(reference="A")
+    at = NOW - timedelta(days=20)
+    token, _ = transaction(tokens.create, "meter", ["charges:write"], actor=SYSTEM, now=at)
+    actor = Actor("token", token.id, "meter", frozenset({"charges:write"}))
+    transaction(posting.post, [make_spec("A", "3")], actor, at)
+    transaction(tokens.record_use, token.id, at)
+    client = signed_in(app)
+    answer = send(client, f"/month-end/sources/{token.id}/end?month=2026-03")
+    assert answer.location == "/month-end?month=2026-03"
+    page = client.get(answer.location)
+    assert "No further charges are expected from meter." in words(page)
+    assert steps(page.text)[STEPS[0]][0]
+    assert "Ended Not expected any more Expect again" in words(page)
+    send(client, f"/month-end/sources/{token.id}/expect")
+    assert not steps(client.get("/month-end").text)[STEPS[0]][0]
+    send(client, f"/month-end/sources/{token.id}/end")
+    assert send(client, f"/month-end/sources/{NOT_A_SOURCE}/end").status_code == 404
+    with time_machine.travel(LATER, tick=False):
+        transaction(posting.post, [make_spec("A", "4")], actor, LATER)
+        transaction(tokens.record_use, token.id, LATER)
+        assert "meter API token 2 Apr 2026, 09:50 UTC 1 Done" in words(client.get("/month-end"))
+        assert "Late" in words(client.get("/month-end?month=2026-04"))
+
+
+def test_a_negative_remainder_is_named_beside_a_done_step(app: Flask, session: Session) -> None:
+    post(make_spec(make_customer(reference="A"), "-7"))
+    done, figures, _ = steps(signed_in(app).get("/month-end").text)["Charges are billed"]
+    assert done
+    assert figures.startswith("Nothing to bill. Remains for later: 1 pending charge, −7.00 USD")
 
 
 def test_too_many_charges_are_left_to_the_billing_run(

@@ -241,6 +241,18 @@ def test_the_page_knows_the_time_zone_of_each_country(admin: FlaskClient) -> Non
     assert json.loads(form.attributes["data-time-zones"])["GR"] == "Europe/Athens"
 
 
+def test_the_server_sets_the_time_zone_of_the_country(app: Flask, session: Session) -> None:
+    admin = signed_in(app)
+    assert selected(admin.get("/set-up/organisation"), "time_zone") == ""
+    company = COMPANY | {"time_zone": "", "country": "GR", "tax_id": ""}
+    assert "Choose the time zone of your organisation." in words(
+        save(admin, "organisation", **company | {"country": "AQ"})
+    )
+    assert save(admin, "organisation", **company).status_code == 303
+    assert organisation(session).time_zone == "Europe/Athens"
+    assert selected(admin.get("/set-up/organisation"), "time_zone") == "Europe/Athens"
+
+
 def test_the_bar_ticks_the_steps_that_are_done_and_no_others(admin: FlaskClient) -> None:
     steps = [
         (step.text(), step.attributes.get("class", ""))

@@ -166,8 +166,14 @@ def check_plan(kind: str, plan: ImportPlan) -> None:
 
 def _missing_message(field: ImportField) -> str:
     if not field.constant:
-        return Phrase("Choose the column for {field}.", field=field.label.lower())
-    message = Phrase("Choose the column for {field}, or enter it for all rows.", field=field.label.lower())
+        return Phrase(
+            "Choose the column for {field}, usually “{header}”.", field=field.label.lower(), header=field.name
+        )
+    message = Phrase(
+        "Choose the column for {field}, usually “{header}”, or enter it for all rows.",
+        field=field.label.lower(),
+        header=field.name,
+    )
     return (
         Phrase("{message} “{today}” is the day of the import.", message=message, today=TODAY)
         if field.cell is CellType.DAY

@@ -262,7 +262,8 @@ class RowReader:
             field = ".".join(map(str, problem.field))
         name = next((name for name in (field, *_RELATED_FIELDS.get(field, ())) if name in self.plan.columns), None)
         if name is None:
-            return RowError(record.line, "", "", problem.message)
+            # A field without a column is named by the header that a column of it would have.
+            return RowError(record.line, field if field in IMPORT_KINDS[self.kind].fields else "", "", problem.message)
         cell = shorten(_cell(record, self.plan.columns[name]))
         return RowError(record.line, self.plan.column(name), cell, problem.message)
 

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.imports.plans import ImportPlan, check_plan, header_key
 from billing_admin.domain.imports.rows import ReadResult
 from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.opening_balances import CUT_OVER_MISSING
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Import
 from billing_admin.operations.audit import record
@@ -27,6 +28,7 @@ from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.files import stored_file
 from billing_admin.queries.imports import import_by_id
 from billing_admin.queries.jobs import unfinished_job
+from billing_admin.queries.payments.opening_balances import cut_over_day
 
 CHECK_JOB: Final = "import_check"
 IMPORT_JOB: Final = "import"
@@ -58,6 +60,17 @@ def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: dateti
     return new_import.id
 
 
+def check_columns(session: Session, kind: str, plan: ImportPlan) -> None:
+    """Check that a plan fills what files of a kind need now.
+
+    Raises:
+        Invalid: The plan is wrong; or it has no cut-over day, and there is no opening balance yet that has one.
+    """
+    check_plan(kind, plan)
+    if kind == "opening-balances" and not plan.fills("opened_on") and cut_over_day(session) is None:
+        raise Invalid("cut_over_missing", CUT_OVER_MISSING, "opened_on")
+
+
 def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: datetime) -> None:
     """Set how the file is read, and drop the result of an earlier check.
 
@@ -65,7 +78,7 @@ def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: da
     """
     stored = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[stored.kind].permission)
-    check_plan(stored.kind, plan)
+    check_columns(session, stored.kind, plan)
     if stored.state in {"importing", "done"}:
         raise Conflict(
             "import_begun",

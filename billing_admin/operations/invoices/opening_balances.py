@@ -25,6 +25,7 @@ from billing_admin.domain.lifecycle import due_date
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.opening_balances import (
+    CUT_OVER_MISSING,
     OPENING_CREDIT,
     OPENING_INVOICE,
     OpeningSpec,
@@ -78,8 +79,7 @@ def record(session: Session, spec: OpeningSpec, actor: Actor, now: datetime) -> 
         return _check_same(spec, stored, (customer_row.id, currency), amounts)
     opened_on = spec.opened_on or cut_over_day(session)
     if opened_on is None:
-        message = Phrase("Enter the cut-over day: the day on which this application takes over the books.")
-        raise Invalid("cut_over_missing", message, "opened_on")
+        raise Invalid("cut_over_missing", CUT_OVER_MISSING, "opened_on")
     organisation = require_open_day(session, opened_on, now, "opened_on")
     check_original_date(spec.original_date, opened_on)
     key = customer_row.id, currency

@@ -9,6 +9,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, own_field
 from billing_admin.domain.imports.headers import column_name
@@ -18,6 +19,7 @@ from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.translation import Phrase
 from billing_admin.queries.master_data.customer_fields import fields_in_use
+from billing_admin.queries.payments.opening_balances import cut_over_day
 from billing_admin.web.frame.forms import Form, TextField, WholeNumberField
 
 IGNORE_COLUMN = "– do not import –"
@@ -165,7 +167,13 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
     form_fields: dict[str, Any] = {
         f"column_{index}": SelectField(name, choices=choices) for index, name in enumerate(names)
     }
-    form_fields |= {f"value_{field.name}": _constant_field(field) for field in fields if field.constant}
+    form_fields |= {
+        f"value_{field.name}": TextField(
+            field.label, description=_constant_hint(kind, field.name), max_length=MAX_CONSTANT_LENGTH
+        )
+        for field in fields
+        if field.constant
+    }
     rule_columns = {"": "– no rule –"} | {str(index): name for index, name in enumerate(names)}
     for index in range(SKIP_RULES):
         form_fields[f"skip_{index}_column"] = SelectField(
@@ -187,8 +195,17 @@ def _customer_fields() -> list[ImportField]:
     return [own_field(COLUMN_PREFIX + field.key, field.label) for field in fields_in_use(db.session())]
 
 
-def _constant_field(field: ImportField) -> TextField:
-    return TextField(field.label, max_length=MAX_CONSTANT_LENGTH)
+def _constant_hint(kind: str, name: str) -> str:
+    """Return when a value for all rows is needed, if stored records decide that."""
+    if kind != "opening-balances" or name != "opened_on":
+        return ""
+    day = cut_over_day(db.session())
+    if day is None:
+        return Phrase(
+            "Needed for the first import only, unless the file has a column for it: the day on which this application "
+            "takes over the books."
+        )
+    return Phrase("Leave it blank for {day}, the cut-over day of the other opening balances.", day=format_day(day))
 
 
 def _options(plan: ImportPlan) -> dict[str, Any]:

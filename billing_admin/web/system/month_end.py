@@ -6,18 +6,21 @@ Each step is done or not by its figures; nothing is ticked by hand.
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
-from flask import render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.month_end import Step, StepName, month_after, month_before, parse_month
 from billing_admin.domain.receivable_trends import Month
 from billing_admin.domain.translation import Phrase
+from billing_admin.operations.charges import sources
 from billing_admin.queries import month_end as queries
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission, text_param
-from billing_admin.web.frame.signed_in import now, today
+from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.master_data.periods import LockForm
 
 pages = page_blueprint("month_end", __name__, "/month-end", write="settings:write")
@@ -55,7 +58,29 @@ def show() -> ResponseReturnValue:
         lock_url=url_for("periods.edit", month=_text(month)),
         may_lock=has_permission("settings:write") and month.last <= today(),
         may_bill=has_permission("billing:write"),
+        may_end=has_permission("settings:write"),
     )
+
+
+@pages.post("/sources/<uuid:id>/end")
+def end_source(id: UUID) -> ResponseReturnValue:
+    """Mark a source as ended: no further charges are expected from it."""
+    name = transaction(sources.end, id, actor(), now())
+    flash(Phrase("No further charges are expected from {name}.", name=name), "success")
+    return redirect(_url_of_month(), 303)
+
+
+@pages.post("/sources/<uuid:id>/expect")
+def expect_source(id: UUID) -> ResponseReturnValue:
+    """Expect charges of an ended source again."""
+    name = transaction(sources.expect, id, actor(), now())
+    flash(Phrase("Charges are expected from {name} again.", name=name), "success")
+    return redirect(_url_of_month(), 303)
+
+
+def _url_of_month() -> str:
+    month: str = url_for("month_end.show", month=_text(parse_month(text_param("month"), today())))
+    return month
 
 
 def _text(month: Month) -> str:

@@ -167,7 +167,8 @@ class OrganisationStepForm(EditForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+        by_country = {"": Phrase("The usual one of the country")} if _is_new() else {}
+        self.time_zone.choices = by_country | {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
         if queries.currency_is_locked(db.session()):
             del self.base_currency
 
@@ -175,6 +176,17 @@ class OrganisationStepForm(EditForm):
         """Raise ValidationError if no country is chosen."""
         if not field.data:
             raise wtforms.ValidationError(Phrase("Choose the country of your organisation."))
+
+    def validate_time_zone(self, field: SelectField) -> None:
+        """Set the usual time zone of the country.
+
+        Raises ValidationError if none is known.
+        """
+        if field.data or not self.country.data:
+            return
+        field.data = usual_time_zones().get(self.country.data, "")
+        if not field.data:
+            raise wtforms.ValidationError(Phrase("Choose the time zone of your organisation."))
 
     def fields(self) -> OrganisationFields:
         """Return the values entered."""
@@ -332,12 +344,18 @@ class CustomerStepForm(Form):
 @pages.route("/organisation", methods=["GET", "POST"])
 def organisation() -> ResponseReturnValue:
     """Enter the organisation."""
-    form = OrganisationStepForm(data=_stored_organisation())
+    is_new = _is_new()
+    form = OrganisationStepForm(data=_stored_organisation() | ({"time_zone": ""} if is_new else {}))
     if form.validate_on_submit():
         with errors_on(form):
             save(form, _stored_organisation_form, organisation_operations.update, form.fields())
             return _continue(SetUpStep.ORGANISATION)
-    return _show(SetUpStep.ORGANISATION, form, is_new=queries.organisation(db.session()).version == 1)
+    return _show(SetUpStep.ORGANISATION, form, is_new=is_new)
+
+
+def _is_new() -> bool:
+    """Return whether the organisation was never saved."""
+    return queries.organisation(db.session()).version == 1
 
 
 def _stored_organisation_form() -> OrganisationStepForm:
