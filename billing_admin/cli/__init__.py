@@ -1,7 +1,7 @@
 """The commands of `flask --app wsgi …`.
 
-Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor`, `readiness` or `month-end` found a
-problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has another version, or the port is taken.
+Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor`, `readiness`, `month-end` or `role-conflicts` found
+a problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has another version, or the port is taken.
 """
 
 from flask import Flask
@@ -16,7 +16,7 @@ from billing_admin.cli.imports import import_
 from billing_admin.cli.mail import import_bounces, mail_test
 from billing_admin.cli.messages import mark_sent, outbox, resume_outbox, send
 from billing_admin.cli.month_end import month_end
-from billing_admin.cli.people import create_token, create_user, set_password
+from billing_admin.cli.people import create_token, create_user, role_conflicts, set_password
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.reminders import remind
@@ -50,6 +50,7 @@ COMMANDS = (
     render,
     seal_audit,
     remind,
+    role_conflicts,
     send_statement,
     send,
     set_password,

@@ -7,12 +7,14 @@ from flask import current_app
 
 from billing_admin import clock
 from billing_admin.cli.commands import command, print_message
+from billing_admin.cli.output import print_json
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
+from billing_admin.domain.access import ADMIN, ROLE_SENTENCES, SCOPES, SYSTEM
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
 from billing_admin.operations.access import tokens, users
+from billing_admin.queries.access.roles import conflict_reports
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import user_by_email
 
@@ -28,9 +30,9 @@ _temporary = click.option(
 @click.argument("email")
 @click.option(
     "--role",
-    type=click.Choice(list(ROLES)),
     required=True,
-    help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items()),
+    help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items())
+    + "; or the name of a role of your organisation.",
 )
 @_password_stdin
 @_temporary
@@ -48,6 +50,36 @@ def create_user(email: str, role: str, password_stdin: bool, temporary: bool | N
     temporary = _is_temporary(temporary)
     user = transaction(users.create_user, email, password, role, SYSTEM, clock.now(), temporary=temporary)
     print_message(f"{user.email} can sign in now, as {user.role}.{_advice(temporary)}")
+
+
+@command("role-conflicts")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def role_conflicts(ctx: click.Context, wants_json: bool) -> None:
+    """Report active people with permissions that one person should not have both.
+
+    Admins, who have all permissions, are left out. Exit code 1 if there are any others.
+
+    \b
+    Example:
+      flask --app wsgi role-conflicts
+    """
+    reports = conflict_reports(db.session(), excluded_role=ADMIN)
+    if wants_json:
+        conflicts = [
+            {"permissions": report.conflict.permissions, "risk": report.conflict.risk, "people": report.people}
+            for report in reports
+        ]
+        print_json({"ok": not any(report.people for report in reports), "conflicts": conflicts})
+    else:
+        for report in reports:
+            if report.people:
+                click.echo(
+                    f"{' + '.join(report.conflict.permissions)}\t{report.conflict.risk}\t{', '.join(report.people)}"
+                )
+    count = sum(bool(report.people) for report in reports)
+    print_message(f"{count} of {len(reports)} conflicts found." if count else "No conflicting permissions found.")
+    ctx.exit(1 if count else 0)
 
 
 @command("set-password", writes=True)

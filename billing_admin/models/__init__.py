@@ -30,6 +30,7 @@ from billing_admin.models.payment import Allocation, Payment, Refund, RefundPart
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRunItem
 from billing_admin.models.rendition import Rendition
+from billing_admin.models.role import Role
 from billing_admin.models.saved_view import DefaultView, SavedView
 from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
@@ -83,6 +84,7 @@ __all__ = [
     "ReminderRun",
     "ReminderRunItem",
     "Rendition",
+    "Role",
     "SavedView",
     "SelectedRow",
     "Selection",

@@ -10,7 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, saved_views, sessions, set_up_link, sign_in, tokens, users
+from billing_admin.web.access import account, roles, saved_views, sessions, set_up_link, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -110,6 +110,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     reminder_levels,
     users,
     sessions,
+    roles,
     periods,
     audit,
     account,

@@ -5,12 +5,9 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from billing_admin.domain.access import PERMISSIONS, ROLES, Actor
-from billing_admin.models import AuditEvent
 from billing_admin.web.frame.guard import (
     PUBLIC_ENDPOINTS,
     WRITING_METHODS,
@@ -57,14 +54,13 @@ def test_every_other_route_states_a_permission_that_exists(app: Flask) -> None:
 
 
 def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
-    """Tokens and people are shown only to those who may make them; a password and views are everybody's own."""
+    """Files change nothing; a password and views are everybody's own."""
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
-            own = dict.fromkeys(
-                ("tokens", "users", "account", "saved_views", "sessions", "person_sessions"), blueprint.write_permission
-            )
-            expected = (own | {"audit": "audit:read"}).get(name, "read")
-            assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read"}) == (
+            own = dict.fromkeys(("exports", "account", "saved_views", "sessions", "person_sessions"), blueprint.write_permission)
+            access = dict.fromkeys(("tokens", "users", "roles"), "access:read")
+            expected = (own | access | {"audit": "audit:read"}).get(name, "read")
+            assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read", "access:read"}) == (
                 expected,
                 False,
             ), name
@@ -88,20 +84,6 @@ def test_nothing_is_sent_without_a_csrf_token(app: Flask) -> None:
             assert response.status_code == 400, f"{method} {rule}"
 
 
-def test_a_viewer_writes_nowhere(app: Flask, session: Session) -> None:
-    client = signed_in(app, "viewer")
-    before = session.scalars(select(AuditEvent.id)).all()
-    for rule in guarded(app):
-        if permission_for(app, rule) in ROLES["viewer"]:
-            continue
-        for method in rule.methods or ():
-            response = send(client, address(app, rule), method)
-            assert response.status_code == 403, f"{method} {rule}"
-            assert method == "HEAD" or permission_for(app, rule) in response.text, f"{method} {rule}"
-    session.rollback()
-    assert session.scalars(select(AuditEvent.id)).all() == before
-
-
 def test_the_cookie_opens_nothing_of_the_api(app: Flask) -> None:
     client = signed_in(app)
     for rule in app.url_map.iter_rules():
@@ -110,10 +92,10 @@ def test_the_cookie_opens_nothing_of_the_api(app: Flask) -> None:
             assert with_cookie == without, rule
 
 
-def test_every_role_has_its_menu(app: Flask) -> None:
+def test_the_menu_has_what_opens(app: Flask) -> None:
     """What the menu shows opens."""
     assert len({endpoint for *_, endpoint in MENU}) == len(MENU)
-    for role in ROLES:
+    for role in ("admin", "cashier"):  # all rights, and the fewest
         client = signed_in(app, role)
         with app.test_request_context():
             urls = [item.url for item in build_menu(Actor("person", None, role, ROLES[role]))]

@@ -147,7 +147,7 @@ def _add_route(kind: str, label: str, query: type[Parameters], to_filter: ToFilt
 
     view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
     view.__doc__ = f"Export {label} as {'a workbook' if format == 'xlsx' else 'CSV'}."
-    route("GET", f"/{kind}.{format}", scope="read", query=query, response=FORMATS[format], or_json=Totals)(view)
+    route("GET", f"/{kind}.{format}", scope="exports:read", query=query, response=FORMATS[format], or_json=Totals)(view)
 
 
 for _kind in EXPORTS:

@@ -48,13 +48,20 @@ class JournalTotals(ResponseModel):
     formula_rule: int
 
 
-@route("GET", "/journal.hledger", scope="read", query=JournalQuery, response=FORMATS["hledger"], or_json=JournalTotals)
+@route(
+    "GET",
+    "/journal.hledger",
+    scope="exports:read",
+    query=JournalQuery,
+    response=FORMATS["hledger"],
+    or_json=JournalTotals,
+)
 def get_journal(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period for hledger and ledger."""
     return _file(query, "hledger")
 
 
-@route("GET", "/journal.csv", scope="read", query=JournalQuery, response=FORMATS["csv"], or_json=JournalTotals)
+@route("GET", "/journal.csv", scope="exports:read", query=JournalQuery, response=FORMATS["csv"], or_json=JournalTotals)
 def get_journal_file(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period as CSV with a row for each posting."""
     return _file(query, "csv")

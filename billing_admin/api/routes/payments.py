@@ -302,7 +302,7 @@ def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
 @route(
     "POST",
     "/invoices/{number}/write-off",
-    scope="payments:write",
+    scope="write-offs:write",
     body=WriteOffIn,
     response=PaymentOut,
     statuses=(201, 200),

@@ -185,7 +185,7 @@ def list_reminder_pauses(query: Paging) -> Reply:
     return list_reply(page(db.session(), pauses(), query.limit, query.after), _pause_out)
 
 
-@route("POST", "/reminder-pauses", scope="messages:write", body=PauseIn, response=PauseOut, statuses=(201, 200))
+@route("POST", "/reminder-pauses", scope="reminders:write", body=PauseIn, response=PauseOut, statuses=(201, 200))
 def post_reminder_pause(actor: Actor, body: PauseIn) -> Reply:
     """Pause the reminders of a customer or of an invoice."""
     content, is_new = transaction(_pause, body, actor, now())
@@ -214,7 +214,7 @@ def _paused_id(session: Session, body: PauseIn) -> UUID:
 @route(
     "POST",
     "/reminder-pauses/{id}/end",
-    scope="messages:write",
+    scope="reminders:write",
     body=PauseEnd,
     body_optional=True,
     response=PauseOut,
@@ -423,7 +423,7 @@ def _reminder_out(rows: Sequence[Any], recipients: list[str]) -> ReminderOut:
 
 
 @route(
-    "POST", "/reminder-runs", scope="messages:write", body=ReminderRunIn, response=ReminderRunOut, statuses=(201, 200)
+    "POST", "/reminder-runs", scope="reminders:write", body=ReminderRunIn, response=ReminderRunOut, statuses=(201, 200)
 )
 def post_reminder_run(actor: Actor, body: ReminderRunIn) -> Reply:
     """Send the reminders that are due today.

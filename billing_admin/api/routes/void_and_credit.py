@@ -94,7 +94,7 @@ class BilledAgainOut(ResponseModel):
     invoice: InvoiceOut
 
 
-@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, response=InvoiceOut, versioned=True)
+@route("POST", "/invoices/{number}/void", scope="corrections:write", body=VoidIn, response=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
     """Void an invoice without payments or credit notes.
 
@@ -112,7 +112,7 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
 @route(
     "POST",
     "/invoices/{number}/credit",
-    scope="billing:write",
+    scope="corrections:write",
     body=CreditIn,
     response=InvoiceOut,
     statuses=(201, 200),
@@ -132,7 +132,7 @@ def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: dat
 @route(
     "POST",
     "/invoices/{number}/bill-again",
-    scope="billing:write",
+    scope="corrections:write",
     body=BillAgainIn,
     response=BilledAgainOut,
     statuses=(201, 200),

@@ -1,13 +1,14 @@
 """Create the set-up link, and the first person with it."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.access import Actor
+from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import SetUpLink
@@ -60,6 +61,7 @@ def use_link(
     link = delete(SetUpLink).where(SetUpLink.token_hash == session_token_hash(token), SetUpLink.expires_at > now)
     if session.scalars(link.returning(SetUpLink.id)).one_or_none() is None or has_people(session):
         raise Conflict("unknown_link", Phrase("This set-up link does not work any more."))
-    user = create_user(session, email, password, FIRST_ROLE, actor, now)
+    granting = replace(actor, permissions=ROLES[FIRST_ROLE])  # the link gives the rights of an admin
+    user = create_user(session, email, password, FIRST_ROLE, granting, now)
     verified = VerifiedPassword(Credentials(user.id, user.password_hash), None)
     return sign_in(session, user.email, verified, network, actor.request_id, now, user_agent=user_agent)

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
-from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.access import ADMIN, ROLES, Actor
 from billing_admin.domain.appearance import Density, Theme
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.sign_in import (
@@ -27,10 +27,11 @@ from billing_admin.domain.sign_in import (
 )
 from billing_admin.domain.text import strip_controls
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
+from billing_admin.models import ApiToken, FamiliarNetwork, Role, SignInFailure, User, UserSession
 from billing_admin.operations.access.tokens import revoke
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.jobs import stop_unauthorised
+from billing_admin.queries.access.roles import permissions_of, roles_in_use
 from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -66,11 +67,11 @@ def create_user(
 ) -> User:
     """Create a person.
 
-    `temporary`: they must change the password after they sign in. Raises Invalid for the address, password or role, and
-    Conflict for an address that exists.
+    `temporary`: they must change the password after they sign in. Raises Invalid for the address, password or role,
+    Denied for a role with more rights than the actor has, and Conflict for an address that exists.
     """
     address = check_email(email, "email")
-    _check_role(role)
+    _check_role(session, role, actor)
     _check_new_password(session, password, address)
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
         raise Conflict("email_taken", Phrase("{address} has already been added.", address=address), "email")
@@ -104,6 +105,7 @@ def set_password(
     `temporary`: they must change it after they sign in. `revoked_tokens`: those of their API tokens to revoke.
     """
     user = _lock_user(session, user_id)
+    _check_permissions_over(session, user, actor)
     _check_new_password(session, password, user.email)
     _store_password(session, user, password, temporary=temporary)
     record(session, actor, now, "user.password_changed", "user", user_id)
@@ -182,12 +184,14 @@ def renew_session(session: Session, token: str, actor: Actor, now: datetime) -> 
 def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: datetime) -> None:
     """Change the role of a person, and end their sessions.
 
-    Jobs that need the former role stop. Raises Conflict for the last admin.
+    Jobs that need the former role stop. Raises Conflict for the last admin, and Denied if either role has more rights
+    than the actor.
     """
-    _check_role(role)
+    _check_role(session, role, actor)
     user = _lock_user(session, user_id)
     if user.role == role:
         return
+    _check_permissions_over(session, user, actor)
     _refuse_last_admin(session, user)
     changed = changed_fields({"role": user.role}, {"role": role})
     user.role = role
@@ -203,11 +207,13 @@ def deactivate(
     """Close a person's access, end their sessions, and stop their jobs.
 
     `revoked_tokens`: those of their API tokens to revoke. The others work again
-    when the person is activated. Raises Conflict for the last admin.
+    when the person is activated. Raises Conflict for the last admin, and Denied
+    for a person with more rights than the actor.
     """
     user = _lock_user(session, user_id)
     if not user.active:
         return
+    _check_permissions_over(session, user, actor)
     _refuse_last_admin(session, user)
     user.active = False
     session.flush()
@@ -222,6 +228,7 @@ def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> No
     user = _lock_user(session, user_id)
     if user.active:
         return
+    _check_permissions_over(session, user, actor)
     user.active = True
     session.flush()
     record(session, actor, now, "user.activated", "user", user_id)
@@ -285,7 +292,7 @@ def sign_in(
     session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
     session.flush()
     token = _open_session(session, user.id, network, user_agent, now)
-    user_actor = Actor("person", user.id, user.email, ROLES[user.role], request_id)
+    user_actor = Actor("person", user.id, user.email, permissions_of(session, user.role), request_id)
     record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network})
     return token
 
@@ -338,9 +345,22 @@ def _lock_user(session: Session, user_id: UUID) -> User:
     return user
 
 
-def _check_role(role: str) -> None:
-    if role not in ROLES:
-        raise Invalid("unknown_role", Phrase("Choose one of the roles {roles}.", roles=", ".join(ROLES)), "role")
+def _check_role(session: Session, role: str, actor: Actor) -> None:
+    """Check that a role can be given, and lock it against a change at the same moment."""
+    locked = select(Role.permissions).where(Role.name == role, Role.archived_at.is_(None)).with_for_update(read=True)
+    permissions = ROLES.get(role) or session.scalar(locked)
+    if permissions is None:
+        names = ", ".join(in_use.key for in_use in roles_in_use(session))
+        raise Invalid("unknown_role", Phrase("Choose one of the roles {roles}.", roles=names), "role")
+    actor.require_all(permissions, "role")
+
+
+def _check_permissions_over(session: Session, user: User, actor: Actor) -> None:
+    """Check that the actor has all rights of a person whose access is changed.
+
+    Otherwise they could get these rights with a new password of the person.
+    """
+    actor.require_all(permissions_of(session, user.role), "role")
 
 
 def _hash_password(password: str) -> str:
@@ -350,7 +370,7 @@ def _hash_password(password: str) -> str:
 def _refuse_last_admin(session: Session, user: User) -> None:
     # Locked in one order: two admins cannot remove each other at the same moment.
     admins = session.scalars(
-        select(User.id).where(User.role == "admin", User.active).order_by(User.id).with_for_update()
+        select(User.id).where(User.role == ADMIN, User.active).order_by(User.id).with_for_update()
     ).all()
     if list(admins) == [user.id]:
         raise Conflict("last_admin", Phrase("This is the last admin. Make another person an admin first."), "role")

@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.access import ROLES, SYSTEM
-from billing_admin.models import ApiToken, User
+from billing_admin.domain.access import SYSTEM, role_permissions
+from billing_admin.models import ApiToken, Role, User
 from billing_admin.queries.access.tokens import token_permissions, usable_tokens
 
 
@@ -18,12 +18,12 @@ def current_permissions(session: Session, kind: str, id: UUID | None) -> frozens
     if kind == SYSTEM.kind:
         return SYSTEM.permissions
     if kind == "person":
-        role = session.scalar(select(User.role).where(User.id == id, User.active))
-        return ROLES.get(role or "", frozenset())
-    token = session.execute(
-        usable_tokens(ApiToken.scopes, ApiToken.user_id, User.role).where(ApiToken.id == id)
-    ).first()
-    return frozenset() if token is None else token_permissions(token.scopes, token.user_id, token.role)
+        query = select(User.role, Role.permissions).outerjoin(Role, Role.name == User.role)
+        person = session.execute(query.where(User.id == id, User.active)).first()
+        return frozenset() if person is None else role_permissions(person.role, person.permissions)
+    columns = (ApiToken.scopes, ApiToken.user_id, User.role, Role.permissions)
+    token = session.execute(usable_tokens(*columns).where(ApiToken.id == id)).first()
+    return frozenset() if token is None else token_permissions(*token)
 
 
 def has_lost_permission(session: Session, kind: str, id: UUID | None, permission: str) -> bool:

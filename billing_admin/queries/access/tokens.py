@@ -10,24 +10,26 @@ from sqlalchemy import Engine, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.prepared import PreparedQuery, run_without_transaction
-from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.access import Actor, role_permissions, with_parts
 from billing_admin.domain.errors import NotAuthenticated, NotFound
 from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import ApiToken, User
+from billing_admin.models import ApiToken, Role, User
 
 # `last_used_at` is updated once per this time.
 USE_STAYS_FRESH = timedelta(minutes=1)
 
-_TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
+_TOKEN, _USER, _ROLE = ApiToken.__table__.c, User.__table__.c, Role.__table__.c
 
 
 def usable_tokens(*columns: Any) -> Select[Any]:
-    """Select columns of tokens that can be used, and of their owners.
+    """Select columns of tokens that can be used, of their owners, and of the owners' roles if these are no built-in ones.
 
     Such a token is not revoked, and its owner is active or it has none.
     """
-    with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
+    with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id).outerjoin(
+        Role.__table__, _ROLE.name == _USER.role
+    )
     is_usable = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
     return select(*columns).select_from(with_owners).where(*is_usable)
 
@@ -35,7 +37,8 @@ def usable_tokens(*columns: Any) -> Select[Any]:
 # Built once, since every request runs it.
 _BY_HASH = PreparedQuery(
     usable_tokens(
-        *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at, _USER.role)
+        *(_TOKEN.id, _TOKEN.name, _TOKEN.expires_at, _TOKEN.last_used_at),
+        *(_TOKEN.scopes, _TOKEN.user_id, _USER.role, _ROLE.permissions),
     ).where(_TOKEN.token_hash == bindparam("hash"))
 )
 
@@ -55,24 +58,27 @@ def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str
     """Return the bearer of a token, or None if the token is not valid."""
     if not is_well_formed(secret):
         return None
-    for id, name, scopes, user_id, expires_at, last_used_at, role in run_without_transaction(
+    for id, name, expires_at, last_used_at, *rights in run_without_transaction(
         engine, _BY_HASH, {"hash": digest(secret)}
     ):
         if expires_at <= now:
             return None
-        permissions = token_permissions(scopes, user_id, role)
+        permissions = token_permissions(*rights)
         fresh = last_used_at is not None and now - last_used_at < USE_STAYS_FRESH
         return Bearer(Actor("token", id, name, permissions, request_id), fresh)
     return None
 
 
-def token_permissions(scopes: Collection[str], user_id: UUID | None, role: str | None) -> frozenset[str]:
+def token_permissions(
+    scopes: Collection[str], user_id: UUID | None, role: str | None, own_permissions: Collection[str] | None
+) -> frozenset[str]:
     """Return the permissions that both a token's scopes and its owner's role grant.
 
-    A token created on the command line has no owner; its scopes alone decide.
+    `own_permissions` are those of a role that is no built-in one. A token created on the command line has no owner; its
+    scopes alone decide.
     """
-    permissions = frozenset(scopes)
-    return permissions if user_id is None else permissions & ROLES.get(role or "", frozenset())
+    permissions = with_parts(scopes)
+    return permissions if user_id is None else permissions & role_permissions(role, own_permissions)
 
 
 def bad_token_error() -> NotAuthenticated:

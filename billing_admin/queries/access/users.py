@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, NETWORK_IS_FAMILIAR_FOR, RecentFailures, fold_email
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import FamiliarNetwork, SignInFailure, User, UserSession
+from billing_admin.models import FamiliarNetwork, Role, SignInFailure, User, UserSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class OpenSession:
     confirmed_at: datetime
     theme: str
     density: str
+    own_permissions: list[str] | None  # of a role that is no built-in one
 
 
 # In the order of the fields of OpenSession.
@@ -55,6 +56,7 @@ _OPEN_SESSION: tuple[InstrumentedAttribute[Any], ...] = (
     UserSession.confirmed_at,
     User.theme,
     User.density,
+    Role.permissions,
 )
 
 
@@ -109,6 +111,7 @@ def open_session(session: Session, token: str) -> OpenSession | None:
     row = session.execute(
         select(*_OPEN_SESSION)
         .join(UserSession, UserSession.user_id == User.id)
+        .outerjoin(Role, Role.name == User.role)
         .where(UserSession.token_hash == session_token_hash(token), User.active)
     ).one_or_none()
     return None if row is None else OpenSession(*row)

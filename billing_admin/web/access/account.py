@@ -9,6 +9,7 @@ from wtforms import RadioField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import role_label
 from billing_admin.domain.appearance import DENSITY_LABELS, THEME_LABELS, Density, Theme
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
@@ -71,7 +72,7 @@ def settings() -> ResponseReturnValue:
         transaction(operations.change_appearance, theme, density, actor(), now())
         flash(Phrase("Your settings were saved."), "success")
         return redirect(url_for("account.settings"), 303)
-    return render_form("account/settings.html", form, email=person.email, role=person.role)
+    return render_form("account/settings.html", form, email=person.email, role=role_label(person.role))
 
 
 @pages.post("/theme")

@@ -27,14 +27,15 @@ from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, WholeNumberField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, current_person, now
 from billing_admin.web.frame.system_lists import TOKENS
 from billing_admin.web.frame.tables import plain_table
 
-WRITE = "tokens:write"
+READ, WRITE = "access:read", "tokens:write"
 DEFAULT_DAYS = 365
 
-pages = page_blueprint("tokens", __name__, "/tokens", write=WRITE, read=WRITE)
+pages = page_blueprint("tokens", __name__, "/tokens", write=WRITE, read=READ)
 
 
 class TokenForm(Form):
@@ -65,7 +66,8 @@ def index() -> ResponseReturnValue:
     """List all tokens, newest first, without their secrets."""
     moment, tokens = now(), queries.tokens(db.session())
     states = {token.id: queries.token_state(token, moment) for token in tokens}
-    return render_template("tokens/list.html", page=plain_table(TOKENS, tokens), states=states)
+    may_write = has_permission(WRITE)
+    return render_template("tokens/list.html", page=plain_table(TOKENS, tokens), states=states, may_write=may_write)
 
 
 @pages.route("/new", methods=["GET", "POST"])

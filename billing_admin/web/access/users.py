@@ -3,6 +3,7 @@
 A person's role and password can be changed.
 """
 
+from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
@@ -12,31 +13,36 @@ from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES
+from billing_admin.domain.access import role_label
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import User
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access import users as queries
+from billing_admin.queries.access.roles import roles_in_use
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.frame.system_lists import PEOPLE
 from billing_admin.web.frame.tables import plain_table
 
-WRITE = "users:write"
+READ, WRITE = "access:read", "users:write"
 
-pages = page_blueprint("users", __name__, "/users", write=WRITE, read=WRITE)
+pages = page_blueprint("users", __name__, "/users", write=WRITE, read=READ)
 
 
 class RoleForm(Form):
     """The role of a person."""
 
-    role = RadioField(
-        Phrase("Role"), choices={role: f"{role.capitalize()} — {sentence}" for role, sentence in ROLE_SENTENCES.items()}
-    )
+    role = RadioField(Phrase("Role"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        in_use = roles_in_use(db.session())
+        self.role.choices = [(role.key, f"{role.label} — {role.sentence}") for role in in_use]
 
 
 class NewPersonForm(RoleForm):
@@ -78,10 +84,10 @@ def _tokens_form(user: User) -> TokensForm:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """List all people, and the permissions of each role."""
-    return render_template(
-        "users/list.html", page=plain_table(PEOPLE, queries.people(db.session())), permissions=PERMISSIONS, roles=ROLES
-    )
+    """List all people and their roles."""
+    may_write = has_permission(WRITE)
+    table = plain_table(PEOPLE if may_write else PEOPLE.without("actions"), queries.people(db.session()))
+    return render_template("users/list.html", page=table, role_label=role_label, may_write=may_write)
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -117,7 +123,11 @@ def role(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             transaction(operations.change_role, id, form.role.data, actor(), now())
             flash(
-                Phrase("{email} now has the role {role} and must sign in again.", email=email, role=form.role.data),
+                Phrase(
+                    "{email} now has the role {role} and must sign in again.",
+                    email=email,
+                    role=role_label(form.role.data),
+                ),
                 "success",
             )
             return redirect(url_for("users.index"), 303)

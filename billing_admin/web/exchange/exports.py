@@ -31,7 +31,7 @@ from billing_admin.web.charges import charges, recurring_charges
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
-from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
+from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, unfiltered_url
 from billing_admin.web.frame.lists import (
     CHARGES,
     CUSTOMERS,
@@ -54,7 +54,9 @@ from billing_admin.web.system import audit
 
 MAX_DOCUMENTS = 10_000  # in one ZIP file of PDFs
 
-pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
+READ = "exports:read"
+
+pages = page_blueprint("exports", __name__, "/exports", write=READ, read=READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class ExportKind:
     row: str
     order: str
     sum_of: str = ""
-    needs: str = "read"
+    needs: str = READ
     table: Table | None = None
 
     def describe_order(self, sort: str) -> str:
@@ -265,7 +267,6 @@ def _export_page(
         documents_url=filtered_url("exports.prepare_documents"),
         moment=now(),
         large_workbook_rows=export.LARGE_WORKBOOK_ROWS,
-        may_write=has_permission("billing:write"),
     )
 
 
@@ -384,7 +385,7 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
         "filters": filters_as_json(export_request.filters),
         **export_request.sorting,
     }
-    job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), parameters)
+    job = transaction(enqueue, JOB_KIND, new_id(now()), READ, actor(), now(), parameters)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)
 
@@ -412,7 +413,7 @@ def prepare_documents() -> ResponseReturnValue:
         )
         raise Conflict("too_many_documents" if count else "no_documents", message)
     parameters = {"filters": filters_as_json(filters)}
-    job = transaction(enqueue, DOCUMENTS_JOB, new_id(now()), "billing:write", actor(), now(), parameters)
+    job = transaction(enqueue, DOCUMENTS_JOB, new_id(now()), READ, actor(), now(), parameters)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)
 

@@ -18,7 +18,7 @@ from billing_admin.queries.journal import Period, account_names
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import TextField, errors_on, render_form
-from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.guard import needs, page_blueprint
 from billing_admin.web.frame.list_params import (
     day_range_params,
     filtered_url,
@@ -28,7 +28,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 
-WRITE = "settings:write"
+WRITE = "journal:write"
 
 pages = page_blueprint("journal", __name__, "/journal", write=WRITE)
 
@@ -83,6 +83,7 @@ def index() -> ResponseReturnValue:
         files=files,
         moment=now(),
         may_write=has_permission(WRITE),
+        may_export=has_permission("exports:read"),
     )
 
 
@@ -107,6 +108,7 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 
 
 @pages.get(_RULE)
+@needs("exports:read")
 def download(format: str) -> ResponseReturnValue:
     """Stream the journal."""
     journal_request = _read_journal_request(format)
@@ -115,6 +117,7 @@ def download(format: str) -> ResponseReturnValue:
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
+@needs("exports:read")
 def meta(format: str) -> ResponseReturnValue:
     """Send the control totals that the file has now."""
     journal_request = _read_journal_request(format)

@@ -21,7 +21,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import now, today
 
-pages = page_blueprint("verify_file", __name__, "/verify-file", write="billing:write")
+pages = page_blueprint("verify_file", __name__, "/verify-file", write="exports:read")
 
 
 class VerifyForm(Form):

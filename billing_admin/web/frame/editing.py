@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from wtforms import BooleanField, Field, FieldList, SelectField
+from wtforms import BooleanField, Field, FieldList, SelectField, SelectMultipleField
 from wtforms.widgets import HiddenInput
 
 from billing_admin.db.transactions import transaction
@@ -125,6 +125,8 @@ def _display_value(field: Field) -> str:
         return ", ".join(sorted(filter(None, rows)))
     if isinstance(field, BooleanField):
         return "yes" if field.data else "no"
+    if isinstance(field, SelectMultipleField):
+        return ", ".join(str(label) for value, label, *_ in field.iter_choices() if value in (field.data or ()))
     if isinstance(field, SelectField):
         return next((str(label) for value, label, *_ in field.iter_choices() if value == field.data), "")
     if isinstance(field, ParsedField):

@@ -3,6 +3,8 @@
 A page is public, or needs sign-in and the permission of its blueprint.
 """
 
+from collections.abc import Callable
+
 from flask import Blueprint, Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
@@ -18,6 +20,9 @@ from billing_admin.web.frame.signed_in import actor, current_person
 PUBLIC_ENDPOINTS = frozenset({"static", "sign_in.sign_in", "sign_in.sign_out", "set_up_link.show"})
 OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+View = Callable[..., ResponseReturnValue]
 
 
 class PageBlueprint(Blueprint):
@@ -37,6 +42,16 @@ def page_blueprint(
     blueprint = PageBlueprint(name, import_name, url_prefix=url_prefix)
     blueprint.read_permission, blueprint.write_permission = read, write
     return blueprint
+
+
+def needs(permission: str) -> Callable[[View], View]:
+    """State the permission of one view, in place of those of its blueprint."""
+
+    def mark(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def init_guard(app: Flask) -> None:
@@ -66,6 +81,9 @@ def permission_for(app: Flask, rule: Rule) -> str:
     blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
     if not isinstance(blueprint, PageBlueprint):
         raise Denied("unguarded_page", Phrase("This page cannot be opened: it states no permission."))
+    of_view: str | None = getattr(app.view_functions[rule.endpoint], "permission", None)
+    if of_view is not None:
+        return of_view
     writes = WRITING_METHODS & (rule.methods or set())
     return blueprint.write_permission if writes else blueprint.read_permission
 

@@ -100,6 +100,7 @@ def quoted(names: Iterable[str]) -> str:
 _COUNTED: Mapping[str, Callable[[int], Phrase]] = {
     "active person": lambda number: plural("{count} active person", "{count} active people", number),
     "active token": lambda number: plural("{count} active token", "{count} active tokens", number),
+    "role": lambda number: plural("{count} role", "{count} roles", number),
     "endpoint": lambda number: plural("{count} endpoint", "{count} endpoints", number),
     "account": lambda number: plural("{count} account", "{count} accounts", number),
     "allocation": lambda number: plural("{count} allocation", "{count} allocations", number),
@@ -185,6 +186,7 @@ _STATUS_LABELS: Mapping[str, str] = {
         Phrase("Archived"),
         Phrase("Billed"),
         Phrase("Bounced"),
+        Phrase("Built-in"),
         Phrase("Cancelled"),
         Phrase("Current"),
         Phrase("Default"),

@@ -216,6 +216,11 @@ def filtered_url(endpoint: str, **values: Any) -> str:
     return url_for(endpoint, **{name: value for name, value in params.items() if value not in {"", None}})
 
 
+def export_url(endpoint: str) -> str:
+    """Return the URL of the page of a list's files, or "" for a person who may not download them."""
+    return filtered_url(endpoint) if has_permission("exports:read") else ""
+
+
 def display_params() -> dict[str, str]:
     """Return the parameters of the URL that choose how a list is shown."""
     values = {name: ",".join(request.args.getlist(name)) for name in DISPLAY_PARAMS}

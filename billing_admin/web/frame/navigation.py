@@ -80,6 +80,7 @@ PARENT_BLUEPRINT = {
     "opening_balances": "receivables",
     "person_sessions": "users",
     "periods": "settings",
+    "roles": "users",
     "tax_rates": "settings",
     "bank_accounts": "settings",
     "customer_fields": "settings",

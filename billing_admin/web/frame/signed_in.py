@@ -17,7 +17,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.access import Actor, role_permissions
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.domain.sign_in import LAST_SEEN_INTERVAL, SessionLifetime
@@ -41,6 +41,7 @@ class SignedInPerson:
     password_temporary: bool
     theme: str
     density: str
+    permissions: frozenset[str]
     session_id: UUID
     confirmed_at: datetime
     token: str = field(repr=False)
@@ -58,7 +59,7 @@ class SignedInPerson:
 
     def actor(self, request_id: str | None) -> Actor:
         """Return the person as the actor of operations and audit events."""
-        return Actor("person", self.id, self.email, ROLES[self.role], request_id)
+        return Actor("person", self.id, self.email, self.permissions, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ def _load_person(token: str) -> SignedInPerson | None:
         row.password_temporary,
         row.theme,
         row.density,
+        role_permissions(row.role, row.own_permissions),
         row.id,
         row.confirmed_at,
         token,

@@ -171,6 +171,18 @@ SESSIONS = Table(
     ),
     order=Phrase("Last used first"),
 )
+ROLES = Table(
+    Phrase("Roles"),
+    "roles/cells.html",
+    (
+        Column("name", Phrase("Role"), "title"),
+        Column("description", Phrase("Description"), "detail", is_wide=True),
+        Column("people", Phrase("Active people"), "amount", is_numeric=True),
+        Column("conflicts", Phrase("Conflicting permissions"), is_numeric=True),
+        Column("status", Phrase("Status"), "detail"),
+    ),
+    order=Phrase("Built-in roles first"),
+)
 BANK_ACCOUNTS = Table(
     Phrase("Bank accounts"),
     "bank_accounts/cells.html",

@@ -36,10 +36,10 @@ from billing_admin.web.invoices.credit_lines import (
     show_line_errors,
     with_lines,
 )
-from billing_admin.web.invoices.invoices import WRITE
+from billing_admin.web.invoices.invoices import CORRECT
 from billing_admin.web.invoices.void_and_credit import redirect_uncorrectable
 
-pages = page_blueprint("rebilling", __name__, "/invoices", write=WRITE)
+pages = page_blueprint("rebilling", __name__, "/invoices", write=CORRECT)
 
 
 class BillAgainForm(Form):

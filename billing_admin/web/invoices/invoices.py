@@ -59,6 +59,7 @@ from billing_admin.web.frame.list_params import (
     currency_param,
     current_url,
     day_range_params,
+    export_url,
     filtered_url,
     has_permission,
     id_param,
@@ -83,6 +84,7 @@ from billing_admin.web.messages.sending_plans import (
 )
 
 WRITE = "billing:write"
+CORRECT = "corrections:write"
 PDF = "application/pdf"
 TABS = ("", *queries.STATES)
 SENT_LABELS = {"1": Phrase("Sent"), "0": Phrase("Not sent")}
@@ -175,7 +177,7 @@ def index() -> ResponseReturnValue:
         send_url=filtered_url("sending.send_many"),
         mark_url=filtered_url("sending.mark_many_sent"),
         may_send=has_permission("messages:write"),
-        export_url=filtered_url("exports.invoice_files"),
+        export_url=export_url("exports.invoice_files"),
         may_write=has_permission(WRITE),
     )
 
@@ -236,7 +238,7 @@ def show(id: UUID) -> ResponseReturnValue:
         reminder_pause=current_pause(db.session(), invoice.customer_id, id),
         reminder_names=REMINDER_NAMES,
         today=today(),
-        may_remind=has_permission("messages:write"),
+        may_remind=has_permission("reminders:write"),
         messages=messages,
         timeline=load_timeline(invoice, messages),
         unprintable=_unprintable_characters(invoice),
@@ -259,7 +261,7 @@ def _opening_page(invoice: Invoice) -> ResponseReturnValue:
         reminder_pause=current_pause(db.session(), invoice.customer_id, invoice.id),
         reminder_names=REMINDER_NAMES,
         today=today(),
-        may_remind=has_permission("messages:write"),
+        may_remind=has_permission("reminders:write"),
         messages=messages,
         timeline=load_timeline(invoice, messages),
     )
@@ -356,13 +358,14 @@ def _acts_of_sending(invoice: Invoice, messages: Sequence[Message]) -> list[Act]
 
 
 def _acts_on_balance(invoice: Invoice) -> list[Act]:
-    if not balance(invoice) or not has_permission("payments:write"):
+    if not balance(invoice):
         return []
     account: dict[str, Any] = {"customer": invoice.customer_id, "currency": invoice.currency, "invoice": invoice.id}
-    return [
-        (Phrase("Record payment"), url_for("payments.new", **account), "credit-card"),
-        (Phrase("Write off"), url_for("payments.write_off", invoice_id=invoice.id), "ban"),
-    ]
+    acts = (
+        ("payments:write", (Phrase("Record payment"), url_for("payments.new", **account), "credit-card")),
+        ("write-offs:write", (Phrase("Write off"), url_for("payments.write_off", invoice_id=invoice.id), "ban")),
+    )
+    return [act for permission, act in acts if has_permission(permission)]
 
 
 def _acts_of_correcting(invoice: Invoice) -> list[Act]:
@@ -386,7 +389,7 @@ def _files_of(invoice: Invoice) -> list[Act]:
         *([("E-invoice", e_invoice_url, "code")] if e_invoice_url else []),
         *(
             [(Phrase("Export CSV"), url_for("exports.invoice_files", q=invoice.number), "download")]
-            if invoice.number is not None
+            if invoice.number is not None and has_permission("exports:read")
             else []
         ),
     ]
@@ -407,10 +410,9 @@ def _e_invoice_url(invoice: Invoice) -> str | None:
 
 def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
     """Return the acts that the person's role and the state of the document allow."""
-    may_write = has_permission(WRITE)
-    correctable = may_write and invoice.status == "issued" and invoice.kind != "credit_note"
+    correctable = has_permission(CORRECT) and invoice.status == "issued" and invoice.kind != "credit_note"
     return {
-        "may_change": may_write and invoice.status == "draft",
+        "may_change": has_permission(WRITE) and invoice.status == "draft",
         "may_void": correctable and not (invoice.paid or invoice.credited),
         "may_credit": correctable and invoice.kind == "invoice" and invoice.credited != invoice.total,
     }

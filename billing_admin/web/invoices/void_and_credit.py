@@ -32,9 +32,9 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices.credit_lines import CreditLineForm, expect_line_currency, show_line_errors, with_lines
-from billing_admin.web.invoices.invoices import WRITE
+from billing_admin.web.invoices.invoices import CORRECT
 
-pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
+pages = page_blueprint("corrections", __name__, "/invoices", write=CORRECT)
 
 CHARGE_OUTCOMES = {
     "pending": Phrase("Pending again — They will be on the customer's next invoice."),

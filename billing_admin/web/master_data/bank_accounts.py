@@ -27,7 +27,7 @@ from billing_admin.web.frame.currencies import currency_choices
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import has_permission
+from billing_admin.web.frame.list_params import export_url, has_permission
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.frame.system_lists import BANK_ACCOUNTS
 from billing_admin.web.frame.tables import plain_table
@@ -102,6 +102,7 @@ def index() -> ResponseReturnValue:
         "bank_accounts/list.html",
         page=plain_table(BANK_ACCOUNTS, accounts),
         numbers={account.id: account_number(account) for account in accounts},
+        export_url=export_url("exports.bank_account_files"),
         may_write=has_permission(WRITE),
     )
 

@@ -77,7 +77,7 @@ from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
     currency_param,
-    filtered_url,
+    export_url,
     has_permission,
     text_param,
     unfiltered_url,
@@ -303,7 +303,7 @@ def index() -> ResponseReturnValue:
         show=choice_param("show", ARCHIVED),
         currencies=customers.account_currencies(session),
         clear_url=unfiltered_url(),
-        export_url=filtered_url("exports.customer_files"),
+        export_url=export_url("exports.customer_files"),
         may_write=has_permission(WRITE),
     )
 
@@ -375,7 +375,7 @@ def show(id: UUID) -> ResponseReturnValue:
         roles=RECIPIENT_ROLES,
         scheme_name=scheme_name,
         reminder_pause=current_pause(session, id),
-        may_remind=has_permission("messages:write"),
+        may_remind=has_permission("reminders:write"),
         **_document_settings(customer, settings),
         shortcomings=_shortcomings(customer, current_invoices),
         **head,

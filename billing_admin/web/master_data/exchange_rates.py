@@ -29,7 +29,7 @@ from billing_admin.web.frame.list_params import (
     currency_param,
     day_param,
     day_range_params,
-    filtered_url,
+    export_url,
     has_permission,
     unfiltered_url,
 )
@@ -120,7 +120,7 @@ def index() -> ResponseReturnValue:
         filters=filters,
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
-        export_url=filtered_url("exports.exchange_rate_files"),
+        export_url=export_url("exports.exchange_rate_files"),
         may_write=has_permission(WRITE),
     )
 

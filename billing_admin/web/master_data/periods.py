@@ -20,7 +20,9 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import actor, now, today
 
-pages = page_blueprint("periods", __name__, "/settings/period-lock", write="settings:write")
+WRITE = "periods:write"
+
+pages = page_blueprint("periods", __name__, "/settings/period-lock", write=WRITE)
 
 
 class LockForm(Form):

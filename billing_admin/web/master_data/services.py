@@ -47,7 +47,7 @@ from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
     day_param,
-    filtered_url,
+    export_url,
     has_permission,
     text_param,
     unfiltered_url,
@@ -271,7 +271,7 @@ def index() -> ResponseReturnValue:
         chips=filter_chips(filters),
         show=choice_param("show", ARCHIVED),
         clear_url=unfiltered_url(),
-        export_url=filtered_url("exports.service_files"),
+        export_url=export_url("exports.service_files"),
         may_write=has_permission(WRITE),
     )
 

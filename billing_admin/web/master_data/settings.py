@@ -27,6 +27,7 @@ from billing_admin.http.body_limits import KIB, MIB, BodyLimit, body_limit
 from billing_admin.http.security import SANDBOX
 from billing_admin.operations.invoices.sample import sample_pdf
 from billing_admin.operations.master_data import logos, organisation as operations
+from billing_admin.queries.access.roles import roles_in_use
 from billing_admin.queries.access.tokens import token_state, tokens
 from billing_admin.queries.access.users import people
 from billing_admin.queries.invoices.numbers import next_number
@@ -217,6 +218,8 @@ def index() -> ResponseReturnValue:
         shortcomings=show_organisation_shortcomings(organisation_shortcomings(session)),
         access=_access_states(),
         may_write=has_permission(WRITE),
+        may_lock=has_permission("periods:write"),
+        may_edit_journal=has_permission("journal:write"),
     )
 
 
@@ -230,10 +233,11 @@ def _access_states() -> list[tuple[str, str, str]]:
             url_for("account.settings"),
         )
     ]
-    if has_permission("users:write"):
+    if has_permission("access:read"):
         count = sum(person.active for person in people(session))
         states.append((Phrase("People"), pluralise(count, "active person"), url_for("users.index")))
-    if has_permission("tokens:write"):
+        count = len(roles_in_use(session))
+        states.append((Phrase("Roles"), pluralise(count, "role"), url_for("roles.index")))
         count = sum(token_state(token, now()) == "active" for token in tokens(session))
         states.append((Phrase("API tokens"), pluralise(count, "active token"), url_for("tokens.index")))
     if has_permission("webhooks:write"):

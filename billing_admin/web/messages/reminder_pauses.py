@@ -23,7 +23,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED
 from billing_admin.web.frame.signed_in import actor, now
 
-WRITE = "messages:write"
+WRITE = "reminders:write"
 
 pages = page_blueprint("reminder_pauses", __name__, None, write=WRITE)
 

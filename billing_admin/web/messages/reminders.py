@@ -53,7 +53,7 @@ from billing_admin.web.frame.system_lists import REMINDER_RUNS
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.messages.sending_plans import mail_on, may_send
 
-WRITE = "messages:write"
+WRITE = "reminders:write"
 MAX_ROWS = 500  # of invoices left out that a page shows
 
 pages = page_blueprint("reminders", __name__, "/reminders", write=WRITE)

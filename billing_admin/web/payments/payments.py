@@ -31,10 +31,11 @@ from billing_admin.queries.payments.refunds import refunds_of_payments
 from billing_admin.web.frame.currencies import currency_codes
 from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
-from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.guard import needs, page_blueprint
 from billing_admin.web.frame.labels import PAYMENT_METHODS
 from billing_admin.web.frame.list_params import (
     currency_param,
+    export_url,
     filtered_url,
     has_permission,
     id_param,
@@ -103,7 +104,7 @@ def index() -> ResponseReturnValue:
         select_url=filtered_url("payments.select"),
         methods=METHOD_LABELS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
-        export_url=filtered_url("exports.payment_files"),
+        export_url=export_url("exports.payment_files"),
         may_write=has_permission(WRITE),
     )
 
@@ -333,6 +334,7 @@ class WriteOffForm(Form):
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])
+@needs("write-offs:write")
 def write_off(invoice_id: UUID) -> ResponseReturnValue:
     """Ask for the amount and a reason, then write off the balance of an invoice."""
     form, invoice = WriteOffForm(), invoices.invoice(db.session(), str(invoice_id))

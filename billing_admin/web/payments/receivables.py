@@ -34,6 +34,7 @@ from billing_admin.web.frame.list_params import (
     currency_param,
     current_url,
     day_range_params,
+    export_url,
     filtered_url,
     has_permission,
     strict_day_param,
@@ -170,7 +171,7 @@ def open_items() -> ResponseReturnValue:
         ],
         buckets=list(BUCKET_LABELS.items()),
         currencies=[(code, code) for code in customers.account_currencies(session)],
-        export_url=filtered_url("exports.open_item_files"),
+        export_url=export_url("exports.open_item_files"),
         ageing_url=filtered_url("receivables.ageing", customer=None, bucket=None),
     )
 

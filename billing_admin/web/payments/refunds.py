@@ -26,7 +26,7 @@ from billing_admin.queries.payments.payments import PaymentFilter, payments
 from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import currency_param, filtered_url, has_permission, text_param, unfiltered_url
+from billing_admin.web.frame.list_params import currency_param, export_url, has_permission, text_param, unfiltered_url
 from billing_admin.web.frame.lists import REFUNDS, refund_totals
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
         totals=[] if unknown_customer else refund_totals(queries.refund_sums(session, filters)),
         methods=METHODS,
         currencies=[(code, code) for code in customers.account_currencies(session)],
-        export_url=filtered_url("exports.refund_files"),
+        export_url=export_url("exports.refund_files"),
         may_write=has_permission(WRITE),
     )
 

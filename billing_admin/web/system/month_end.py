@@ -56,7 +56,7 @@ def show() -> ResponseReturnValue:
         next_url=url_for("month_end.show", month=_text(following)) if following.first <= today() else None,
         lock_form=LockForm(formdata=None, through=month.last),
         lock_url=url_for("periods.edit", month=_text(month)),
-        may_lock=has_permission("settings:write") and month.last <= today(),
+        may_lock=has_permission("periods:write") and month.last <= today(),
         may_bill=has_permission("billing:write"),
         may_end=has_permission("settings:write"),
     )
