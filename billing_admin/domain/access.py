@@ -124,7 +124,7 @@ def with_parts(scopes: Collection[str]) -> frozenset[str]:
 
 
 def role_permissions(role: str | None, stored: Collection[str] | None) -> frozenset[str]:
-    """Return the permissions of a role: a built-in one, or an own one, whose permissions are stored."""
+    """Return the permissions of a role; those of an own role are `stored`."""
     built_in = ROLES.get(role or "")
     return built_in if built_in is not None else frozenset(stored or ())
 
@@ -147,7 +147,7 @@ def check_role_name(name: str) -> str:
 
 
 def check_permissions(permissions: Collection[str]) -> list[str]:
-    """Return the permissions of an own role in the order of PERMISSIONS, with those that each role has.
+    """Return the permissions of an own role, with those that each role has.
 
     Raises:
         Invalid: One of them does not exist.

@@ -8,6 +8,7 @@ import hashlib
 import re
 import string
 import zlib
+from datetime import timedelta
 
 PREFIX = "bil_"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -15,6 +16,8 @@ RANDOM_CHARACTERS = 22  # 62 to the 22nd is just under 2 to the 131st
 CHECKSUM_CHARACTERS = 6
 VISIBLE_CHARACTERS = 8
 MAX_NAME_LENGTH = 100  # of the name that people give a token
+MAX_LIFETIME_DAYS = 400  # a year, and time to replace the token
+EXPIRY_WARNING = timedelta(days=14)  # before a token expires, people are warned
 
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS + CHECKSUM_CHARACTERS}}}", re.ASCII)
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.money import ZERO, Money, exact_sum
 from billing_admin.models import Account, Invoice
 from billing_admin.queries import jobs
+from billing_admin.queries.access.tokens import count_expiring
 from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.charges.unbilled import UnbilledTotal
@@ -114,6 +115,11 @@ def message_work(session: Session) -> Work:
 def failed_jobs(session: Session, now: datetime) -> Work:
     """Return the jobs of the last 30 days that failed and were not started again."""
     return Work(session.scalar(_failed_job_count(now)) or 0)
+
+
+def expiring_tokens(session: Session, now: datetime) -> Work:
+    """Return the API tokens that expire soon: scripts stop with them."""
+    return Work(count_expiring(session, now))
 
 
 def _failed_job_count(now: datetime) -> Select[int]:

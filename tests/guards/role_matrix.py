@@ -480,6 +480,8 @@ POST /invoices/{id}/reminder-pause
 POST /invoices/{id}/reminder-pause/end
 POST /reminders/preview""",
     "settings:write": """\
+POST /month-end/sources/{id}/end
+POST /month-end/sources/{id}/expect
 POST /api/v1/bank-accounts
 PATCH /api/v1/bank-accounts/{id}
 POST /api/v1/customer-fields
@@ -577,7 +579,10 @@ POST /users/{id}/password
 GET /users/{id}/role
 POST /users/{id}/role
 GET /users/new
-POST /users/new""",
+POST /users/new
+GET /users/{user_id}/sessions
+POST /users/{user_id}/sessions/end
+POST /users/{user_id}/sessions/{id}/end""",
     "jobs:write": """\
 POST /jobs/{id}/again
 POST /jobs/{id}/cancel""",
@@ -597,6 +602,9 @@ POST /webhooks/new""",
     "password:write": """\
 GET /account/password
 POST /account/password
+GET /account/sessions
+POST /account/sessions/end-others
+POST /account/sessions/{id}/end
 GET /account/settings
 POST /account/settings
 POST /account/theme

@@ -61,7 +61,7 @@ def endpoint(app: Flask, session: Session) -> UUID:
 
 def shown(client: FlaskClient, path: str) -> object:
     """What the API says."""
-    secret = transaction(tokens.create, "reader", ["read"], actor=SYSTEM, now=NOW, expires_in_days=3650)[1]
+    secret = transaction(tokens.create, "reader", ["read"], actor=SYSTEM, now=NOW, expires_in_days=400)[1]
     response = client.get(f"/api/v1{path}", headers={"Authorization": f"Bearer {secret}"})
     assert response.status_code == 200
     return response.json

@@ -37,6 +37,10 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "users.password": {},
     "users.deactivate": {},
     "users.activate": {},
+    "roles.new": {"name": "Branch office", "permissions": ["payments:write"], "id": str(uuid4())},
+    "roles.edit": {"permissions": ["payments:write"], "version": "1"},
+    "roles.archive": {},
+    "roles.restore": {},
     "bank_accounts.new": ACCOUNT,
     "bank_accounts.edit": ACCOUNT,
     "bank_accounts.make_default": {},
@@ -52,7 +56,7 @@ NEEDS_NONE = {
     "account.settings": "changes how pages look",
     "account.change_theme": "changes how pages look",
 }
-SUBJECTS = ("tokens", "users", "account", "bank_accounts", "periods")
+SUBJECTS = ("tokens", "users", "roles", "account", "bank_accounts", "periods")
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 

@@ -123,7 +123,7 @@ def test_the_filter_of_a_directory_is_kept(browser: FlaskClient) -> None:
 def test_the_audit_log_needs_its_own_permission(
     app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ROLES, "viewer", frozenset({"read"}))
+    monkeypatch.setitem(ROLES, "viewer", frozenset({"read", "exports:read"}))
     viewer = signed_in(app, "viewer")
     for url in ("/exports/audit-events", "/exports/audit-events.csv", "/exports/audit-events.xlsx.zip"):
         assert viewer.get(url).status_code == 403
@@ -201,7 +201,9 @@ def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClie
     assert browser.get(address).status_code == 200
     viewer = signed_in(app, "viewer")
     assert viewer.get(address).status_code == 200  # who may read the audit log
-    assert send(viewer, "/exports/audit-events.csv/prepare").status_code == 403
+    cashier = signed_in(app, "cashier")
+    assert cashier.get(address).status_code == 403
+    assert send(cashier, "/exports/audit-events.csv/prepare").status_code == 403
     assert browser.get(f"/exports/made/{UUID(int=1)}").status_code == 404
 
 

@@ -21,7 +21,7 @@ from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.models import ApiToken
 from billing_admin.operations.access import tokens as operations
 from tests.making import NOW, make_customer
-from tests.people import send, signed_in
+from tests.people import send, sign_in, signed_in
 from tests.prepared import prepared
 from tests.web.pages import parse, words
 from tests.web.reading import fresh, queries_of
@@ -132,8 +132,8 @@ def test_double_submit_makes_one(admin: FlaskClient, session: Session) -> None:
         ({"name": "n" * 101}, "Use at most 100 characters."),
         ({"scopes": []}, "Choose at least one scope."),
         ({"expires_in_days": ""}, "Enter a number of days, such as 365."),
-        ({"expires_in_days": "0"}, "Use 1 to 3650 days."),
-        ({"expires_in_days": "3651"}, "Use 1 to 3650 days."),
+        ({"expires_in_days": "0"}, "Use 1 to 400 days."),
+        ({"expires_in_days": "401"}, "Use 1 to 400 days."),
         ({"id": ""}, "The form is incomplete. Reload the page and try again."),
     ],
 )
@@ -197,3 +197,16 @@ def test_viewer_sees_none_of_it(app: Flask, session: Session) -> None:
         assert ("access:read" if path == "/tokens" else "tokens:write") in response.text
     assert send(viewer, "/tokens/new", **fields()).status_code == 403
     assert [one.revoked_at for one in stored(session)] == [None]
+
+
+def test_expiry_is_warned_of_for_14_days(admin: FlaskClient, session: Session, clock: time_machine.Traveller) -> None:
+    make("nightly import", expires_in_days=20)
+    assert "API tokens that expire" not in words(admin.get("/"))  # the dashboard of a new installation
+    clock.shift(timedelta(days=6))
+    sign_in(admin, "admin@example.com")
+    assert "1 API token to replace within 14 days" in words(admin.get("/"))
+    assert "Expires soon" in words(admin.get("/tokens"))
+    clock.shift(timedelta(days=15))
+    sign_in(admin, "admin@example.com")
+    assert "API tokens that expire" not in words(admin.get("/"))
+    assert "Expired" in words(admin.get("/tokens"))

@@ -46,10 +46,11 @@ def create(
 def change(
     session: Session, role_id: UUID, permissions: Collection[str], version: int | None, actor: Actor, now: datetime
 ) -> Role:
-    """Change the permissions of a role; they count from the next request of everybody who has it.
+    """Change the permissions of a role.
 
-    Their sessions end, and jobs that need a permission that they lost stop. Raises NotFound, Stale when the role has
-    changed since `version`, Invalid, and Denied for a permission, given or taken, that the actor does not have.
+    They count from the next request of everybody who has it. Their sessions end, and jobs that need a permission that
+    they lost stop. Raises NotFound, Stale when the role has changed since `version`, Invalid, and Denied for a
+    permission, given or taken, that the actor does not have.
     """
     role = _lock(session, role_id)
     check_version(version, role.version, role.name)
@@ -67,9 +68,9 @@ def change(
 
 
 def archive(session: Session, role_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Archive a role, so that nobody can get it, and return whether it was in use before.
+    """Archive a role, so that nobody can get it.
 
-    Raises NotFound, and Conflict while people have it.
+    Returns False when it was already archived. Raises NotFound, and Conflict while people have it.
     """
     role = _lock(session, role_id)
     if role.archived_at is not None:

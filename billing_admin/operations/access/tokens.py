@@ -14,6 +14,7 @@ from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.text import check_not_blank
 from billing_admin.domain.tokens import (
     ALPHABET,
+    MAX_LIFETIME_DAYS,
     MAX_NAME_LENGTH,
     RANDOM_CHARACTERS,
     digest,
@@ -25,8 +26,6 @@ from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
 from billing_admin.operations.jobs import stop_unauthorised
 from billing_admin.queries.access.tokens import USE_STAYS_FRESH
-
-MAX_LIFETIME_DAYS = 3650
 
 
 def create(

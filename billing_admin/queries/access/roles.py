@@ -1,4 +1,4 @@
-"""Roles: the built-in ones and those of the organisation, and the people who have them."""
+"""Roles, built-in ones and own ones, and the people who have them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def own_role(session: Session, id: UUID) -> Role:
 
 
 def own_permissions(session: Session, role: str) -> list[str] | None:
-    """Return the permissions of a role of the organisation, or None if no role has this name."""
+    """Return the permissions of an own role, or None if there is none."""
     return session.scalar(select(Role.permissions).where(Role.name == role, Role.archived_at.is_(None)))
 
 
@@ -106,7 +106,10 @@ def roles_in_use(session: Session) -> list[RoleSummary]:
 
 
 def conflict_reports(session: Session, excluded_role: str = "") -> list[ConflictReport]:
-    """Return each conflict with the roles in use and the active people that have it, without one role."""
+    """Return each conflict with the roles and active people that have it.
+
+    `excluded_role` and its people are left out.
+    """
     people = _people_by_role(session)
     in_use = [role for role in roles_in_use(session) if role.key != excluded_role]
     reports = []

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, Select, bindparam, or_, select
+from sqlalchemy import Engine, Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.domain.access import Actor, role_permissions, with_parts
 from billing_admin.domain.errors import NotAuthenticated, NotFound
-from billing_admin.domain.tokens import digest, is_well_formed
+from billing_admin.domain.tokens import EXPIRY_WARNING, digest, is_well_formed
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApiToken, Role, User
 
@@ -23,7 +23,7 @@ _TOKEN, _USER, _ROLE = ApiToken.__table__.c, User.__table__.c, Role.__table__.c
 
 
 def usable_tokens(*columns: Any) -> Select[Any]:
-    """Select columns of tokens that can be used, of their owners, and of the owners' roles if these are no built-in ones.
+    """Select columns of tokens that can be used, of their owners and own roles.
 
     Such a token is not revoked, and its owner is active or it has none.
     """
@@ -116,6 +116,18 @@ def token_of_secret(session: Session, secret: str) -> ApiToken | None:
     if not is_well_formed(secret):
         return None
     return session.scalars(select(ApiToken).where(ApiToken.token_hash == digest(secret))).one_or_none()
+
+
+def count_expiring(session: Session, now: datetime) -> int:
+    """Return the number of usable tokens that expire within EXPIRY_WARNING."""
+    expires_soon = (_TOKEN.expires_at > now, _TOKEN.expires_at <= now + EXPIRY_WARNING)
+    return session.scalar(usable_tokens(func.count()).where(*expires_soon)) or 0
+
+
+def warned_state(token: ApiToken, now: datetime) -> str:
+    """Return the state of a token, or expires soon for an active one."""
+    state = token_state(token, now)
+    return "expires soon" if state == "active" and token.expires_at <= now + EXPIRY_WARNING else state
 
 
 def token_state(token: ApiToken, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Roles: the list with permissions and conflicting permissions, from which own roles are added, changed and archived."""
+"""Roles: their list with permissions and conflicts; own roles are changed here."""
 
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from billing_admin.domain.access import BASE_PERMISSIONS, MAX_ROLE_NAME_LENGTH, 
 from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import roles as operations
 from billing_admin.queries.access import roles as queries
+from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.editing import EditForm, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -69,6 +70,7 @@ def index() -> ResponseReturnValue:
 
 
 @pages.route("/new", methods=["GET", "POST"])
+@recent_sign_in
 def new() -> ResponseReturnValue:
     """Add a role."""
     form = NewRoleForm()
@@ -82,6 +84,7 @@ def new() -> ResponseReturnValue:
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
+@recent_sign_in
 def edit(id: UUID) -> ResponseReturnValue:
     """Change the permissions of a role."""
     form = EditRoleForm(data=_stored_values(id))
@@ -108,6 +111,7 @@ def _stored_values(id: UUID) -> dict[str, Any]:
 
 
 @pages.post("/<uuid:id>/archive")
+@recent_sign_in
 def archive(id: UUID) -> ResponseReturnValue:
     """Archive a role, so that nobody can get it."""
     name = queries.own_role(db.session(), id).name
@@ -117,6 +121,7 @@ def archive(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<uuid:id>/restore")
+@recent_sign_in
 def restore(id: UUID) -> ResponseReturnValue:
     """Restore an archived role."""
     name = queries.own_role(db.session(), id).name

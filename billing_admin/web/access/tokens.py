@@ -65,7 +65,7 @@ class TokenForm(Form):
 def index() -> ResponseReturnValue:
     """List all tokens, newest first, without their secrets."""
     moment, tokens = now(), queries.tokens(db.session())
-    states = {token.id: queries.token_state(token, moment) for token in tokens}
+    states = {token.id: queries.warned_state(token, moment) for token in tokens}
     may_write = has_permission(WRITE)
     return render_template("tokens/list.html", page=plain_table(TOKENS, tokens), states=states, may_write=may_write)
 
@@ -148,4 +148,4 @@ def revoke(id: UUID) -> ResponseReturnValue:
             "success",
         )
         return redirect(url_for("tokens.index"), 303)
-    return render_form("tokens/revoke.html", form, token=token, state=queries.token_state(token, now()))
+    return render_form("tokens/revoke.html", form, token=token, state=queries.warned_state(token, now()))

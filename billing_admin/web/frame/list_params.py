@@ -217,7 +217,7 @@ def filtered_url(endpoint: str, **values: Any) -> str:
 
 
 def export_url(endpoint: str) -> str:
-    """Return the URL of the page of a list's files, or "" for a person who may not download them."""
+    """Return the URL of the page of a list's files, or "" without the permission."""
     return filtered_url(endpoint) if has_permission("exports:read") else ""
 
 

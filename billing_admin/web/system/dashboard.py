@@ -180,7 +180,19 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
             note="to start again",
             attention=True,
         ),
+        *([_expiring_tokens()] if has_permission("access:read") else []),
     ]
+
+
+def _expiring_tokens() -> QueueItem:
+    return QueueItem(
+        Phrase("API tokens that expire"),
+        work_queue.expiring_tokens(db.session(), now()),
+        url_for("tokens.index"),
+        noun="API token",
+        note="to replace within 14 days",
+        attention=True,
+    )
 
 
 def _trends(
