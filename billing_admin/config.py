@@ -40,7 +40,9 @@ class Settings(BaseSettings):
 
     env: Literal["development", "production"] = "development"
     database_url: str = f"sqlite:///{INSTANCE / 'billing.sqlite3'}"
+    migration_url: str = Field(default="", repr=False)  # of the owner of the tables; by default that of the program
     secret_key: str = Field(default="", repr=False)
+    backup_key: str = Field(default="", repr=False)  # encrypts backups
     debug: bool = False
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     proxies: int = Field(default=0, ge=0, le=5)
@@ -83,13 +85,30 @@ class Settings(BaseSettings):
                 f"Set BILLING_WEBHOOK_ALLOWED_NETWORKS to networks such as 10.20.0.0/16, separated by commas: {error}."
             ) from None
 
+    @field_validator("migration_url")
+    @classmethod
+    def _check_migration_url(cls, value: str) -> str:
+        value = _with_driver(value)
+        if value and not value.startswith("postgresql+psycopg://"):
+            raise ValueError("Set BILLING_MIGRATION_URL to a URL that begins with postgresql+psycopg://, or unset it.")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        if value.startswith("postgresql://"):
-            value = value.replace("postgresql://", "postgresql+psycopg://", 1)
+        value = _with_driver(value)
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("Set BILLING_DATABASE_URL to a URL that begins with sqlite:/// or postgresql+psycopg://.")
+        return value
+
+    @field_validator("backup_key")
+    @classmethod
+    def _check_backup_key(cls, value: str) -> str:
+        if value and len(value) < MIN_SECRET_LENGTH:
+            raise ValueError(
+                f"Set BILLING_BACKUP_KEY to at least {MIN_SECRET_LENGTH} random characters, for example the output of:"
+                " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
         return value
 
     @field_validator("queue_url")
@@ -225,6 +244,11 @@ class Settings(BaseSettings):
         return problems
 
     @property
+    def owner_url(self) -> str:
+        """The URL of the database for the account that owns its tables."""
+        return self.migration_url or self.database_url
+
+    @property
     def sqlite_file(self) -> Path | None:
         """The file of an SQLite database; None for another database, or one in memory."""
         scheme, _, path = self.database_url.partition(":///")
@@ -273,6 +297,11 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether cookies must be Secure and unsafe settings are refused."""
         return self.env == "production"
+
+
+def _with_driver(url: str) -> str:
+    """Return the URL of a PostgreSQL database with the driver that the program uses."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1) if url.startswith("postgresql://") else url
 
 
 def read_password_file(file: Path) -> str:

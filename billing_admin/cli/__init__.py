@@ -7,6 +7,7 @@ a problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable
 from flask import Flask
 from flask_migrate import Migrate
 
+from billing_admin.cli.backup import backup, restore
 from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import BillingCommands, MigrationCommands
 from billing_admin.cli.documents import e_invoice, render
@@ -29,6 +30,7 @@ from billing_admin.db.engine import db
 
 COMMANDS = (
     audit_head,
+    backup,
     billing_run,
     create_token,
     create_user,
@@ -48,6 +50,7 @@ COMMANDS = (
     month_end,
     readiness,
     render,
+    restore,
     seal_audit,
     remind,
     role_conflicts,

@@ -27,6 +27,11 @@ def _known_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
+def is_known_revision(revision: str) -> bool:
+    """Return whether this program has the migrations up to a revision."""
+    return revision in _known_revisions()
+
+
 def check_stored_revision(driver: Any) -> None:
     """Check the revision stored in the database of a driver's connection.
 

@@ -14,6 +14,8 @@ IS_BULK_CHANGE = text("object_type = 'charge' AND object_id IS NULL AND action <
 
 # Events about files that leave the product, which are few.
 IS_EXPORT = text("action = 'export.downloaded'")
+# Backups, of which the newest is a figure of the metrics.
+IS_BACKUP = text("action = 'backup.created'")
 IS_DISCARD = text("action = 'invoice.discarded'")
 
 
@@ -29,6 +31,7 @@ class AuditEvent(Base):
         Index(None, "object_id"),
         Index("ix_audit_events_bulk", "at", "id", postgresql_where=IS_BULK_CHANGE, sqlite_where=IS_BULK_CHANGE),
         Index("ix_audit_events_exports", "at", "id", postgresql_where=IS_EXPORT, sqlite_where=IS_EXPORT),
+        Index("ix_audit_events_backups", "at", "id", postgresql_where=IS_BACKUP, sqlite_where=IS_BACKUP),
         Index("ix_audit_events_discarded", "object_id", postgresql_where=IS_DISCARD, sqlite_where=IS_DISCARD),
     )
 
@@ -47,6 +50,11 @@ class AuditEvent(Base):
 def is_export() -> ColumnElement[bool]:
     """Return the condition of the index of exports, in its words."""
     return AuditEvent.action == literal_column("'export.downloaded'")
+
+
+def is_backup() -> ColumnElement[bool]:
+    """Return the condition of the index of backups, in its words."""
+    return AuditEvent.action == literal_column("'backup.created'")
 
 
 class AuditSeal(Base):

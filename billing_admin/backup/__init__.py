@@ -1,0 +1,1 @@
+"""Backups of an installation: its database and its keys."""
