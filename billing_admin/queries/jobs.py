@@ -1,9 +1,9 @@
 """Jobs, for pages and workers."""
 
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
@@ -11,14 +11,14 @@ from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 
 
-def jobs(state: str = "", first_day: date | None = None) -> Select[Job]:
+def jobs(state: str = "", created_since: datetime | ColumnElement[datetime] | None = None) -> Select[Job]:
     """Select all jobs, or those in one state, newest first.
 
-    `first_day` is the first day, in UTC, on which they were created.
+    `created_since` is the first moment at which they were created.
     """
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc())
-    if first_day is not None:
-        query = query.where(Job.created_at >= datetime.combine(first_day, time.min, UTC))
+    if created_since is not None:
+        query = query.where(Job.created_at >= created_since)
     return query.where(Job.state == state) if state else query
 
 

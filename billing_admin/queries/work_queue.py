@@ -6,15 +6,16 @@ Each figure is that of the list that it leads to: both come from the same query.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import ZERO, Money, exact_sum
-from billing_admin.models import Account, Invoice
+from billing_admin.models import Account, Invoice, Job, Message
 from billing_admin.queries import jobs
 from billing_admin.queries.access.tokens import count_expiring
 from billing_admin.queries.charges import charges, recurring_charges
@@ -23,7 +24,7 @@ from billing_admin.queries.charges.unbilled import UnbilledTotal
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.messages import messages
-from billing_admin.queries.messages.messages import ATTENTION, MessageFilter
+from billing_admin.queries.messages.messages import ATTENTION, WAITING_UNNOTICED, MessageFilter
 from billing_admin.queries.payments.open_items import OpenSum
 from billing_admin.queries.payments.receivables import unallocated_sums
 
@@ -114,7 +115,7 @@ def message_work(session: Session) -> Work:
 
 def failed_jobs(session: Session, now: datetime) -> Work:
     """Return the jobs of the last 30 days that failed and were not started again."""
-    return Work(session.scalar(_failed_job_count(now)) or 0)
+    return Work(session.scalar(_failed_job_count(_failed_since(now))) or 0)
 
 
 def expiring_tokens(session: Session, now: datetime) -> Work:
@@ -122,8 +123,12 @@ def expiring_tokens(session: Session, now: datetime) -> Work:
     return Work(count_expiring(session, now))
 
 
-def _failed_job_count(now: datetime) -> Select[int]:
-    failed = jobs.jobs("failed", now.date() - FAILED_JOB_DAYS).order_by(None).subquery()
+def _failed_since(now: datetime) -> datetime:
+    return datetime.combine(now.date() - FAILED_JOB_DAYS, time.min, UTC)
+
+
+def _failed_job_count(since: datetime | ColumnElement[datetime]) -> Select[int]:
+    failed = jobs.jobs("failed", since).order_by(None).subquery()
     return select(func.count()).select_from(failed)
 
 
@@ -146,15 +151,22 @@ def menu_counts(session: Session, now: datetime) -> MenuCounts:
 
     Every page needs them: one statement reads all.
     """
+    moments = {"failed_since": _failed_since(now), "delayed_since": now - WAITING_UNNOTICED}
+    row = session.execute(_menu_statement(), moments).one()
+    return MenuCounts(*(int(count) for count in row))
+
+
+@cache
+def _menu_statement() -> Select[Any]:
+    # Made once: to put it together takes longer than to run it.
     counts = (
         select(func.coalesce(func.sum(Account.pending_charges), 0)),
         select(func.count()).where(Invoice.status == "draft"),
-        _failed_job_count(now),
-        messages.message_count(session, MessageFilter(state=ATTENTION)),
-        messages.delayed_count(now),
+        _failed_job_count(bindparam("failed_since", type_=Job.created_at.type)),
+        messages.attention_count(),
+        messages.delayed_count(bindparam("delayed_since", type_=Message.created_at.type)),
     )
-    row = session.execute(select(*(count.scalar_subquery() for count in counts))).one()
-    return MenuCounts(*(int(count) for count in row))
+    return select(*(count.scalar_subquery() for count in counts))
 
 
 def _work(sums: Iterable[WorkSum]) -> Work:

@@ -159,12 +159,12 @@ def count_by_state(session: Session, filters: MessageFilter) -> dict[str, int]:
 
 def count_messages(session: Session, filters: MessageFilter) -> int:
     """Return how many messages match a filter."""
-    return session.scalar(message_count(session, filters)) or 0
+    return session.scalar(select(func.count()).select_from(Message).where(*conditions(session, filters))) or 0
 
 
-def message_count(session: Session, filters: MessageFilter) -> Select[int]:
-    """Return the query for the number of messages that match a filter."""
-    return select(func.count()).select_from(Message).where(*conditions(session, filters))
+def attention_count() -> Select[int]:
+    """Return the query that counts the messages that need attention."""
+    return select(func.count()).select_from(Message).where(_is_in_state(ATTENTION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class DelayedMessages:
 
 def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     """Return the messages that have waited for more than an hour, if any."""
-    delayed = _delayed(now)
+    delayed = _delayed(now - WAITING_UNNOTICED)
     count, since = session.execute(select(func.count(), func.min(Message.created_at)).where(*delayed)).one()
     if not count:
         return None
@@ -190,15 +190,15 @@ def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     return DelayedMessages(count, since, reason or "")
 
 
-def delayed_count(now: datetime) -> Select[int]:
-    """Return the query that counts the messages that wait for more than an hour."""
-    return select(func.count()).select_from(Message).where(*_delayed(now))
+def delayed_count(made_before: ColumnElement[datetime]) -> Select[int]:
+    """Return the query that counts the messages made before a moment that still wait."""
+    return select(func.count()).select_from(Message).where(*_delayed(made_before))
 
 
-def _delayed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _delayed(made_before: datetime | ColumnElement[datetime]) -> tuple[ColumnElement[bool], ...]:
     # Only waiting messages have a next attempt. Without a condition on the state, the small index is used.
     unfinished = (Message.finished_at.is_(None), Message.next_attempt_at.is_not(None))
-    return (*unfinished, Message.created_at < now - WAITING_UNNOTICED)
+    return (*unfinished, Message.created_at < made_before)
 
 
 def waiting_repeats(session: Session, ids: Collection[UUID]) -> set[UUID]:

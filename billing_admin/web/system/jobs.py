@@ -1,6 +1,7 @@
 """Jobs: the work in the background, its progress and its result."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
@@ -74,7 +75,8 @@ def index() -> ResponseReturnValue:
         {"label": option.capitalize() or Phrase("All"), "url": current_url(state=option), "active": option == state}
         for option in ("", *JOB_STATES)
     ]
-    page = load_table(queries.jobs(state, first_day), JOBS)
+    created_since = datetime.combine(first_day, time.min, UTC) if first_day else None
+    page = load_table(queries.jobs(state, created_since), JOBS)
     return render_template(
         "jobs/list.html",
         page=page,
