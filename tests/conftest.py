@@ -4,6 +4,7 @@ The database is a real one, as it was right after the migrations: a test may com
 `app.extensions["billing_settings"].database_url`.
 """
 
+import fcntl
 import gc
 import math
 import os
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -33,6 +35,8 @@ from tests.levels import mark_browser_cases, mark_levels
 from tests.prepared import Preparations, use
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED = "TEST_SHARED_FOLDER"
+gc.disable()  # until all tests are collected: what is made meanwhile stays, and looking for garbage takes seconds
 
 # Compiled modules are kept, whatever the environment says: the suite starts the program a hundred times, and compiling
 # doubles the start.
@@ -54,8 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort tests into levels; with `--backend sqlite`, leave out those that need PostgreSQL."""
-    mark_levels(items, str(config.rootpath), whole_files=not any("::" in argument for argument in config.args))
-    mark_browser_cases(items, str(config.rootpath))
+    mark_levels(items, whole_files=not any("::" in argument for argument in config.args))
+    mark_browser_cases(items)
     if config.option.backend:
         config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
         items[:] = [item for item in items if not _needs_postgresql(item)]
@@ -65,6 +69,7 @@ def pytest_collection_finish() -> None:
     """Exempt the collected tests from garbage collection: a full one would take a second, in whichever test it falls."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -94,12 +99,35 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget this machine's settings, and start the one PostgreSQL of the run before xdist starts its workers."""
     for name in [name for name in os.environ if name.startswith(("BILLING_", "FLASK_"))]:
         del os.environ[name]
-    if hasattr(config, "workerinput") or config.option.collectonly or config.option.backend:
+    if hasattr(config, "workerinput") or config.option.collectonly:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a timeout, too, leaves no server behind
     stack = ExitStack()
     config.add_cleanup(stack.close)
+    os.environ[SHARED] = stack.enter_context(tempfile.TemporaryDirectory(prefix="billing-", dir=MEMORY))
+    if config.option.backend:
+        return
     os.environ[SERVER] = stack.enter_context(postgresql_server()).render_as_string(hide_password=False)
+    stack.callback(_drop_template)
+
+
+def _template() -> str:
+    """Return the name of the migrated PostgreSQL database that the workers copy."""
+    return f"billing_template_{Path(os.environ[SHARED]).name}"
+
+
+def _drop_template() -> None:
+    with psycopg.connect(plain(make_url(os.environ[SERVER])), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{_template()}"'.encode())
+
+
+@contextmanager
+def shared(name: str) -> Iterator[Path]:
+    """Yield the path of a file that the first worker makes for all; the others wait meanwhile."""
+    path = Path(os.environ[SHARED]) / name
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
 
 
 class Client(FlaskClient):
@@ -119,7 +147,6 @@ class Database:
         from billing_admin import create_app, tune_gc  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
         from billing_admin.db.engine import db  # noqa: PLC0415
-        from billing_admin.db.transactions import transaction  # noqa: PLC0415
         from tests.people import hash_cheaply  # noqa: PLC0415
 
         hash_cheaply()
@@ -141,11 +168,18 @@ class Database:
         # Otherwise the time of day would decide which events a test finds sealed.
         self.app.extensions["billing_sealing"].due = math.inf
         self.app.test_client_class = Client
+        self.app.jinja_env.bytecode_cache = FileSystemBytecodeCache(os.environ[SHARED])
+        self.migrate()
+        tune_gc()
+
+    def migrate(self) -> None:
+        """Migrate the empty database, and name the seller."""
+        from billing_admin.db.transactions import transaction  # noqa: PLC0415
+
         with self.app.app_context():
             flask_migrate.upgrade(str(ROOT / "migrations"))
             transaction(lambda session: session.execute(text(NAME_THE_SELLER)))
-            db.engine.dispose()
-        tune_gc()
+            self.db.engine.dispose()
 
     def close(self) -> None:
         """Close the connections that the application keeps."""
@@ -175,7 +209,14 @@ class SQLite(Database):
     def __init__(self, folder: Path) -> None:
         self.file, self.migrated, self.copies = folder / "test.sqlite3", folder / "migrated.sqlite3", 0
         super().__init__(URL.create("sqlite", database=str(self.file)), folder)
-        shutil.copyfile(self.file, self.migrated)
+
+    def migrate(self) -> None:
+        with shared("migrated.sqlite3") as common:
+            if not common.exists():
+                super().migrate()
+                shutil.copyfile(self.file, common)
+        shutil.copyfile(common, self.file)
+        shutil.copyfile(common, self.migrated)
 
     def reset(self) -> None:
         self.put_back(self.migrated)
@@ -223,6 +264,18 @@ class PostgreSQL(Database):
             if self.connection.execute(f"SELECT FROM migrated.{table} LIMIT 1".encode()).fetchone() is not None:
                 statements.append(f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE TABLE migrated.{table}")
         self.empty, self.back = "; ".join(deletes).encode(), "; ".join(statements).encode()
+
+    def migrate(self) -> None:
+        url = self.app.extensions["billing_settings"].database_url
+        server, name = make_url(os.environ[SERVER]), make_url(url).database
+        with shared("migrated") as mark, psycopg.connect(plain(server), autocommit=True) as connection:
+            if mark.exists():
+                connection.execute(f'DROP DATABASE "{name}"'.encode())
+                connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_template()}"'.encode())
+            else:
+                super().migrate()
+                connection.execute(f'CREATE DATABASE "{_template()}" TEMPLATE "{name}"'.encode())
+                mark.touch()
 
     def reset(self) -> None:
         with self.connection.transaction():

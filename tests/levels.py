@@ -63,7 +63,7 @@ def sample(items: Iterable[T], step: int) -> Sequence[T]:
     return list(items)[::step]
 
 
-def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = True) -> None:
+def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
     """Mark what belongs into `make test-deep` alone.
 
     In the folders of ONE_DATABASE that is each test on PostgreSQL, unless its file is one of BOTH_DATABASES or it is marked
@@ -74,7 +74,7 @@ def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = Tru
     matched: dict[tuple[str, str], bool] = {}
     on_postgresql: set[str] = set()
     for item in items:
-        place = item.path.as_posix().removeprefix(f"{root}/")
+        place = item.nodeid.partition("::")[0]
         call = getattr(item, "callspec", None)
         backend = call and call.params.get("backend")
         name = item.nodeid.partition("[")[0]
@@ -94,12 +94,12 @@ def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = Tru
         raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")
 
 
-def mark_browser_cases(items: Iterable[pytest.Item], root: str) -> None:
+def mark_browser_cases(items: Iterable[pytest.Item]) -> None:
     """Mark as deep all but the first case of each test in the browser: other widths, without JavaScript, other inputs."""
     names: set[str] = set()
     for item in items:
         name, _, case = item.nodeid.partition("[")
-        if case and item.path.is_relative_to(f"{root}/tests/browser") and not item.get_closest_marker("deep"):
+        if case and name.startswith("tests/browser/") and not item.get_closest_marker("deep"):
             if name in names:
                 item.add_marker(pytest.mark.deep)
             names.add(name)

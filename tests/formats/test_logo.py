@@ -64,13 +64,6 @@ BAD_PNG = {
     "unknown critical part": _png((b"IHDR", HEADER), (b"ABCD", b""), (b"IDAT", PIXELS), (b"IEND", b"")),
     "too few pixels": _png((b"IHDR", HEADER), (b"IDAT", zlib.compress(b"\0\1\2\3")), (b"IEND", b"")),
     "too many pixels": _png((b"IHDR", HEADER), (b"IDAT", zlib.compress(b"\0" * 8)), (b"IEND", b"")),
-    "zip bomb": _png((b"IHDR", HEADER), (b"IDAT", zlib.compress(b"\0" * 100_000_000)), (b"IEND", b"")),
-    "profile bomb": _png(
-        (b"IHDR", HEADER),
-        (b"iCCP", b"x\0\0" + zlib.compress(b"\0" * 10_000_000)),
-        (b"IDAT", PIXELS),
-        (b"IEND", b""),
-    ),
     "not compressed": _png((b"IHDR", HEADER), (b"IDAT", b"\0" * 30), (b"IEND", b"")),
     "unknown row filter": _png((b"IHDR", HEADER), (b"IDAT", zlib.compress(b"\5" + b"\1" * 6)), (b"IEND", b"")),
     "no width": _png((b"IHDR", struct.pack(">IIBBBBB", 0, 1, 8, 2, 0, 0, 0)), (b"IDAT", PIXELS), (b"IEND", b"")),
@@ -83,6 +76,13 @@ BAD_PNG = {
 @pytest.mark.parametrize("data", BAD_PNG.values(), ids=BAD_PNG)
 def test_a_damaged_png_is_refused(data: bytes) -> None:
     assert refusal(data).code == "damaged"
+
+
+def test_a_zip_bomb_is_refused() -> None:
+    bomb = zlib.compress(b"\0" * 100_000_000)
+    assert refusal(_png((b"IHDR", HEADER), (b"IDAT", bomb), (b"IEND", b""))).code == "damaged"
+    profile = (b"iCCP", b"x\0\0" + zlib.compress(b"\0" * 10_000_000))
+    assert refusal(_png((b"IHDR", HEADER), profile, (b"IDAT", PIXELS), (b"IEND", b""))).code == "damaged"
 
 
 def test_a_huge_png_is_refused_before_its_pixels_are_read() -> None:
