@@ -32,6 +32,7 @@ from tests.conftest import ROOT, Client
 from tests.databases import SERVER, postgresql_database
 from tests.faults.routes import WRITING, Everything
 from tests.faults.test_database_away import COMMANDS, run
+from tests.levels import sample
 from tests.making import MARCH_END, make_customer, make_spec, post
 
 pytestmark = pytest.mark.fault
@@ -77,15 +78,21 @@ def everything(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) ->
     return place
 
 
-@pytest.mark.quick_cases("sqlite-('9999',)")
-@pytest.mark.parametrize("revisions", [(NEWER,), (OLDER,), (), (NEWER, needed_revision())], ids=str)
+@pytest.mark.quick_cases("sqlite-sample")
+@pytest.mark.parametrize(
+    ("revisions", "step"),
+    [
+        pytest.param((NEWER,), 8, id="sample"),
+        *(pytest.param(ids, 1, id=str(ids)) for ids in [(NEWER,), (OLDER,), (), (NEWER, needed_revision())]),
+    ],
+)
 def test_a_running_process_refuses_everything_at_once_and_goes_on_when_it_fits_again(
-    everything: Everything, revisions: tuple[str, ...]
+    everything: Everything, revisions: tuple[str, ...], step: int
 ) -> None:
     needed = needed_revision()
     stamp(*revisions)
     before = contents()
-    for method, url in everything.addresses("GET", *WRITING):
+    for method, url in sample(everything.addresses("GET", *WRITING), step):
         if url == "/api/v1/openapi.json":  # tells of the program, not of the data
             continue
         response = everything.call(method, url)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing_admin import clock
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
@@ -21,10 +22,12 @@ from billing_admin.queries import doctor
 from billing_admin.queries.audit import ChainHead, chain_head
 from billing_admin.queries.doctor import (
     CHECKS,
+    PARTS,
     Finding,
     Result,
     check_anchors,
     customer_fields,
+    dates,
     logos,
     messages,
     opening_balances,
@@ -32,6 +35,7 @@ from billing_admin.queries.doctor import (
     renditions,
     run_checks,
 )
+from billing_admin.queries.master_data.organisation import today
 from tests.databases import without_triggers
 from tests.making import (
     NOW,
@@ -736,7 +740,18 @@ BREAKS = {
 @pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)
 def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wrong: str) -> None:
     assert defenceless.connection().execute(text(sql)).rowcount
-    assert any(wrong in finding.problem for finding in found(defenceless).get(check, [])), found(defenceless)
+    findings = found_by(defenceless, check)
+    assert any(wrong in finding.problem for finding in findings), findings
+
+
+def found_by(session: Session, check: str) -> list[Finding]:
+    """Run the part with a check; on PostgreSQL, where each case is deep, all parts, which must bear the broken rows."""
+    if session.get_bind().dialect.name == "postgresql":
+        return found(session).get(check, [])
+    session.expire_all()
+    part = next(part for part in (*PARTS, dates) if check in {one.name for one in part.CHECKS})
+    day = (today(session, clock.now()),) if part is dates else ()
+    return [finding for name, finding in part.find_violations(session, *day) if name == check]
 
 
 def test_every_check_is_tried() -> None:

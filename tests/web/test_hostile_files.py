@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.people import csrf_token, signed_in
 from tests.prepared import prepared
 
 NESTED = b"[" * 100_000
+ENCODINGS = (("", ""), ("utf-8", "comma"), ("cp1252", "semicolon"), ("utf-16", "tab"), ("x", "\0"))
 HEADER = "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on,status,invoice\r\n"
 
 
@@ -85,9 +87,10 @@ def contents() -> Iterator[bytes]:
     yield b"\n".join(b"id;customer;amount\n" + row + b";acme;" + row for row in rows)
 
 
-def test_verifying_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
-    for content in contents():
-        for name in ("a.csv", "a\0\u202e\\..\\" + "b" * 5_000):
+@samples(2)
+def test_verifying_a_hostile_file(browser: FlaskClient, watch: Watch, step: int) -> None:
+    for turn, content in enumerate(contents()):
+        for name in share(("a.csv", "a\0\u202e\\..\\" + "b" * 5_000), turn, step):
             response = watch(
                 f"{content[:30]!r} {name[:20]}", partial(bring, browser, "/verify-file", {"file": (content, name)})
             )
@@ -163,21 +166,16 @@ def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch, step:
         )
 
 
-@samples(4)
+@samples(8)
 def test_importing_a_hostile_file(browser: FlaskClient, watch: Watch, step: int) -> None:
     """A file that is stored is shown with its columns."""
+    turn = count()
     for number, kind in enumerate(IMPORT_KINDS):
         for content in list(contents())[number % step :: step]:
             sent = {"file": (content, "a\0\u202e\\..\\b.csv")}
             response = watch(f"{kind} {content[:30]!r}", partial(bring, browser, f"/imports/{kind}/new", sent))
             if response is None or response.status_code != HTTPStatus.SEE_OTHER:
                 continue
-            for encoding, delimiter in (
-                ("", ""),
-                ("utf-8", "comma"),
-                ("cp1252", "semicolon"),
-                ("utf-16", "tab"),
-                ("x", "\0"),
-            ):
+            for encoding, delimiter in share(ENCODINGS, next(turn), step):
                 at = f"{response.location}?encoding={encoding}&delimiter={delimiter}"
                 watch(f"{kind} {content[:30]!r} {encoding}", partial(browser.get, at))

@@ -44,7 +44,7 @@ from billing_admin.operations.payments import refunds
 from billing_admin.web.frame import list_params, tables
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
-from tests.hostile import Watch, has_turn, in_query, rows, share, shares, values
+from tests.hostile import QUICK_STEP, Watch, has_turn, in_query, rows, share, shares, values
 from tests.importing import check
 from tests.levels import sample, samples
 from tests.logos import make_png
@@ -353,12 +353,12 @@ def test_each_parameter(filled: Filled, watch: Watch, step: int) -> None:
     """All parameters of a page are hostile at once; those that a refusal names are then left out."""
     parameters: set[str] = set()
     for turn, rule in enumerate(filled.rules("GET")):
-        for path in filled.addresses(rule):
+        for path in filled.addresses(rule) if has_turn(turn, step) else ():
             kinds = parameters_of(filled, watch, path)
             parameters |= kinds.keys()
-            for row in rows(kinds, turn, step) if has_turn(turn, step) else ():
+            for row in rows(kinds, turn, step):
                 _send_until_accepted(filled, watch, path, row)
-    assert parameters_in_the_code() - SIGNED_OUT <= parameters
+    assert step == QUICK_STEP or parameters_in_the_code() - SIGNED_OUT <= parameters
 
 
 def _send_until_accepted(filled: Filled, watch: Watch, path: str, query: dict[str, bytes]) -> None:
@@ -393,9 +393,9 @@ def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
 @samples(4)
 def test_each_list_shows_its_first_page_for_a_bad_cursor(filled: Filled, watch: Watch, step: int) -> None:
     """A message says so; `tests/db/test_paging.py` spoils cursors in more ways."""
-    pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
+    pages = sample((path for rule in filled.rules("GET") for path in filled.addresses(rule)), step)
     cursors = {path: cursor for path in pages if (cursor := next_cursor(filled.get(path)))}
-    assert len(cursors) > 15
+    assert len(cursors) > (15 if step == 1 else 1)
     for path, cursor in cursors.items():
         first = words(filled.get(path))
         longer = {text for text in cursors.values() if text.count("~") != cursor.count("~")}

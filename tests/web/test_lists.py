@@ -55,6 +55,8 @@ from billing_admin.queries.payments import open_items, opening_balances, payment
 from billing_admin.queries.webhooks import endpoints
 from billing_admin.web.frame import tables
 from billing_admin.web.frame.lists import LISTS
+from tests.hostile import share
+from tests.levels import samples
 from tests.making import (
     NOW,
     make_bank_account,
@@ -245,18 +247,20 @@ def test_each_list_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_pages_of_each_sort_lead_through_the_whole_list_and_back(filled: Session, name: str) -> None:
+@pytest.mark.parametrize("most_pages", [4, pytest.param(100, marks=pytest.mark.deep)])
+def test_pages_of_each_sort_lead_through_the_whole_list_and_back(filled: Session, name: str, most_pages: int) -> None:
     query = QUERIES[name](filled)
     for sort in LISTS[name].sorts.values():
         for descending in (False, True):
-            _follow_pages(filled, query, Order(sort, descending))
+            _follow_pages(filled, query, Order(sort, descending), most_pages)
 
 
-def _follow_pages(session: Session, query: Select[Any], order: Order) -> None:
+def _follow_pages(session: Session, query: Select[Any], order: Order, most_pages: int) -> None:
     names, whole = _key_names(query), _keys(session, order.apply(query))
+    size = max(2, -(-len(whole) // most_pages))
     forwards, previous, after = [], [], None
     while True:
-        page = ordered_page(session, query, order, 2, after)
+        page = ordered_page(session, query, order, size, after)
         forwards += [tuple(getattr(row, name) for name in names) for row in page.rows]
         previous.append(page.previous)
         after = page.next
@@ -265,9 +269,9 @@ def _follow_pages(session: Session, query: Select[Any], order: Order) -> None:
     assert forwards == whole
     assert len(set(whole)) == len(whole) > 2
     for number in range(len(previous) - 1, 0, -1):
-        rows = ordered_page(session, query, order, 2, previous[number]).rows
+        rows = ordered_page(session, query, order, size, previous[number]).rows
         keys = [tuple(getattr(row, name) for name in names) for row in rows]
-        assert keys == whole[2 * number - 2 : 2 * number]
+        assert keys == whole[size * (number - 1) : size * number]
 
 
 def _key_names(query: Select[Any]) -> list[str]:
@@ -283,7 +287,8 @@ def _keys(session: Session, query: Select[Any]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, filled: Session, name: str) -> None:
+@samples(2)
+def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, filled: Session, name: str, step: int) -> None:
     table, path = LISTS[name], PAGES[name]
     if "{" in path:
         draft = filled.scalars(select(Invoice.id).where(Invoice.status == "draft")).one()
@@ -296,9 +301,9 @@ def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, filled: 
     assert not list(parse(page).elements("th", **{"aria-sort": "ascending"}))
     everything = browser.get(f"{path}?columns={','.join(column.key for column in table.columns)}")
     assert _labels(everything) == [column.label for column in table.columns]
-    for column in table.columns:
+    for turn, column in enumerate(table.columns):
         if column.key in sorts:
-            for sort, state in ((column.key, "ascending"), (f"-{column.key}", "descending")):
+            for sort, state in share(((column.key, "ascending"), (f"-{column.key}", "descending")), turn, step):
                 head = next(
                     parse(browser.get(f"{path}?sort={sort}&columns={column.key}")).elements(
                         "th", **{"aria-sort": state}
