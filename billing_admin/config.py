@@ -4,6 +4,7 @@ Production refuses to start with unsafe settings.
 """
 
 import os
+import re
 import secrets
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -30,6 +31,7 @@ VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
 MIN_SECRET_LENGTH = 32
+_PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 
 
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     secret_key: str = Field(default="", repr=False)
     backup_key: str = Field(default="", repr=False)  # encrypts backups
     debug: bool = False
+    public_url: str = ""  # by default https:// and the first of trusted_hosts in production
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     proxies: int = Field(default=0, ge=0, le=5)
     session_hours: int = Field(default=8, ge=1, le=24)
@@ -72,6 +75,15 @@ class Settings(BaseSettings):
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        if value and not _PUBLIC_URL.fullmatch(value):
+            raise ValueError(
+                "Set BILLING_PUBLIC_URL to the address of this service, such as https://billing.example.com."
+            )
+        return value.rstrip("/")
 
     @field_validator("webhook_allowed_networks", mode="before")
     @classmethod
@@ -221,6 +233,8 @@ class Settings(BaseSettings):
 
     def _production_problems(self) -> list[str]:
         problems = []
+        if self.public_url.startswith("http:"):
+            problems.append("Set BILLING_PUBLIC_URL to an address that begins with https://.")
         if len(self.secret_key) < MIN_SECRET_LENGTH or len(set(self.secret_key)) < MIN_SECRET_LENGTH // 4:
             problems.append(
                 f"Set BILLING_SECRET_KEY to at least {MIN_SECRET_LENGTH} random characters, for example the output of:"
@@ -247,6 +261,13 @@ class Settings(BaseSettings):
     def owner_url(self) -> str:
         """The URL of the database for the account that owns its tables."""
         return self.migration_url or self.database_url
+
+    @property
+    def base_url(self) -> str:
+        """The address of this service, with which links in messages begin."""
+        if self.public_url:
+            return self.public_url
+        return f"https://{self.trusted_hosts[0].removeprefix('.')}" if self.production else "http://127.0.0.1:8000"
 
     @property
     def sqlite_file(self) -> Path | None:

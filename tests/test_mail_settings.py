@@ -44,6 +44,20 @@ def test_a_mail_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"public_url": "https://billing.example.com/books/"}, "https://billing.example.com/books"),
+        ({"public_url": "http://[::1]:8010"}, "http://[::1]:8010"),
+        (PRODUCTION, "https://billing.example.com"),
+        ({**PRODUCTION, "public_url": "https://money.example.com"}, "https://money.example.com"),
+    ],
+)
+def test_links_begin_with_the_configured_address(changes: dict[str, Any], url: str) -> None:
+    assert make(**changes).base_url == url
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         (
@@ -61,6 +75,9 @@ def test_a_mail_server(tmp_path: Path) -> None:
         ({"mail_password_file": __file__}, "Add the user to BILLING_MAIL_URL, or unset BILLING_MAIL_PASSWORD_FILE"),
         ({"mail_from": "Example"}, "Correct BILLING_MAIL_FROM. Enter an e-mail address such as billing@example.com."),
         ({"mail_bounces": "B <b@example.com>"}, "Correct BILLING_MAIL_BOUNCES. Enter an e-mail address"),
+        ({"public_url": "billing.example.com"}, "Set BILLING_PUBLIC_URL to the address of this service"),
+        ({"public_url": "https://billing.example.com/?a=b"}, "Set BILLING_PUBLIC_URL to the address of this service"),
+        ({**PRODUCTION, "public_url": "http://billing.example.com"}, "begins with https://"),
         ({"mail_per_minute": 0}, "greater than or equal to 1"),
         ({**PRODUCTION, "mail_url": "maildir:/tmp/x"}, "production does not allow maildir:."),
         ({**PRODUCTION, "mail_url": "smtp://b.example?tls=off"}, "Remove ?tls=off from BILLING_MAIL_URL"),

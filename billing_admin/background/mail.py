@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing_admin import clock
+from billing_admin.background.account_mail import send_due_links
 from billing_admin.background.mail_transport import SendOutcome, SendResult, envelope_sender, mail_sender, send_mail
 from billing_admin.background.runner import WORKER, shutting_down
 from billing_admin.config import Settings
@@ -41,7 +42,7 @@ Transport = Callable[..., SendResult]
 
 
 class MailSender(Thread):
-    """The thread that sends messages, one after the other."""
+    """The thread that sends messages and links for passwords, one after the other."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name="mail", daemon=True)
@@ -55,6 +56,7 @@ class MailSender(Thread):
         seconds = POLL_SECONDS
         while not shutting_down.wait(seconds):
             seconds = POLL_SECONDS if send_due(self._app) else REST_SECONDS
+            send_due_links(self._app)
 
 
 def send_due(app: Flask, send: Transport = send_mail) -> bool:

@@ -1,6 +1,7 @@
 """Add people and API tokens."""
 
 import sys
+from datetime import timedelta
 
 import click
 from flask import current_app
@@ -12,13 +13,21 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ADMIN, ROLE_SENTENCES, SCOPES, SYSTEM
+from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
-from billing_admin.operations.access import tokens, users
+from billing_admin.operations.access import invitations, tokens, users
 from billing_admin.queries.access.roles import conflict_reports
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import user_by_email
 
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+_role = click.option(
+    "--role",
+    required=True,
+    help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items())
+    + "; or the name of a role of your organisation.",
+)
+_send = click.option("--send", is_flag=True, help="Send the link by e-mail instead of printing it.")
 _temporary = click.option(
     "--temporary/--permanent",
     default=None,
@@ -28,12 +37,7 @@ _temporary = click.option(
 
 @command("create-user", writes=True)
 @click.argument("email")
-@click.option(
-    "--role",
-    required=True,
-    help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items())
-    + "; or the name of a role of your organisation.",
-)
+@_role
 @_password_stdin
 @_temporary
 def create_user(email: str, role: str, password_stdin: bool, temporary: bool | None) -> None:
@@ -102,6 +106,61 @@ def set_password(email: str, password_stdin: bool, temporary: bool | None) -> No
     print_message(f"The password of {email} was changed.{_advice(temporary)}")
     for token in usable_tokens_of(db.session(), user_id, clock.now()):
         print_message(f"This API token still works: {token.name} ({token.prefix}…)")
+
+
+@command("invite", writes=True)
+@click.argument("email")
+@_role
+@_send
+def invite(email: str, role: str, send: bool) -> None:
+    """Add a person, and print a link by which they choose their password.
+
+    The link works once, for 72 hours.
+
+    \b
+    Examples:
+      flask --app wsgi invite ada@example.com --role viewer
+      flask --app wsgi invite ada@example.com --role viewer --send
+    """
+    by_mail = _by_mail(send)
+    _, token = transaction(invitations.invite, email, role, SYSTEM, clock.now(), by_mail=by_mail)
+    _print_link(LinkPurpose.INVITATION, email, token)
+
+
+@command("reset-link", writes=True)
+@click.argument("email")
+@_send
+def reset_link(email: str, send: bool) -> None:
+    """Print a link by which a person chooses a new password.
+
+    It works once, for an hour; for a person who never had a password, for 72 hours. Their password stops working, and they
+    are signed out on all devices.
+
+    \b
+    Example:
+      flask --app wsgi reset-link ada@example.com
+    """
+    by_mail, user = _by_mail(send), user_by_email(db.session(), email)
+    id, purpose = user.id, LinkPurpose.PASSWORD_RESET if user.password_hash else LinkPurpose.INVITATION
+    token = transaction(invitations.offer_link, id, SYSTEM, clock.now(), by_mail=by_mail)
+    _print_link(purpose, email, token)
+
+
+def _by_mail(send: bool) -> bool:
+    settings: Settings = current_app.extensions["billing_settings"]
+    if send and not settings.mail_on:
+        raise click.UsageError("E-mail is not set up. Leave --send out and pass the link on.")
+    return send
+
+
+def _print_link(purpose: LinkPurpose, email: str, token: str | None) -> None:
+    settings: Settings = current_app.extensions["billing_settings"]
+    if token is None:
+        print_message(f"A link is on its way to {email}.")
+        return
+    hours = LINK_IS_VALID_FOR[purpose] // timedelta(hours=1)
+    print_message(f"Give this link to {email}. It works once, for {hours} hour{'s' if hours > 1 else ''}:")
+    click.echo(settings.base_url + link_path(purpose, token))
 
 
 def _is_temporary(option: bool | None) -> bool:

@@ -22,7 +22,8 @@ from billing_admin.db.errors import RevisionMismatch
 from billing_admin.db.transactions import check_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
-from billing_admin.operations.access.set_up import LINK_IS_VALID_FOR, create_link
+from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
+from billing_admin.operations.access.set_up import create_link
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.queries.access.set_up import has_people
 
@@ -70,6 +71,7 @@ def start(host: str, port: int, reload: bool, empty: bool) -> None:
         _print_link(address)
     elif not settings.production:
         click.echo("  If you do not know your password, set a new one: flask --app wsgi set-password EMAIL")
+    os.environ.setdefault("BILLING_PUBLIC_URL", address)  # for the links that server and worker make
     seal_all_events(transaction, clock.now(), whole=True)
     _serve(host, port, reload)
 
@@ -87,15 +89,15 @@ def set_up_link(host: str, port: int) -> None:
 
 def _print_link(address: str) -> None:
     token = transaction(create_link, SYSTEM, clock.now())
-    hours = LINK_IS_VALID_FOR.total_seconds() / 3600
+    hours = LINK_IS_VALID_FOR[LinkPurpose.SET_UP].total_seconds() / 3600
     print_message(f"Open this link to create your account. It works once, for {hours:.0f} hours:")
-    click.echo(f"{address}/set-up?token={token}")
+    click.echo(f"{address}{link_path(LinkPurpose.SET_UP, token)}")
 
 
 def _address(settings: Settings, host: str, port: int) -> str:
     """Return the URL of the server; in production, that of its proxy with TLS."""
-    if settings.production:
-        return f"https://{settings.trusted_hosts[0].removeprefix('.')}"
+    if settings.production or settings.public_url:
+        return settings.base_url
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 

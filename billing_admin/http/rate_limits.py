@@ -24,6 +24,7 @@ from billing_admin.http.rate_limit_storage import SQLiteRateLimitStorage
 
 REDIS_TIMEOUT_SECONDS = 0.25  # a slow Redis must not delay requests
 RETRY_STORAGE_SECONDS = 5
+RESET_REQUESTS = parse("20/hour")  # of links for new passwords, per network
 
 _log = structlog.get_logger(__name__)
 
@@ -137,6 +138,14 @@ def count_address(purpose: str) -> None:
     """
     limiter = _rate_limiter()
     limiter.count(limiter.per_address, "address", attempt_network(request.remote_addr or ""), purpose)
+
+
+def count_reset_request() -> None:
+    """Count a request for a link to choose a new password, by its network.
+
+    Raises TooManyRequests.
+    """
+    _rate_limiter().count(RESET_REQUESTS, "network", attempt_network(request.remote_addr or ""), "reset")
 
 
 def _rate_limiter() -> RateLimiter:

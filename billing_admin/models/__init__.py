@@ -17,6 +17,7 @@ from billing_admin.models.job import FilePart, Job, StoredFile
 from billing_admin.models.mail_pause import MailPause
 from billing_admin.models.message import Message, MessageDocument, MessageFile, MessageLetter, MessageRecipient
 from billing_admin.models.message_text import StoredMessageText
+from billing_admin.models.one_time_link import OneTimeLink
 from billing_admin.models.organisation import (
     BankAccount,
     ExchangeRate,
@@ -35,7 +36,7 @@ from billing_admin.models.saved_view import DefaultView, SavedView
 from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
-from billing_admin.models.set_up import ClosedSetUpStep, SetUpLink
+from billing_admin.models.set_up import ClosedSetUpStep
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -74,6 +75,7 @@ __all__ = [
     "MessageLetter",
     "MessageRecipient",
     "NumberSeries",
+    "OneTimeLink",
     "Organisation",
     "Payment",
     "RecurringCharge",
@@ -92,7 +94,6 @@ __all__ = [
     "SendingRunItem",
     "Service",
     "ServicePrice",
-    "SetUpLink",
     "SignInFailure",
     "StoredFile",
     "StoredMessageText",

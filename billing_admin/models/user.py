@@ -13,7 +13,8 @@ from billing_admin.models.base import Base, value_check
 class User(Base):
     """A person.
 
-    A person is deactivated, never deleted. `password_temporary`: somebody else set the password, and the person must
+    A person is deactivated, never deleted. `password_hash` is empty until a person who was invited chooses a password.
+    `password_temporary`: somebody else set the password, and the person must
     change it first.
     """
 

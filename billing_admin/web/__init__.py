@@ -10,7 +10,17 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.web.access import account, roles, saved_views, sessions, set_up_link, sign_in, tokens, users
+from billing_admin.web.access import (
+    account,
+    forgotten_passwords,
+    roles,
+    saved_views,
+    sessions,
+    set_up_link,
+    sign_in,
+    tokens,
+    users,
+)
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -59,6 +69,7 @@ from billing_admin.web.webhooks import webhooks
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
     set_up_link,
+    forgotten_passwords,
     dashboard,
     keyboard,
     month_end,

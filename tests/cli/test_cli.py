@@ -92,7 +92,9 @@ COMMANDS = [
     "demo",
     "doctor",
     "export",
+    "invite",
     "post-recurring",
+    "reset-link",
     "seal-audit",
     "set-password",
     "set-up-link",
@@ -137,7 +139,7 @@ def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Sessi
         ("short\n", ("--role", "admin", "--password-stdin"), 5, "at least 15 characters"),
         ("a" + "\u0301\u0327" * 60_000, ("--role", "admin", "--password-stdin"), 5, "at most 1,000 characters"),
         ("kayak sunshade tundra\n", ("--password-stdin",), 2, "--role"),
-        ("kayak sunshade tundra\n", ("--role", "boss", "--password-stdin"), 2, "boss"),
+        ("kayak sunshade tundra\n", ("--role", "boss", "--password-stdin"), 5, "Choose one of the roles"),
         ("kayak sunshade tundra\n", ("--role", "admin"), 2, "--password-stdin"),
     ],
 )
@@ -184,6 +186,25 @@ def test_set_password_lets_in_a_person_who_lost_theirs(flask: Flask_, session: S
     assert (refused.exit_code, "at least 15 characters" in refused.stderr) == (5, True)
     unknown = flask("set-password", "bob@example.com", "--password-stdin", typed="granite teapot wander\n")
     assert (unknown.exit_code, "There is no person with the address bob@example.com." in unknown.stderr) == (4, True)
+
+
+def test_invite_and_reset_link_print_a_link_alone(flask: Flask_, session: Session) -> None:
+    invited = flask("invite", "Ada@example.com", "--role", "viewer")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/choose-password\?token=[\w-]{43}\n", invited.stdout)
+    assert "It works once, for 72 hours:" in invited.stderr
+    assert [(user.email, user.role, user.password_hash) for user in rows(session, User)] == [
+        ("ada@example.com", "viewer", "")
+    ]
+    again = flask("reset-link", "ada@example.com")
+    assert (again.exit_code, "for 72 hours" in again.stderr, again.stdout != invited.stdout) == (0, True, True)
+    flask("set-password", "ada@example.com", "--password-stdin", "--permanent", typed="granite teapot wander\n")
+    before = rows(session, User)[0].password_hash
+    reset = flask("reset-link", "ada@example.com")
+    assert (reset.exit_code, "for 1 hour:" in reset.stderr) == (0, True)
+    assert rows(session, User)[0].password_hash != before
+    sent = flask("reset-link", "ada@example.com", "--send")
+    assert (sent.exit_code, sent.stdout, "on its way" in sent.stderr) == (0, "", True)
+    assert flask("reset-link", "bob@example.com").exit_code == 4
 
 
 def test_create_token_prints_the_token_alone(flask: Flask_, session: Session) -> None:

@@ -48,6 +48,10 @@ NO_ACT = {
     "selections.store_charges_of_run": "is a part of starting a billing run",
     "access.tokens.record_use": "stores the last use of a token",
     "charges.unbilled_days.record_unbilled_day": "records sums that are shown on the dashboard, and changes nothing",
+    "access.one_time_links.create_link": "is a part of inviting, of resetting a password, and of the set-up",
+    "access.one_time_links.create_link_to_send": "is a part of inviting and of resetting a password",
+    "access.one_time_links.take_link": "is a part of choosing a password, and of the set-up",
+    "access.one_time_links.claim_link": "makes the secret of a link, whose result is recorded",
     "access.users.record_session_use": "stores the last use of a session",
 }
 WRITING = {"add", "delete", "execute", "flush"}

@@ -16,8 +16,9 @@ from billing_admin import clock
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
-from billing_admin.models import AuditEvent, SetUpLink, User
-from billing_admin.operations.access.set_up import LINK_IS_VALID_FOR, create_link, use_link
+from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose
+from billing_admin.models import AuditEvent, OneTimeLink, User
+from billing_admin.operations.access.set_up import create_link, use_link
 from billing_admin.queries.access.users import session_token_hash
 from tests.people import PASSWORD, person, send
 from tests.web.pages import hidden, words
@@ -121,7 +122,7 @@ def test_the_link_works_once(app: Flask, client: FlaskClient, session: Session, 
 
 def test_only_the_hash_of_the_newest_link_is_stored(client: FlaskClient, session: Session, token: str) -> None:
     newer = transaction(create_link, SYSTEM, clock.now())
-    assert session.scalars(select(SetUpLink.token_hash)).all() == [session_token_hash(newer)]
+    assert session.scalars(select(OneTimeLink.token_hash)).all() == [session_token_hash(newer)]
     assert len(newer) >= 43
     refused = open_link(client, token)
     assert refused.status_code == 404
@@ -130,7 +131,7 @@ def test_only_the_hash_of_the_newest_link_is_stored(client: FlaskClient, session
 
 
 def test_the_link_expires(client: FlaskClient, session: Session, token: str, time: time_machine.Traveller) -> None:
-    time.shift(LINK_IS_VALID_FOR - timedelta(seconds=1))
+    time.shift(LINK_IS_VALID_FOR[LinkPurpose.SET_UP] - timedelta(seconds=1))
     assert open_link(client, token).status_code == 200
     time.shift(timedelta(seconds=1))
     assert fill_in(client, token).status_code == 404

@@ -58,7 +58,7 @@ class VerifiedPassword:
 def create_user(
     session: Session,
     email: str,
-    password: str,
+    password: str | None,
     role: str,
     actor: Actor,
     now: datetime,
@@ -67,19 +67,21 @@ def create_user(
 ) -> User:
     """Create a person.
 
-    `temporary`: they must change the password after they sign in. Raises Invalid for the address, password or role,
-    Denied for a role with more rights than the actor has, and Conflict for an address that exists.
+    Without a password they cannot sign in until they choose one by a link. `temporary`: they must change the password after
+    they sign in. Raises Invalid for the address, password or role, Denied for a role with more rights than the actor has,
+    and Conflict for an address that exists.
     """
     address = check_email(email, "email")
     _check_role(session, role, actor)
-    _check_new_password(session, password, address)
+    if password is not None:
+        _check_new_password(session, password, address)
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
         raise Conflict("email_taken", Phrase("{address} has already been added.", address=address), "email")
     user = User(
         id=new_id(now),
         email=address,
         role=role,
-        password_hash=_hash_password(password),
+        password_hash="" if password is None else _hash_password(password),
         password_temporary=temporary,
         active=True,
         created_at=now,
@@ -105,11 +107,31 @@ def set_password(
     `temporary`: they must change it after they sign in. `revoked_tokens`: those of their API tokens to revoke.
     """
     user = _lock_user(session, user_id)
-    _check_permissions_over(session, user, actor)
+    check_permissions_over(session, user, actor)
     _check_new_password(session, password, user.email)
     _store_password(session, user, password, temporary=temporary)
     record(session, actor, now, "user.password_changed", "user", user_id)
     _revoke_tokens(session, user_id, revoked_tokens, actor, now)
+
+
+def choose_password(session: Session, user_id: UUID, password: str, request_id: str | None, now: datetime) -> None:
+    """Store the password that a person chose by a link, and end their sessions.
+
+    Raises Conflict for a deactivated person, and Invalid for the password.
+    """
+    user = _lock_user(session, user_id)
+    if not user.active:
+        raise _account_changed()
+    _check_new_password(session, password, user.email)
+    _store_password(session, user, password, temporary=False)
+    record(
+        session,
+        Actor("person", user.id, user.email, frozenset(), request_id),
+        now,
+        "user.password_changed",
+        "user",
+        user.id,
+    )
 
 
 def change_appearance(
@@ -191,7 +213,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     user = _lock_user(session, user_id)
     if user.role == role:
         return
-    _check_permissions_over(session, user, actor)
+    check_permissions_over(session, user, actor)
     _refuse_last_admin(session, user)
     changed = changed_fields({"role": user.role}, {"role": role})
     user.role = role
@@ -213,7 +235,7 @@ def deactivate(
     user = _lock_user(session, user_id)
     if not user.active:
         return
-    _check_permissions_over(session, user, actor)
+    check_permissions_over(session, user, actor)
     _refuse_last_admin(session, user)
     user.active = False
     session.flush()
@@ -228,7 +250,7 @@ def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> No
     user = _lock_user(session, user_id)
     if user.active:
         return
-    _check_permissions_over(session, user, actor)
+    check_permissions_over(session, user, actor)
     user.active = True
     session.flush()
     record(session, actor, now, "user.activated", "user", user_id)
@@ -252,11 +274,12 @@ def verify_password(credentials: Credentials | None, password: str) -> VerifiedP
         normalised = normalise_password(password)
     except Invalid:
         return None  # it is longer than any stored password
+    stored = credentials.password_hash if credentials else ""  # a person who was invited has none
     try:
-        _HASHER.verify(credentials.password_hash if credentials else _DECOY_HASH, normalised)
+        _HASHER.verify(stored or _DECOY_HASH, normalised)
     except (VerificationError, InvalidHashError):
         return None
-    if credentials is None:
+    if credentials is None or not stored:
         return None
     return VerifiedPassword(
         credentials, _HASHER.hash(normalised) if _HASHER.check_needs_rehash(credentials.password_hash) else None
@@ -338,6 +361,14 @@ def record_session_use(session: Session, token: str, now: datetime) -> None:
     )
 
 
+def check_permissions_over(session: Session, user: User, actor: Actor) -> None:
+    """Check that the actor has all rights of a person whose access is changed.
+
+    Otherwise they could get these rights with a new password of the person.
+    """
+    actor.require_all(permissions_of(session, user.role), "role")
+
+
 def _lock_user(session: Session, user_id: UUID) -> User:
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one_or_none()
     if user is None:
@@ -355,22 +386,18 @@ def _check_role(session: Session, role: str, actor: Actor) -> None:
     actor.require_all(permissions, "role")
 
 
-def _check_permissions_over(session: Session, user: User, actor: Actor) -> None:
-    """Check that the actor has all rights of a person whose access is changed.
-
-    Otherwise they could get these rights with a new password of the person.
-    """
-    actor.require_all(permissions_of(session, user.role), "role")
-
-
 def _hash_password(password: str) -> str:
     return _HASHER.hash(normalise_password(password))
 
 
 def _refuse_last_admin(session: Session, user: User) -> None:
-    # Locked in one order: two admins cannot remove each other at the same moment.
+    # Locked in one order: two admins cannot remove each other at the same moment. An admin who was invited and has no
+    # password yet does not count.
     admins = session.scalars(
-        select(User.id).where(User.role == ADMIN, User.active).order_by(User.id).with_for_update()
+        select(User.id)
+        .where(User.role == ADMIN, User.active, User.password_hash != "")
+        .order_by(User.id)
+        .with_for_update()
     ).all()
     if list(admins) == [user.id]:
         raise Conflict("last_admin", Phrase("This is the last admin. Make another person an admin first."), "role")

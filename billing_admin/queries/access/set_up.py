@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import SetUpLink, User
-from billing_admin.queries.access.users import session_token_hash
+from billing_admin.models import User
+from billing_admin.queries.access.one_time_links import is_set_up_link
 
 
 def has_people(session: Session) -> bool:
@@ -16,5 +16,4 @@ def has_people(session: Session) -> bool:
 
 def is_link_valid(session: Session, token: str, now: datetime) -> bool:
     """Return whether the token is that of the set-up link, unused and not expired."""
-    query = select(SetUpLink.id).where(SetUpLink.token_hash == session_token_hash(token), SetUpLink.expires_at > now)
-    return session.scalar(query) is not None and not has_people(session)
+    return is_set_up_link(session, token, now) and not has_people(session)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from http import HTTPStatus
 
-from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms.widgets import EmailInput
 
@@ -14,14 +14,12 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.request_ids import request_id
-from billing_admin.http.security import NO_REFERRER
 from billing_admin.operations.access import set_up as operations
 from billing_admin.queries.access.set_up import has_people, is_link_valid
+from billing_admin.web.access.one_time_links import forget_secret, stored_secret, take_secret
 from billing_admin.web.access.sign_in import client_network, user_agent
 from billing_admin.web.frame.forms import Form, PasswordField, TextField, errors_on, render_form
 from billing_admin.web.frame.signed_in import begin_session, current_person, now
-
-SESSION_KEY = "set_up_link"  # of the secret of the link
 
 pages = Blueprint("set_up_link", __name__)
 
@@ -57,18 +55,15 @@ class FirstPersonForm(Form):
 
 @pages.route("/set-up", methods=["GET", "POST"])
 def show() -> ResponseReturnValue:
-    """Create the first person, sign them in, and continue with the dashboard.
-
-    The secret of the link moves from the query string into the session at once: logs of proxies and the Referer of later
-    requests would hold it otherwise.
-    """
+    """Create the first person, sign them in, and continue with the dashboard."""
     if current_person() is not None:
         return redirect(url_for("dashboard.home"), 303)
+    token = request.args.get("token", stored_secret())
+    is_valid = is_link_valid(db.session(), token, now())
     if "token" in request.args:
-        return _keep_secret(request.args["token"])
-    token = session.get(SESSION_KEY, "")
-    if not is_link_valid(db.session(), token, now()):
-        session.pop(SESSION_KEY, None)
+        return take_secret(url_for("set_up_link.show"), None if is_valid else _refuse())
+    if not is_valid:
+        forget_secret()
         return _refuse()
     form = FirstPersonForm()
     if form.validate_on_submit():
@@ -80,17 +75,6 @@ def show() -> ResponseReturnValue:
             begin_session(session_token)
             return redirect(url_for("dashboard.home"), 303)
     return render_form("sign_in/set_up.html", form)
-
-
-def _keep_secret(token: str) -> ResponseReturnValue:
-    """Store the secret of a link in the session, and continue without it in the URL."""
-    if not is_link_valid(db.session(), token, now()):
-        response = make_response(_refuse())
-    else:
-        session[SESSION_KEY] = token
-        response = make_response(redirect(url_for("set_up_link.show"), 303))
-    response.headers.update(NO_REFERRER)
-    return response
 
 
 def _use_link(form: FirstPersonForm, token: str) -> str | None:

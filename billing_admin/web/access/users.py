@@ -3,22 +3,26 @@
 A person's role and password can be changed.
 """
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import RadioField, SelectMultipleField
 from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
 
+from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import role_label
+from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import User
-from billing_admin.operations.access import users as operations
+from billing_admin.operations.access import invitations, users as operations
 from billing_admin.queries.access import users as queries
+from billing_admin.queries.access.one_time_links import links_of_people
 from billing_admin.queries.access.roles import roles_in_use
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.web.access.confirmation import recent_sign_in
@@ -86,31 +90,57 @@ def _tokens_form(user: User) -> TokensForm:
 def index() -> ResponseReturnValue:
     """List all people and their roles."""
     may_write = has_permission(WRITE)
-    table = plain_table(PEOPLE if may_write else PEOPLE.without("actions"), queries.people(db.session()))
-    return render_template("users/list.html", page=table, role_label=role_label, may_write=may_write)
+    return render_template(
+        "users/list.html",
+        page=plain_table(PEOPLE if may_write else PEOPLE.without("actions"), queries.people(db.session())),
+        links=links_of_people(db.session()),
+        role_label=role_label,
+        may_write=may_write,
+    )
 
 
 @pages.route("/new", methods=["GET", "POST"])
 @recent_sign_in
 def new() -> ResponseReturnValue:
-    """Add a person and show their password once, as it is not stored.
+    """Invite a person: send them a link, or show it once.
 
-    A repeated request adds no second person.
+    A repeated request invites no second person.
     """
-    form = NewPersonForm()
+    form, settings = NewPersonForm(), _settings()
     if form.validate_on_submit():
         with errors_on(form):
-            password = operations.generate_password()
-            user = transaction(
-                operations.create_user, form.email.data, password, form.role.data, actor(), now(), temporary=True
+            user, token = transaction(
+                invitations.invite, form.email.data, form.role.data, actor(), now(), by_mail=_by_mail(settings)
             )
-            return _password_page(user, password), 201
-    return render_form("users/form.html", form)
+            return _continue_with_link(user, LinkPurpose.INVITATION, token)
+    return render_form("users/form.html", form, mail_on=settings.mail_on)
 
 
-def _password_page(user: User, password: str) -> str:
-    tokens = usable_tokens_of(db.session(), user.id, now())
-    return render_template("users/password.html", email=user.email, password=password, tokens=tokens)
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings
+
+
+def _by_mail(settings: Settings) -> bool:
+    return settings.mail_on and "send" in request.form
+
+
+def _continue_with_link(user: User, purpose: LinkPurpose, token: str | None) -> ResponseReturnValue:
+    """Return the page with a link.
+
+    Without a token, redirect to the list of people: the link is sent.
+    """
+    if token is None:
+        flash(Phrase("A link is on its way to {email}.", email=user.email), "success")
+        return redirect(url_for("users.index"), 303)
+    page = render_template(
+        "users/link.html",
+        email=user.email,
+        link=_settings().base_url + link_path(purpose, token),
+        hours=LINK_IS_VALID_FOR[purpose] // timedelta(hours=1),
+        tokens=usable_tokens_of(db.session(), user.id, now()),
+    )
+    return page, 201
 
 
 @pages.route("/<uuid:id>/role", methods=["GET", "POST"])
@@ -137,17 +167,30 @@ def role(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/password", methods=["GET", "POST"])
 @recent_sign_in
 def password(id: UUID) -> ResponseReturnValue:
-    """Set a new random password for a person and show it once.
+    """Send a person a link by which they choose a new password, or show it once.
 
     Their API tokens are named, as a new password does not change them.
     """
-    user = queries.user(db.session(), id)
-    form = _tokens_form(user)
+    user, settings = queries.user(db.session(), id), _settings()
+    form, purpose = _tokens_form(user), LinkPurpose.PASSWORD_RESET if user.password_hash else LinkPurpose.INVITATION
     if form.validate_on_submit():
-        new_password = operations.generate_password()
-        transaction(operations.set_password, id, new_password, actor(), now(), revoked_tokens=form.revoked_tokens)
-        return _password_page(queries.user(db.session(), id), new_password)
-    return render_form("users/new_password.html", form, email=user.email)
+        with errors_on(form):
+            token = transaction(
+                invitations.offer_link,
+                id,
+                actor(),
+                now(),
+                by_mail=_by_mail(settings),
+                revoked_tokens=form.revoked_tokens,
+            )
+            return _continue_with_link(queries.user(db.session(), id), purpose, token)
+    return render_form(
+        "users/new_link.html",
+        form,
+        email=user.email,
+        is_invited=purpose is LinkPurpose.INVITATION,
+        mail_on=settings.mail_on,
+    )
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])

@@ -17,7 +17,16 @@ from billing_admin.web.access import sign_in
 from billing_admin.web.frame.local_urls import requested_url
 from billing_admin.web.frame.signed_in import actor, current_person
 
-PUBLIC_ENDPOINTS = frozenset({"static", "sign_in.sign_in", "sign_in.sign_out", "set_up_link.show"})
+PUBLIC_ENDPOINTS = frozenset(
+    {
+        "static",
+        "sign_in.sign_in",
+        "sign_in.sign_out",
+        "set_up_link.show",
+        "forgotten_passwords.forgot",
+        "forgotten_passwords.choose",
+    }
+)
 OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
