@@ -95,12 +95,11 @@ class _Document:
 
     def _facts(self) -> list[Pair]:
         invoice, details, label = self.invoice, self.details, self.locale.label
-        related = invoice.corrected if self.is_credit_note else invoice.replaced
         facts = [
             (label("number"), invoice.number or label("draft")),
             (label("issued"), self._day(invoice.issue_date)),
             (label("due"), "" if self.is_credit_note else self._day(invoice.due_date)),
-            (label("corrects" if self.is_credit_note else "replaces"), self._name(related)),
+            self._preceding(),
             (label("period"), self.locale.period(invoice.period_from, invoice.period_to)),
             (label("order"), invoice.purchase_order),
             (label("contract"), details.contract),
@@ -110,6 +109,14 @@ class _Document:
             *((line.label, line.value) for line in details.custom_lines),
         ]
         return [(name, value) for name, value in facts if value]
+
+    def _preceding(self) -> Pair:
+        """Return the invoice that this one corrects, replaces or bills again in part."""
+        if self.is_credit_note:
+            return self.locale.label("corrects"), self._name(self.invoice.corrected)
+        replaced = self.invoice.replaced
+        is_void = replaced is not None and replaced.status == "void"
+        return self.locale.label("replaces" if is_void else "preceding"), self._name(replaced)
 
     def _day(self, value: date | None) -> str:
         return self.locale.day(value) if value else DASH

@@ -28,6 +28,7 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "due": ("Due date", "Fällig am", "Échéance", "Vencimiento"),
     "period": ("Service period", "Leistungszeitraum", "Période", "Período"),
     "corrects": ("Corrects", "Zu Rechnung", "Rectifie", "Rectifica"),
+    "preceding": ("Preceding invoice", "Vorherige Rechnung", "Facture précédente", "Factura anterior"),
     "replaces": ("Replaces", "Ersetzt", "Remplace", "Sustituye a"),
     "number_of_day": ("{number} of {day}", "{number} vom {day}", "{number} du {day}", "{number} del {day}"),
     "order": ("Your order", "Ihre Bestellung", "Votre commande", "Su pedido"),

@@ -50,7 +50,8 @@ class Invoice(Base):
 
     A credit note has kind `credit_note`: `corrects_id` names its invoice, and its positive amounts reduce
     the customer's balance. `paid` is the sum of the allocations that are not withdrawn, `credited` the
-    sum of the credit notes. `replaces_id` names the void invoice whose charges this one bills again.
+    sum of the credit notes. `replaces_id` names the void or credited invoice that this one bills again; a void one has
+    one replacement.
     `details` holds `domain.document_details`, frozen at issue; it is None on drafts, and on documents that were issued
     before details were stored. `tax_in_base` is the tax in minor units of the organisation's base currency, at the rate
     in the details.
@@ -164,7 +165,9 @@ class Invoice(Base):
         primaryjoin="remote(Invoice.id) == foreign(Invoice.replaces_id)", viewonly=True
     )
     replacement: Mapped["Invoice | None"] = relationship(
-        primaryjoin="Invoice.id == foreign(remote(Invoice.replaces_id))", uselist=False, viewonly=True
+        primaryjoin="and_(Invoice.id == foreign(remote(Invoice.replaces_id)), Invoice.status == 'void')",
+        uselist=False,
+        viewonly=True,
     )
     message_documents: Mapped[list["MessageDocument"]] = relationship(viewonly=True)
 

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from tests.api.conftest import Script, code, pointers
+from tests.making import change_settings
 from tests.prepared import prepared
 
 pytestmark = pytest.mark.both_databases
@@ -76,6 +77,27 @@ def test_a_rehearsal_stores_nothing_and_equals_the_run(charged: Script) -> None:
     assert strip == shown["documents"][0]["lines"]
     assert charged.get(f"/billing-runs/{created['id']}").json == created
     assert (charged.get("/billing-runs").json or {})["data"] == [created]
+
+
+def test_a_dry_run_states_the_credit_that_will_pay_its_invoices(charged: Script) -> None:
+    assert _run(charged, 200, dry_run=True)["credit_to_apply"] == []
+    with charged.client.application.app_context():
+        change_settings(applies_credit=True)
+    payment = {
+        "customer": "ACME",
+        "amount": "2",
+        "received_on": "2026-11-20",
+        "method": "bank_transfer",
+        "allocate": [],
+    }
+    assert charged.post("/payments", payment).status_code == 201
+    shown = _run(charged, 200, dry_run=True, issue=True)
+    assert shown["credit_to_apply"] == [{"currency": "EUR", "amount": "2.00"}]
+    assert _run(charged, 200, dry_run=True, issue=False)["credit_to_apply"] == []
+    created = _run(charged, issue=True, confirmed=shown["digest"])
+    assert created.get("credit_to_apply") is None
+    [invoice] = (charged.get("/invoices").json or {})["data"]
+    assert (invoice["paid"], invoice["total"]) == ("2.00", "3.57")
 
 
 def test_a_dry_run_names_possible_duplicates_which_a_script_can_hold(charged: Script) -> None:

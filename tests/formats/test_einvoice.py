@@ -17,6 +17,7 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.formats.code_lists import CodeList, codes
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.einvoice import PROFILES, render_xml
 from billing_admin.formats.einvoice_terms import document_terms
 from billing_admin.formats.party_numbers import VAT_SHAPES
@@ -140,6 +141,32 @@ def _replaced(invoice: Invoice) -> Invoice:
 @pytest.mark.parametrize("name", HARD)
 def test_document_is_valid(name: str, syntax: str) -> None:
     assert broken_rules(render_xml(HARD[name](), syntax)) == []
+
+
+def test_printed_totals_are_those_of_the_e_invoice() -> None:
+    for name, make in HARD.items():
+        invoice = make()
+        terms, printed = document_terms(invoice), document_contents(invoice)
+        amounts = [amount.replace(",", "").removesuffix(f" {invoice.currency}") for _, amount, _ in printed["sums"]]
+        assert amounts == [terms[term] for term in ("BT-109", "BT-110", "BT-112")], name
+        net, tax, total = map(Decimal, amounts)
+        assert net + tax == total, name
+        for term, expected in (("BT-116", net), ("BT-117", tax)):
+            assert sum(Decimal(row[term]) for row in terms["BG-23"]) == expected, name
+        assert sum(Decimal(line["BT-131"]) for line in terms["BG-25"]) == net, name
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("syntax", ["cii", "ubl"])
+def test_document_of_1000_lines_is_valid(syntax: str) -> None:
+    many = issued(
+        *(group(quantity="7", unit_price=f"1.{n:03}", period=MARCH, code=f"S-{n}") for n in range(600)),
+        *(group(f"{n}.99", included="19", description=f"Plain {n}") for n in range(300)),
+        *(group("-0.07", tax=S7, description=f"Discount {n}") for n in range(100)),
+    )
+    assert len(many.lines) == 1000
+    for document in (many, credit_note(many)):
+        assert broken_rules(render_xml(document, syntax)) == []
 
 
 @pytest.mark.parametrize("format", [name for name in PROFILES if name not in {"cii", "ubl"}])

@@ -6,16 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid
+from billing_admin.formats.document_contents import document_contents
+from billing_admin.formats.einvoice_terms import document_terms
 from billing_admin.models import AuditEvent, Charge, Invoice, Organisation, Payment
 from billing_admin.operations.invoices import rebilling
 from billing_admin.operations.invoices.rebilling import CorrectedLine, Rebilling, RebillSpec
 from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.invoices.numbers import SeriesFilter, number_register
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,
@@ -31,7 +35,9 @@ from tests.making import (
     pay,
     post,
 )
+from tests.people import signed_in
 from tests.prepared import prepared
+from tests.web.pages import words
 
 LATER = NOW + timedelta(days=3)
 N = UUID(int=0xC)
@@ -92,6 +98,24 @@ def test_a_disputed_line_is_credited_and_billed_again(session: Session, invoice:
         "apply_credit": True,
     }
     assert_sound(session)
+
+
+def test_each_new_invoice_names_the_old_one(app: Flask, session: Session, invoice: Invoice) -> None:
+    parts = [CorrectedLine(by_code(invoice, code), amount=Decimal(20)) for code in ("fee", "hours")]
+    made = [again(invoice, part, issue=True).invoice for part in parts]
+    old = stored(invoice.id)
+    assert old.replacement is None  # its remainder stays valid
+    assert [row.number for row in session.execute(number_register(SeriesFilter("invoice", NOW.year)))] == [
+        "INV-2026-00003",
+        "INV-2026-00002",
+        "INV-2026-00001",
+    ]
+    page = words(signed_in(app).get(f"/invoices/{made[1]}"))
+    assert "It bills lines of INV-2026-00001 again, which were credited." in page
+    for new in map(stored, made):
+        facts = dict(document_contents(new)["facts"])
+        assert facts["Preceding invoice"].startswith("INV-2026-00001 of ")
+        assert document_terms(new)["BG-3"] == [{"BT-25": "INV-2026-00001", "BT-26": old.issue_date}]
 
 
 def test_a_draft_is_made_unless_it_is_issued(session: Session, invoice: Invoice) -> None:

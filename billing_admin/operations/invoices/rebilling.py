@@ -99,7 +99,7 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
         session, invoice_id, CreditSpec(spec.reason, None, credited, spec.issue_date, credit_note_id), actor, now
     )
     posted = _post(session, charges, spec, actor, now)
-    draft_id = create_draft(session, row, posted, now)
+    draft_id = create_draft(session, row, posted, now, replaces_id=invoice_id)
     number = session.scalar(select(Invoice.number).where(Invoice.id == credit_note_id))
     details = {"corrects": row["number"], "credit_note": number, "reason": spec.reason} | _chosen_acts(spec)
     record(session, actor, now, "invoice.billed_again", "invoice", draft_id, details)

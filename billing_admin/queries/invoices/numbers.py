@@ -185,7 +185,8 @@ def series_documents(filters: SeriesFilter) -> Select[Any]:
 def number_register(filters: SeriesFilter) -> Select[Any]:
     """Select the documents of a series, last number first; for `paging.page`.
 
-    Each row includes the number of the document that it corrects, and of the one that replaces it.
+    Each row includes the number of the document that it corrects, and of the one
+    that replaces it if it is void.
     """
     corrected, replacing = aliased(Invoice), aliased(Invoice)
     return (
@@ -198,6 +199,6 @@ def number_register(filters: SeriesFilter) -> Select[Any]:
             replacing.number.label("replacing_number"),
         )
         .outerjoin(corrected, corrected.id == Invoice.corrects_id)
-        .outerjoin(replacing, replacing.replaces_id == Invoice.id)
+        .outerjoin(replacing, (replacing.replaces_id == Invoice.id) & (Invoice.status == "void"))
         .order_by(func.coalesce(Invoice.sequence, 0).desc(), Invoice.id)
     )
