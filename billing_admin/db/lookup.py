@@ -130,7 +130,7 @@ def _like(element: like_in_any_case, compiler: SQLCompiler, operator: str, **opt
     return f"({column} {operator} {pattern} ESCAPE '/')"
 
 
-def contains_text(column: QueryableAttribute[Any], text: str) -> ColumnElement[bool]:
+def contains_text(column: ColumnElement[Any] | QueryableAttribute[Any], text: str) -> ColumnElement[bool]:
     """Return the condition that a column contains a text, in upper or lower case.
 
     SQLite ignores the case of ASCII letters only: a text with others is searched in each common spelling.

@@ -11,8 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from billing_admin.queries import search
 from billing_admin.web.system.search import MAX_OPTIONS
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_service, make_spec, pay, post
+from tests.messages import make_message
 from tests.people import signed_in
 from tests.prepared import prepared
 from tests.web.pages import words
@@ -101,6 +103,30 @@ def test_acts_are_offered_to_those_who_may_do_them(app: Flask, viewer: FlaskClie
         assert line[0] in found(admin, q)
         assert line not in options(viewer, q)
     assert admin.get(payment[1]).status_code == 200
+
+
+def test_charges_and_messages_are_found_by_their_texts(
+    viewer: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = make_customer(reference="ACME", name="ACME Inc")
+    old, new = (
+        post(make_spec(customer, "3", description=name)).ids[0] for name in ("Ärger 100% gelöst", "Rack move PO")
+    )
+    line = ("Rack move PO ACME Inc, 15 Mar 2026, 3.00 USD", f"/charges/{new}")
+    for q in ("rack MOVE", "ck mo", str(new)[:8], str(new)[:13], str(new)[:30]):
+        assert line in options(viewer, q), q
+    assert [url for _, url in options(viewer, "100% g")][:1] == [f"/charges/{old}"]
+    assert not any("charges" in url for _, url in options(viewer, "rack_move"))
+    assert "Found in the latest 10,000 charges." in found(viewer, "rack move")
+    monkeypatch.setattr(search, "SEARCHED_CHARGES", 1)
+    assert not any(str(old) in url for _, url in options(viewer, "gelöst"))
+
+
+def test_messages_are_found_by_subject_and_recipient(viewer: FlaskClient, session: Session) -> None:
+    message = make_message(customer=make_customer(name="ACME Inc"), subject="Your statement of March")
+    for q in ("anna@exam", "statement OF"):
+        assert ("Your statement of March ACME Inc", f"/messages/{message.id}") in options(viewer, q)
+    assert "Found in the latest 5,000 messages." in found(viewer, "anna@exam")
 
 
 def test_what_several_things_are_called_is_a_choice(viewer: FlaskClient, session: Session) -> None:

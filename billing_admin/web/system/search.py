@@ -11,6 +11,7 @@ from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
+from billing_admin.domain.formatting import format_day, format_exact
 from billing_admin.domain.search_acts import SearchAct, find_acts
 from billing_admin.domain.text import fold_for_search, strip_controls
 from billing_admin.domain.translation import Phrase
@@ -111,6 +112,8 @@ def results() -> ResponseReturnValue:
         hits=hits,
         links=[HitGroup("Actions", acts), HitGroup("Pages", links)],
         max_hits=MAX_HITS,
+        searched_charges=search.SEARCHED_CHARGES,
+        searched_messages=search.SEARCHED_MESSAGES,
         today=today(),
     )
 
@@ -138,6 +141,21 @@ def _groups(hits: SearchHits | None) -> Iterator[HitGroup]:
         [Hit(row.reference or Phrase("Payment"), row.customer_name, _url("payment", row.id)) for row in hits.payments],
     )
     yield HitGroup(Phrase("Services"), [Hit(row.name, row.code, _url("service", row.id)) for row in hits.services])
+    yield HitGroup(
+        Phrase("Charges"),
+        [
+            Hit(
+                row.description,
+                f"{row.customer_name}, {format_day(row.incurred_on)}, {format_exact(row.amount, row.currency)}",
+                _url("charge", row.id),
+            )
+            for row in hits.charges
+        ],
+    )
+    yield HitGroup(
+        Phrase("Messages"),
+        [Hit(row.subject, row.customer.name, url_for("messages.show", id=row.id)) for row in hits.messages],
+    )
     yield HitGroup(
         Phrase("Lists of the customer"),
         [
