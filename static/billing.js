@@ -304,8 +304,26 @@
       if (amount !== null) shown.append(element("span", "currency", currency));
       output.replaceChildren(shown);
     });
-    const update = () => {
-      const received = form.dataset.received ? BigInt(form.dataset.received) : read(form.elements.amount), parts = all("input[name^=part_]", form).map(read);
+    const readReceived = () => form.dataset.received ? BigInt(form.dataset.received) : read(form.elements.amount);
+    const readParts = () => all("input[name^=part_]", form).map(read);
+    const digits = Number(form.dataset.digits);
+    /* The tick of an invoice fills in what is open and left, or clears the amount; an amount ticks its invoice. */
+    const partOf = (tick) => form.elements[tick.name.replace("pay_", "part_")];
+    const ticks = all("input[name^=pay_]", form);
+    ticks.forEach((tick) => {
+      tick.addEventListener("input", () => {
+        const part = partOf(tick), open = BigInt(tick.dataset.open) * 10n ** BigInt(12 - digits);
+        part.value = "";
+        const received = readReceived(), parts = readParts();
+        if (received === null || parts.includes(null)) { tick.checked = false; return; }
+        const left = received === 0n ? open : received - parts.reduce((sum, amount) => sum + amount, 0n);
+        tick.checked = tick.checked && left > 0n;
+        if (tick.checked) part.value = formatExact(left < open ? left : open, digits);
+      });
+    });
+    const update = (event) => {
+      const received = readReceived(), parts = readParts();
+      if (!(event && ticks.includes(event.target))) ticks.forEach((tick) => { tick.checked = partOf(tick).value.trim() !== ""; });
       const allocated = parts.includes(null) ? null : parts.reduce((sum, part) => sum + part, 0n);
       show("received", received);
       show("allocated", allocated);

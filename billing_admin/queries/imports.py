@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.days import DateOrder
@@ -20,6 +20,11 @@ def imports(kind: str = "") -> Select[Import]:
     """Select all imports, or those of one kind, newest first."""
     query = select(Import).order_by(Import.created_at.desc(), Import.id.desc())
     return query.where(Import.kind == kind) if kind else query
+
+
+def count_by_kind(session: Session) -> dict[str, int]:
+    """Return the numbers of imports by kind."""
+    return dict(session.execute(select(Import.kind, func.count()).group_by(Import.kind)).all())
 
 
 def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
@@ -20,6 +20,12 @@ def jobs(state: str = "", created_since: datetime | ColumnElement[datetime] | No
     if created_since is not None:
         query = query.where(Job.created_at >= created_since)
     return query.where(Job.state == state) if state else query
+
+
+def count_jobs_by_state(session: Session, created_since: datetime | None = None) -> dict[str, int]:
+    """Return the numbers of jobs by state; `created_since` as in `jobs`."""
+    query = jobs("", created_since).order_by(None).with_only_columns(Job.state, func.count()).group_by(Job.state)
+    return dict(session.execute(query).all())
 
 
 def job(session: Session, id: UUID, lock: bool = False) -> Job:

@@ -111,7 +111,7 @@ class SearchHits:
 
 
 def search_hits(session: Session, text: str, limit: int, today: date) -> SearchHits:
-    """Return customers, invoices, payments, services, charges and messages that match a text.
+    """Return the first objects of each kind that match a text.
 
     The lists of the first four kinds find the same objects by their filter `q`.
     """
@@ -126,7 +126,10 @@ def search_hits(session: Session, text: str, limit: int, today: date) -> SearchH
 
 
 def _charges(session: Session, text: str, limit: int) -> list[Record]:
-    """Return the latest charges with a text in description or purchase order, or whose id begins with it."""
+    """Return the latest charges with a text in description or purchase order.
+
+    A text that may be the beginning of an id finds the charges with such ids.
+    """
     if _ID_PREFIX.fullmatch(text):
         digits = text.replace("-", "")
         first, last = (UUID(digits.ljust(32, filler)) for filler in "0f")
@@ -146,7 +149,7 @@ def _charges(session: Session, text: str, limit: int) -> list[Record]:
 
 
 def _messages(session: Session, text: str, limit: int) -> list[Message]:
-    """Return the latest messages with a text in their subject, or in name or address of a recipient."""
+    """Return the latest messages with a text in subject or recipients."""
     latest = (
         select(Message.id, Message.subject)
         .order_by(Message.created_at.desc(), Message.id.desc())

@@ -34,6 +34,15 @@ def test_the_totals_of_a_payment_follow_the_amounts(seeded: Seeded, visit: Visit
     expect_totals("1,300.25 EUR", "1,400.00 EUR", "\u221299.75 EUR")
     part.fill("abc")
     expect_totals("1,300.25 EUR", "\u2013", "\u2013")
+    part.fill("")
+    tick = page.locator("input[name^=pay_]").first
+    tick.check()
+    expect(part).to_have_value("1,200.50")
+    expect_totals("1,300.25 EUR", "1,200.50 EUR", "99.75 EUR")
+    tick.uncheck()
+    expect(part).to_have_value("")
+    part.fill("3")
+    expect(tick).to_be_checked()
     visitor.check()
     with seeded.app.app_context():
         payment = pay(make_payment_spec(customer, "500", {}), datetime.now(UTC))

@@ -31,7 +31,7 @@ FIGURES = [
     "Invoiced",
     "Credited",
     "Paid",
-    "Unallocated",
+    "Credit",
     "Balance",
     "Not due",
     "1–30",

@@ -31,6 +31,7 @@ from tests.making import (
     all_invoices,
     bill,
     change_settings,
+    make_bank_account,
     make_customer,
     make_service,
     make_spec,
@@ -313,8 +314,11 @@ def test_accounts_are_excluded_and_included_again(browser: FlaskClient, session:
 def test_every_way_back_to_the_preview_keeps_the_exclusion_and_the_view(browser: FlaskClient) -> None:
     """The excluded customers would be billed."""
     scope = f"{PREVIEW}&currency=EUR&customer=acme&customer=foo&exclude=acme:USD&purchase_order=PO-7"
+    make_bank_account(holder="Seller Bank Holder")
     preview = browser.get(f"{scope}&sort=-total&share=35")
     document = browser.get(document_links(preview)["Foo Ltd"])
+    assert "Issued 1 Apr 2026 Due 1 May 2026" in words(document)
+    assert "Account holder Seller Bank Holder IBAN DE89 3704 0044 0532 0130 00" in words(document)
     for page in (document, browser.get(link(document, "Preview"))):
         assert page.status_code == 200
     assert parameters(link(document, "Preview")) == parameters(preview.request.full_path)

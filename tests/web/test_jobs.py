@@ -63,7 +63,7 @@ def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browse
 
 
 def test_the_list_has_a_tab_for_each_state(browser: FlaskClient, run_id: UUID) -> None:
-    assert "Billing run" in words(browser.get("/jobs?state=queued"))
+    assert "All 1 Queued 1 Running 0" in words(browser.get("/jobs?state=queued"))
     assert "No jobs are failed" in words(browser.get("/jobs?state=failed"))
     assert browser.get("/jobs?state=nonsense").status_code == 422
 

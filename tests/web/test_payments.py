@@ -106,6 +106,14 @@ def test_with_nothing_entered_the_oldest_first_are_suggested(browser: FlaskClien
     assert [field(changed, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
 
 
+def test_a_tick_fills_in_what_is_open_and_left(browser: FlaskClient, session: Session) -> None:
+    fields = {part(0): "", part(1): "", part(2): "5", part(1).replace("part_", "pay_"): "y"}
+    for then in ("totals", ""):
+        page = record(browser, amount="15", then=then, **fields)
+        assert [field(page.text, part(n)) for n in range(3)] == ["", "10.00", "5"]
+    assert stored(session) == []
+
+
 def test_what_is_left_takes_a_tick(browser: FlaskClient, session: Session) -> None:
     refused = record(browser, amount="70", **{part(0): "10"})
     assert refused.status_code == 422

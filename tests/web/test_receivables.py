@@ -61,7 +61,7 @@ def rows(response: TestResponse) -> list[dict[str, str]]:
 def test_the_customers_page_shows_the_equation_and_the_ageing(browser: FlaskClient, acme: Customer) -> None:
     text = words(browser.get(f"/customers/{acme.id}"))
     assert (
-        "Invoiced 150.00 USD − minus Paid 25.00 USD − minus Credited 0.00 USD − minus Unallocated 5.00 USD "
+        "Invoiced 150.00 USD − minus Paid 25.00 USD − minus Credited 0.00 USD − minus Credit 5.00 USD "
         "= equals Balance 120.00 USD"
     ) in text
     assert "USD 50.00 USD 75.00 USD – none – none – none −5.00 USD 120.00 USD" in text

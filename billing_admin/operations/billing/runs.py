@@ -34,7 +34,7 @@ from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.charges.charges import hold
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, post_possible_charges
 from billing_admin.operations.invoices.invoice_rows import build_draft
-from billing_admin.operations.invoices.invoices import copied_fields
+from billing_admin.operations.invoices.invoices import copied_fields, payment_terms
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
 from billing_admin.operations.selections import store_charges_of_run
@@ -175,11 +175,12 @@ def _post_and_preview(session: Session, scope: BillingScope, actor: Actor, now: 
 class PreviewedDocument:
     """A document as a run would make it: a draft that is not stored.
 
-    `prepared` says what it lacks, and why a run would leave it out.
+    `prepared` says what it lacks, and why a run would leave it out. `terms` are the days from its date to its due date.
     """
 
     prepared: PreparedDocument
     draft: Invoice
+    terms: int
 
 
 def preview_document(
@@ -207,13 +208,14 @@ def _post_and_make_document(
 def _make_document(session: Session, scope: BillingScope, now: datetime) -> PreviewedDocument | None:
     data, parties = load_billing_data(session, scope)
     for prepared in prepare_documents(data):
-        copied = copied_fields(parties.organisation, parties.customers[prepared.customer_id])
+        customer = parties.customers[prepared.customer_id]
+        copied = copied_fields(parties.organisation, customer)
         rows = build_draft(None, prepared, copied, now)
         draft = Invoice(**rows.invoice)
         set_committed_value(draft, "lines", [InvoiceLine(**line) for line in rows.lines])
         set_committed_value(draft, "taxes", [InvoiceTax(**tax) for tax in rows.taxes])
         set_committed_value(draft, "corrected", None)
-        return PreviewedDocument(prepared, draft)
+        return PreviewedDocument(prepared, draft, payment_terms(parties.organisation, customer))
     return None
 
 

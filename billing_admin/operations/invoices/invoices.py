@@ -189,9 +189,14 @@ def _freeze_all(documents: Sequence[DocumentRows], parties: PartyData, issue_dat
             row.update(copied_fields(organisation, customer))
             row["details"] = details_to_json(details if base_rate is None else replace(details, base_rate=base_rate))
             row["tax_in_base"] = base_rate and convert_to_base(row["tax"], row["currency"], base_rate)
-        terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
-        _freeze(row, terms, issue_date, now)
+        _freeze(row, payment_terms(organisation, customer), issue_date, now)
     return [canonical_content(document) for document in documents]
+
+
+def payment_terms(organisation: Organisation, customer: NamedRow) -> int:
+    """Return the days in which a customer pays: its own, or those of the organisation."""
+    days: int | None = customer.payment_terms_days
+    return organisation.payment_terms_days if days is None else days
 
 
 def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:

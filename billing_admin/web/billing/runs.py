@@ -34,13 +34,13 @@ from billing_admin.domain.billing_review import (
 from billing_admin.domain.billing_runs import EXCLUDED
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_exact, format_money, format_whole
-from billing_admin.domain.lifecycle import default_cut_off
+from billing_admin.domain.lifecycle import default_cut_off, due_date
 from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
-from billing_admin.models import BillingRun
+from billing_admin.models import BillingRun, Invoice
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import PreviewedDocument, RunSpec
 from billing_admin.operations.invoices.renditions import draft_pdf
@@ -49,6 +49,7 @@ from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.billing.review import account_histories, review
 from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.invoices.readiness import details_of
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.messages.documents import unsent_ids
 from billing_admin.queries.payments.refunds import credit_by_currency
@@ -73,6 +74,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.system_lists import BILLING_RUNS
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import amounts
+from billing_admin.web.invoices.bank_account import bank_account_facts
 
 WRITE = "billing:write"
 HOLD = "charges:write"
@@ -388,6 +390,8 @@ def document(customer_id: UUID, currency: str) -> ResponseReturnValue:
         customer=customers.customer(db.session(), str(customer_id)),
         currency=currency,
         previewed=previewed,
+        due_date=due_date(spec.issue_date or today(), previewed.terms) if previewed and spec.issue else None,
+        bank_account=_bank_account(previewed.draft) if previewed else None,
         shortcomings=show_shortcomings(
             (customer_id, shortcoming) for shortcoming in (previewed.prepared.shortcomings if previewed else ())
         ),
@@ -395,6 +399,10 @@ def document(customer_id: UUID, currency: str) -> ResponseReturnValue:
         preview_url=url_for("billing_runs.preview", **_url_params(spec), **view.url_params()),
         pdf_url=_document_url("billing_runs.document_pdf", customer_id, currency, spec, view),
     )
+
+
+def _bank_account(draft: Invoice) -> Sequence[tuple[str, str]] | None:
+    return bank_account_facts(details_of(db.session(), draft).account, draft.seller_name)
 
 
 @pages.get("/preview/<uuid:customer_id>/<currency>.pdf")

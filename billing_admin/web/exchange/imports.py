@@ -68,9 +68,20 @@ pages = page_blueprint("imports", __name__, "/imports", write="charges:write")
 def index() -> ResponseReturnValue:
     """List all imports, newest first."""
     kind = choice_param("kind", IMPORT_KINDS)
-    tabs = [{"label": Phrase("All"), "url": current_url(kind=None), "active": not kind}]
-    tabs += [
-        {"label": details.title, "url": current_url(kind=name), "active": name == kind}
+    counts = queries.count_by_kind(db.session())
+    all_files = {
+        "label": Phrase("All"),
+        "url": current_url(kind=None),
+        "active": not kind,
+        "count": sum(counts.values()),
+    }
+    tabs = [all_files] + [
+        {
+            "label": details.title,
+            "url": current_url(kind=name),
+            "active": name == kind,
+            "count": counts.get(name, 0),
+        }
         for name, details in IMPORT_KINDS.items()
     ]
     page = load_table(queries.imports(kind), IMPORTS)

@@ -126,7 +126,7 @@ AGEING = Table(
     (
         Column("customer", Phrase("Customer"), "title", is_wide=True),
         *(Column(f"open_{name}", label, is_numeric=True) for name, label in BUCKET_LABELS.items()),
-        Column("unallocated", Phrase("Unallocated"), "detail", is_numeric=True),
+        Column("unallocated", Phrase("Credit"), "detail", is_numeric=True),
         Column("balance", Phrase("Balance"), "amount", is_numeric=True),
     ),
     order=Phrase("Largest first in each currency"),
@@ -138,7 +138,7 @@ AGEING = Table(
     },
 )
 UNALLOCATED = Table(
-    Phrase("Unallocated money"),
+    Phrase("Unallocated payments"),
     "receivables/unallocated_cells.html",
     (
         Column("customer", Phrase("Customer"), "title", is_cut=True),

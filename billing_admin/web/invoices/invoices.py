@@ -17,7 +17,6 @@ from wtforms import HiddenField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.bank_accounts import group_iban
 from billing_admin.domain.document_details import DocumentDetails, details_from_json
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
@@ -73,6 +72,7 @@ from billing_admin.web.frame.selections import continue_with_selection
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.frame.template_filters import moment, signed_total
+from billing_admin.web.invoices.bank_account import bank_account_facts
 from billing_admin.web.invoices.timeline import load_timeline
 from billing_admin.web.messages.sending_plans import (
     SENT_ALREADY,
@@ -270,7 +270,6 @@ def _opening_page(invoice: Invoice) -> ResponseReturnValue:
 def _printed_details(invoice: Invoice) -> dict[str, Any]:
     """Return the references, the delivery address and the bank account of a PDF."""
     details = details_of(db.session(), invoice)
-    account = details.account
     return {
         "references": [
             *(((Phrase("Your reference"), details.buyer_reference),) if details.buyer_reference else ()),
@@ -278,14 +277,7 @@ def _printed_details(invoice: Invoice) -> dict[str, Any]:
             *((line.label, line.value) for line in details.custom_lines),
         ],
         "delivery": _delivery(invoice, details),
-        "bank_account": account
-        and [
-            (Phrase("Account holder"), account.holder or invoice.seller_name),
-            *((("IBAN", group_iban(account.iban)),) if account.iban else ()),
-            *(((Phrase("Account number"), account.account_number),) if account.account_number else ()),
-            *((("BIC", account.bic),) if account.bic else ()),
-            *(((Phrase("Bank"), account.bank_name),) if account.bank_name else ()),
-        ],
+        "bank_account": bank_account_facts(details.account, invoice.seller_name),
     }
 
 

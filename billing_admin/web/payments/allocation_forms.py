@@ -36,7 +36,7 @@ from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import today
 
 MAX_INVOICES = 100
-_FIELD_PREFIX, _HEX_ID = "part_", re.compile("[0-9a-f]{32}")
+_FIELD_PREFIX, _TICK_PREFIX, _HEX_ID = "part_", "pay_", re.compile("[0-9a-f]{32}")
 
 
 class PaymentForm(Form):
@@ -93,9 +93,9 @@ class PaymentAccount:
         """Convert minor units to the currency's major unit, which forms use."""
         return Money(minor, self.currency).decimal
 
-    def suggest(self, amount: int) -> dict[str, Decimal]:
-        """Divide minor units over the invoices, oldest first; return major units by field."""
-        return {_field_name(id): self.major(part) for id, part in allocate_oldest_first(self.invoices, amount)}
+    def suggest(self, invoices: Sequence[Any], amount: int) -> dict[str, Decimal]:
+        """Divide minor units over invoices, oldest first; return major units by field."""
+        return {_field_name(id): self.major(part) for id, part in allocate_oldest_first(invoices, amount)}
 
 
 def load_account(customer: Any, currency: str) -> PaymentAccount:
@@ -124,7 +124,7 @@ def _field_name(invoice_id: UUID) -> str:
 
 
 def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data: Mapping[str, Any]) -> Any:
-    """Return the form with one amount per open invoice.
+    """Return the form with one amount per open invoice, and a tick that fills it in.
 
     All amounts are in the currency of the account.
     """
@@ -135,6 +135,8 @@ def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data:
             _field_name(invoice.id),
             AmountField(Phrase("Amount for {invoice_number}", invoice_number=invoice.number)),
         )
+        label = Phrase("Pay {invoice_number}", invoice_number=invoice.number)
+        setattr(extended_class, f"{_TICK_PREFIX}{invoice.id.hex}", BooleanField(label))
     form = extended_class(data=data)
     form.expect_currency(account.currency)
     return form
@@ -159,11 +161,15 @@ def entered_allocations(form: Form, account: PaymentAccount) -> dict[UUID, Decim
 def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
     """Fill in amounts, oldest invoice first; return whether they were filled in.
 
-    This happens on request, and when neither an amount nor credit was chosen.
+    This happens on request, and when neither an amount nor credit was chosen. The amounts of
+    ticked invoices are filled in first.
     """
     requested = request.form.get("then") == "suggest"
-    if not requested and (form.keep.data or entered_allocations(form, account) or not account.invoices):
-        return False
+    if not requested:
+        if fill_ticked(form, account, form.amount.data):
+            return True
+        if form.keep.data or entered_allocations(form, account) or not account.invoices:
+            return False
     with errors_on(form):
         fill_allocations(form, account, Money.exactly(form.amount.data, account.currency, "amount").minor)
     return True
@@ -171,10 +177,39 @@ def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
 
 def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
     """Divide an amount in minor units over the fields of the invoices, oldest first."""
-    values = account.suggest(amount)
+    values = account.suggest(account.invoices, amount)
     for invoice in account.invoices:
-        field = form[_field_name(invoice.id)]
-        field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
+        _set_amount(form, account, invoice, values.get(_field_name(invoice.id)))
+
+
+def fill_ticked(form: Form, account: PaymentAccount, received: Decimal | None) -> bool:
+    """Fill in the missing amounts of ticked invoices.
+
+    They share what the entered amounts leave, oldest first. Returns whether there were some.
+    """
+    ticked = [
+        invoice for invoice in account.invoices if _tick(form, invoice).data and not form[_field_name(invoice.id)].data
+    ]
+    split = compute_split(form, account, received)
+    if not ticked or split is None:
+        return False
+    with errors_on(form):
+        remainder = Money.exactly(max(split.left, ZERO), account.currency, "amount").minor
+        values = account.suggest(ticked, remainder)
+        for invoice in ticked:
+            _set_amount(form, account, invoice, values.get(_field_name(invoice.id)))
+    return True
+
+
+def _tick(form: Form, invoice: Any) -> Any:
+    return form[f"{_TICK_PREFIX}{invoice.id.hex}"]
+
+
+def _set_amount(form: Form, account: PaymentAccount, invoice: Any, amount: Decimal | None) -> None:
+    """Set the amount of an invoice, and untick it: from here on the amount counts."""
+    field, tick = form[_field_name(invoice.id)], _tick(form, invoice)
+    field.raw_data, field.data, field.digits = None, amount, MINOR_DIGITS[account.currency]
+    tick.raw_data, tick.data = None, False
 
 
 def compute_split(form: Form, account: PaymentAccount, received: Decimal | None = None) -> PaymentSplit | None:

@@ -56,6 +56,7 @@ from billing_admin.web.payments.allocation_forms import (
     compute_split,
     entered_allocations,
     fill_allocations,
+    fill_ticked,
     initial_payment_values,
     load_account,
     move_errors_to_invoices,
@@ -160,7 +161,10 @@ def new() -> ResponseReturnValue:
     account = load_account(customer, currency_param() or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
-    if form.validate_on_submit() and request.form.get("then") != "totals":
+    is_valid = form.validate_on_submit()
+    if is_valid and request.form.get("then") == "totals":
+        fill_ticked(form, account, form.amount.data)
+    elif is_valid:
         suggested = suggest_allocations(form, account)
         if not suggested and check_remainder(form, account):
             duplicates = _check_duplicates(form, customer.id)
@@ -250,7 +254,8 @@ def allocate(id: UUID) -> ResponseReturnValue:
     form = add_allocation_fields(AllocateForm, account, {"remainder": payment.left})
     if request.method == "GET":
         fill_allocations(form, account, payment.left)
-    if form.validate_on_submit() and request.form.get("then") != "totals":
+    is_valid, remainder = form.validate_on_submit(), account.major(payment.left)
+    if is_valid and not fill_ticked(form, account, remainder) and request.form.get("then") != "totals":
         with errors_on(form):
             return _allocate(form, account, id)
     return render_form(
@@ -258,7 +263,7 @@ def allocate(id: UUID) -> ResponseReturnValue:
         form,
         payment=payment,
         account=account,
-        split=compute_split(form, account, account.major(payment.left)),
+        split=compute_split(form, account, remainder),
         totals_data=totals_data(account.currency, payment.left),
     )
 

@@ -71,11 +71,18 @@ def index() -> ResponseReturnValue:
     `from` is the first day, in UTC, on which they were created.
     """
     state, first_day = choice_param("state", JOB_STATES), strict_day_param("from")
+    created_since = datetime.combine(first_day, time.min, UTC) if first_day else None
+    counts = queries.count_jobs_by_state(db.session(), created_since)
+    counts[""] = sum(counts.values())
     tabs = [
-        {"label": option.capitalize() or Phrase("All"), "url": current_url(state=option), "active": option == state}
+        {
+            "label": option.capitalize() or Phrase("All"),
+            "url": current_url(state=option),
+            "active": option == state,
+            "count": counts.get(option, 0),
+        }
         for option in ("", *JOB_STATES)
     ]
-    created_since = datetime.combine(first_day, time.min, UTC) if first_day else None
     page = load_table(queries.jobs(state, created_since), JOBS)
     return render_template(
         "jobs/list.html",
