@@ -17,6 +17,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Invoice, Message, ReminderRun
 from billing_admin.operations.messages.messages import cancel_message
+from billing_admin.web.messages import reminders
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
 from tests.messages import make_message
 from tests.people import send, signed_in
@@ -190,3 +191,12 @@ def test_an_invoice_shows_its_reminders_and_the_next_one(admin: FlaskClient, ses
     assert "Next reminder Second reminder, from 16 May 2026" in text
     send(admin, link(admin.get(page), "Pause reminders"), id=str(UUID(int=7)), through="2026-06-01", reason="Disputed")
     assert "Paused Through 1 Jun 2026 : Disputed" in words(admin.get(page).text)
+
+
+def test_very_many_overdue_invoices_are_counted_and_not_planned(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reminders, "MAX_PLANNED", 3)
+    page = admin.get("/reminders")
+    assert "4 invoices in USD are overdue With so many, the preview counts the reminders" in words(page)
+    assert admin.get(link(page, "Preview reminders")).status_code == 200

@@ -1,7 +1,7 @@
 """Overdue invoices with their reminders, and reminder runs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -43,6 +43,7 @@ from billing_admin.queries.master_data.organisation import day_of, organisation,
 from billing_admin.queries.messages.recipients import load_recipients
 from billing_admin.queries.messages.reminder_pauses import current_pauses
 from billing_admin.queries.payments.receivables import counted_through, invoice_amounts, positions
+from billing_admin.queries.payments.refunds import credit_by_account
 
 # A reminder counts if the customer has it, or may have it.
 COUNTED = frozenset({"sent", "uncertain"})
@@ -66,9 +67,10 @@ def load_reminded_accounts(
     """Return the customers that have invoices overdue on a day, per currency."""
     invoices = _overdue_invoices(session, day, customer_ids, currency)
     ids = {customer_id for customer_id, _ in invoices}
-    customers = {row.id: row for row in session.scalars(select(Customer).where(is_any_of(Customer.id, ids)))}
+    columns = (Customer.id, Customer.reference, Customer.name, Customer.archived_at)
+    customers = {row.id: row for row in session.execute(select(*columns).where(is_any_of(Customer.id, ids)))}
     pauses, recipients = current_pauses(session, ids), load_recipients(session, ids, REMINDER)
-    histories, balances = _account_histories(session, ids), positions(session, day, sorted(ids))
+    histories, credits = _account_histories(session, ids), _credits(session, day, list(invoices))
     reminders = load_reminders(session, [row.id for rows in invoices.values() for row in rows])
     return [
         RemindedAccount(
@@ -78,7 +80,7 @@ def load_reminded_accounts(
             currency=key[1],
             invoices=[_overdue_invoice(row, reminders[row.id], pauses.invoices.get(row.id)) for row in rows],
             recipients=recipients.get(key[0], ()),
-            credit=balances[key].unallocated if key in balances else 0,
+            credit=credits.get(key, 0),
             reminded_on=histories[key].reminded_on,
             has_unfinished=histories[key].has_unfinished,
             is_archived=customers[key[0]].archived_at is not None,
@@ -86,6 +88,14 @@ def load_reminded_accounts(
         )
         for key, rows in invoices.items()
     ]
+
+
+def _credits(session: Session, day: date, keys: Sequence[AccountKey]) -> Mapping[AccountKey, int]:
+    """Return the credit of accounts on a day."""
+    if counted_through(session, day) is None:
+        return credit_by_account(session, keys)
+    on_day = positions(session, day, sorted({customer_id for customer_id, _ in keys}))
+    return {key: position.unallocated for key, position in on_day.items()}
 
 
 def _overdue_invoices(

@@ -1,7 +1,7 @@
 """Unallocated money on a day, by payment.
 
 It has the payments with a remainder, and the invoices that were covered twice on that day. It is the
-column “Unallocated” of the ageing. Money is in minor units.
+column “Credit” of the ageing. Money is in minor units.
 """
 
 from dataclasses import dataclass

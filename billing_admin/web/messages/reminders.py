@@ -29,6 +29,7 @@ from billing_admin.domain.reminders import (
     WAITING,
     LeftOutInvoice,
     PlannedReminder,
+    ReminderPlan,
     count_by_level,
     describe_reason,
 )
@@ -41,20 +42,23 @@ from billing_admin.operations.messages import reminder_runs as operations
 from billing_admin.operations.messages.outbox import NewMessage
 from billing_admin.operations.messages.reminder_messages import ReminderMessages, count_attached
 from billing_admin.operations.messages.reminder_runs import ReminderPreview, ReminderRunSpec
+from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.customers import load_customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.messages import reminders as queries
+from billing_admin.queries.work_queue import invoice_work
 from billing_admin.web.frame.forms import Form, NewIdField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import REMINDER_NAMES
 from billing_admin.web.frame.list_params import currency_param, has_permission, name_params
-from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.system_lists import REMINDER_RUNS
 from billing_admin.web.frame.tables import load_table
 from billing_admin.web.messages.sending_plans import mail_on, may_send
 
 WRITE = "reminders:write"
 MAX_ROWS = 500  # of invoices left out that a page shows
+MAX_PLANNED = 1_000  # overdue invoices whose reminders the first page counts; more of them take too long for it
 
 pages = page_blueprint("reminders", __name__, "/reminders", write=WRITE)
 
@@ -96,12 +100,18 @@ class Changes:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Show the reminders that are due by level, and the runs so far."""
+    """Show the reminders that are due by level, and the runs so far.
+
+    With very many overdue invoices, these are counted instead; the preview has the reminders.
+    """
     session = db.session()
-    plan = operations.preview_reminders(session, ReminderRunSpec(), now()).plan
+    overdue = invoice_work(session, InvoiceFilter(today(), status="overdue"))
+    is_planned = overdue.count <= MAX_PLANNED
+    plan = operations.preview_reminders(session, ReminderRunSpec(), now()).plan if is_planned else ReminderPlan(today())
     return render_template(
         "reminders/list.html",
         counts=count_by_level(plan),
+        overdue=[] if is_planned else overdue.sums,
         names=REMINDER_NAMES,
         reminders=len(plan.reminders),
         exclusions=[(REASONS[reason], count) for reason, count in Counter(row.reason for row in plan.left_out).items()],
