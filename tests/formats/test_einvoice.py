@@ -22,6 +22,7 @@ from billing_admin.formats.einvoice import PROFILES, render_xml
 from billing_admin.formats.einvoice_terms import document_terms
 from billing_admin.formats.party_numbers import VAT_SHAPES
 from billing_admin.models import Invoice
+from billing_admin.operations.invoices.e_invoices import missing_facts
 from tests.einvoicing import (
     AE0,
     DETAILS,
@@ -230,6 +231,8 @@ def test_rules_refuse_what_is_missing(name: str) -> None:
     assert rule in broken_rules(render_xml(make(), "ubl"))
     # Factur-X has its own numbers for the rules of code lists.
     assert broken_rules(render_xml(make(), "cii")) != []
+    # Readiness names it before; unknown codes are refused where they are entered.
+    assert bool(missing_facts(make(), "ubl")) != rule.startswith("BR-CL")
 
 
 @pytest.mark.parametrize(("name", "format"), [("two rates and one included", "cii"), ("rate", "xrechnung-ubl")])
