@@ -25,6 +25,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin.db.engine import init_database  # noqa: PLC0415
     from billing_admin.http.access_log import init_access_log  # noqa: PLC0415
     from billing_admin.http.errors import init_errors  # noqa: PLC0415
+    from billing_admin.http.metrics import init_metrics  # noqa: PLC0415
+    from billing_admin.http.probes import init_probes  # noqa: PLC0415
     from billing_admin.http.security import init_security  # noqa: PLC0415
     from billing_admin.http.static_files import init_static_files  # noqa: PLC0415
     from billing_admin.http.url_converters import init_url_converters  # noqa: PLC0415
@@ -39,12 +41,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_static_files(app, ROOT / "static")
     init_database(app, settings)
     init_background(app, settings)
+    init_probes(app, settings)
     init_security(app, settings)
     init_errors(app, page=error_page, api=problems.error_response)
     web.init_web(app, settings)
     init_api(app, settings)
     AuditSealing(app)
     init_access_log(app, settings)
+    init_metrics(app, settings)
     cli.init_cli(app)
     return app
 

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     rate_limit_address: str = "300/minute"  # per address, for requests without a valid token
     export_limit: str = "300/hour"  # files per person or token
     access_log: bool = True
+    metrics: Literal["off", "loopback", "token"] = "off"  # readers of /metrics
+    metrics_token: str = Field(default="", repr=False)
     rate_limit_storage: str = Field(default="", repr=False)  # redis://… or a file; by default next to the database
 
     @field_validator("trusted_hosts", mode="before")
@@ -209,6 +211,10 @@ class Settings(BaseSettings):
     def _check_together(self) -> "Settings":
         """Check settings that depend on each other, and name all problems at once."""
         problems = self._mail_problems()
+        if self.metrics == "token" and len(self.metrics_token) < MIN_SECRET_LENGTH:
+            problems.append(
+                f"Set BILLING_METRICS_TOKEN to at least {MIN_SECRET_LENGTH} random characters: BILLING_METRICS is token."
+            )
         if self.env == "production":
             problems += self._production_problems()
         else:

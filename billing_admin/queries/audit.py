@@ -92,6 +92,17 @@ def count_unsealed(session: Session) -> int:
     return max(0, (session.scalar(select(func.count(AuditEvent.id))) or 0) - chain_head(session).sequence)
 
 
+def count_recent_unsealed(session: Session, now: datetime) -> int:
+    """Count the events without a seal, without reading all events.
+
+    Counts from shortly before the last sealed event.
+    """
+    since = seal_search_start(session, now)
+    sealed = select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).exists()
+    query = select(func.count(AuditEvent.id)).where(~sealed)
+    return session.scalar(query if since is None else query.where(AuditEvent.at >= since)) or 0
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """A filter for events.
