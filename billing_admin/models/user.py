@@ -14,8 +14,8 @@ class User(Base):
     """A person.
 
     A person is deactivated, never deleted. `password_hash` is empty until a person who was invited chooses a password.
-    `password_temporary`: somebody else set the password, and the person must
-    change it first.
+    `password_temporary`: somebody else set the password, and the person must change it first. `language` is that of
+    their pages, or '' for that of the browser.
     """
 
     __tablename__ = "users"
@@ -30,6 +30,7 @@ class User(Base):
     created_at: Mapped[datetime]
     theme: Mapped[str] = mapped_column(default=Theme.SYSTEM.value)
     density: Mapped[str] = mapped_column(default=Density.DENSE.value)
+    language: Mapped[str] = mapped_column(default="")
 
 
 class UserSession(Base):

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
+from billing_admin.domain import languages
 from billing_admin.domain.access import ADMIN, ROLES, Actor
 from billing_admin.domain.appearance import Density, Theme
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
@@ -135,12 +136,21 @@ def choose_password(session: Session, user_id: UUID, password: str, request_id: 
 
 
 def change_appearance(
-    session: Session, theme: Theme | None, density: Density | None, actor: Actor, now: datetime
+    session: Session, theme: Theme | None, density: Density | None, language: str | None, actor: Actor, now: datetime
 ) -> None:
-    """Store how pages look for the actor; None leaves a value as it is."""
+    """Store look and language of pages for the actor; None leaves a value as it is.
+
+    `language` is one of `PAGE_LANGUAGES`, or '' for that of the browser. Raises Invalid for another one.
+    """
+    if language and language not in languages.PAGE_LANGUAGES:
+        raise Invalid(
+            "unknown_language",
+            Phrase("Choose one of the languages {languages}.", languages=", ".join(languages.PAGE_LANGUAGES.values())),
+            "language",
+        )
     user = session.scalars(select(User).where(User.id == actor.id).with_for_update()).one()
-    stored = {"theme": user.theme, "density": user.density}
-    chosen = {"theme": theme and theme.value, "density": density and density.value}
+    stored = {"theme": user.theme, "density": user.density, "language": user.language}
+    chosen = {"theme": theme and theme.value, "density": density and density.value, "language": language}
     changes = changed_fields(stored, {name: value for name, value in chosen.items() if value is not None})
     if changes:
         for name, (_, value) in changes.items():

@@ -41,6 +41,7 @@ class OpenSession:
     confirmed_at: datetime
     theme: str
     density: str
+    language: str
     own_permissions: list[str] | None  # of a role that is no built-in one
 
 
@@ -56,6 +57,7 @@ _OPEN_SESSION: tuple[InstrumentedAttribute[Any], ...] = (
     UserSession.confirmed_at,
     User.theme,
     User.density,
+    User.language,
     Role.permissions,
 )
 

@@ -3,12 +3,15 @@
 A person whose password was set by somebody else sees this page first.
 """
 
+from typing import Any
+
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import RadioField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain import languages
 from billing_admin.domain.access import role_label
 from billing_admin.domain.appearance import DENSITY_LABELS, THEME_LABELS, Density, Theme
 from billing_admin.domain.errors import Invalid
@@ -20,6 +23,7 @@ from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refu
 from billing_admin.web.access.sign_in import client_network, user_agent
 from billing_admin.web.frame.forms import Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.languages import preferred_language, use_language
 from billing_admin.web.frame.signed_in import SignedInPerson, actor, begin_session, now, signed_in_person
 
 WRITE = "password:write"
@@ -50,10 +54,19 @@ def password() -> ResponseReturnValue:
 
 
 class AppearanceForm(Form):
-    """The look of pages."""
+    """The look of pages, and their language."""
 
     theme = RadioField(Phrase("Theme"), choices=dict(THEME_LABELS))
     density = RadioField(Phrase("Tables"), choices=dict(DENSITY_LABELS))
+    language = RadioField(Phrase("Language"))
+
+    def __init__(self, **options: Any) -> None:
+        """Offer the languages, if there are several."""
+        super().__init__(**options)
+        if len(languages.PAGE_LANGUAGES) > 1:
+            self.language.choices = {"": Phrase("As your browser asks for"), **languages.PAGE_LANGUAGES}
+        else:
+            del self.language
 
 
 class ThemeForm(Form):
@@ -66,10 +79,18 @@ class ThemeForm(Form):
 def settings() -> ResponseReturnValue:
     """Change how pages look for the signed-in person."""
     person = signed_in_person()
-    form = AppearanceForm(data={"theme": person.theme, "density": person.density})
+    form = AppearanceForm(
+        data={
+            "theme": person.theme,
+            "density": person.density,
+            "language": person.language if person.language in languages.PAGE_LANGUAGES else "",
+        }
+    )
     if form.validate_on_submit():
         theme, density = Theme(form.theme.data), Density(form.density.data)
-        transaction(operations.change_appearance, theme, density, actor(), now())
+        language = form.data.get("language")  # absent while only one is offered
+        transaction(operations.change_appearance, theme, density, language, actor(), now())
+        use_language(preferred_language(language or ""))
         flash(Phrase("Your settings were saved."), "success")
         return redirect(url_for("account.settings"), 303)
     return render_form("account/settings.html", form, email=person.email, role=role_label(person.role))
@@ -80,7 +101,7 @@ def change_theme() -> ResponseReturnValue:
     """Change the theme alone."""
     form = ThemeForm()
     if form.validate_on_submit():
-        transaction(operations.change_appearance, Theme(form.theme.data), None, actor(), now())
+        transaction(operations.change_appearance, Theme(form.theme.data), None, None, actor(), now())
     return redirect(url_for("account.settings"), 303)
 
 

@@ -4,11 +4,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from flask import Flask, g, request
-from flask_babel import Babel, get_translations
+from flask_babel import Babel, get_translations, refresh
 
 from billing_admin.domain import languages
 from billing_admin.domain.translation import Phrase, translated, use_catalogue
-from billing_admin.web.frame.signed_in import current_organisation
+from billing_admin.web.frame.signed_in import current_organisation, current_person
 
 
 def init_languages(app: Flask) -> None:
@@ -42,19 +42,36 @@ def _for_script(value: Any) -> Any:
             return value
 
 
-def _use_language() -> None:
-    endpoint = request.endpoint or ""
-    if len(languages.PAGE_LANGUAGES) == 1 or endpoint == "static" or endpoint.startswith("api."):
-        return
-    g.language = languages.page_language(
+def preferred_language(chosen: str) -> str:
+    """Return the language of pages for a person.
+
+    `chosen` is the one that they chose, or ''; then browser and organisation decide.
+    """
+    return languages.page_language(
+        chosen,
         *(language.partition("-")[0] for language in request.accept_languages.values()),
         current_organisation().language,
     )
-    if g.language != languages.ENGLISH:
+
+
+def use_language(language: str) -> None:
+    """Make the rest of the page in this language."""
+    _leave_language()
+    g.language = language
+    refresh()
+    if language != languages.ENGLISH:
         g.catalogue = ExitStack()
         g.catalogue.enter_context(use_catalogue(get_translations()))
 
 
-def _leave_language(_error: BaseException | None) -> None:
+def _use_language() -> None:
+    endpoint = request.endpoint or ""
+    if len(languages.PAGE_LANGUAGES) == 1 or endpoint == "static" or endpoint.startswith("api."):
+        return
+    person = current_person()
+    use_language(preferred_language(person.language if person else ""))
+
+
+def _leave_language(_error: BaseException | None = None) -> None:
     if (stack := g.pop("catalogue", None)) is not None:
         stack.close()

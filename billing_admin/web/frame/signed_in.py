@@ -41,6 +41,7 @@ class SignedInPerson:
     password_temporary: bool
     theme: str
     density: str
+    language: str
     permissions: frozenset[str]
     session_id: UUID
     confirmed_at: datetime
@@ -210,6 +211,7 @@ def _load_person(token: str) -> SignedInPerson | None:
         row.password_temporary,
         row.theme,
         row.density,
+        row.language,
         role_permissions(row.role, row.own_permissions),
         row.id,
         row.confirmed_at,

@@ -229,7 +229,7 @@ def _access_states() -> list[tuple[str, str, str]]:
     states: list[tuple[str, str, str]] = [
         (
             Phrase("Your settings"),
-            Phrase("Theme, density of tables and password, for you alone."),
+            Phrase("Language, theme, density of tables and password, for you alone."),
             url_for("account.settings"),
         )
     ]
