@@ -26,7 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
         row.hidden = matches.length === 0;
         shown += matches.length;
       });
-      count.textContent = shown === 1 ? "1 call" : `${shown} calls`;
+      count.textContent = (shown === 1 ? count.dataset.one : count.dataset.many).replace("{count}", shown);
     };
     filter.hidden = false;
     filter.addEventListener("input", show);
@@ -69,7 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
       event.preventDefault();
       button.disabled = true;
       let status, content;
-      try { [status, content] = await send(form); } catch (error) { [status, content] = ["No answer", error.message]; }
+      try { [status, content] = await send(form); } catch (error) { [status, content] = [form.dataset.noAnswer, error.message]; }
       const heading = document.createElement("p"), pre = document.createElement("pre");
       heading.textContent = status;
       pre.className = "preformatted";

@@ -84,7 +84,7 @@
     const label = button.textContent;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.dataset.copy || button.previousElementSibling.textContent);
-      button.textContent = "Copied";
+      button.textContent = button.dataset.copied;
       setTimeout(() => { button.textContent = label; }, 2000);
     });
   });
@@ -137,7 +137,7 @@
     const fields = "input[data-customer-search], textarea[data-customer-search]";
     if (!document.querySelector(fields)) return;
     const list = document.createElement("ul");
-    Object.assign(list, { id: "customer-options", className: "options", role: "listbox", ariaLabel: "Customers", hidden: true });
+    Object.assign(list, { id: "customer-options", className: "options", role: "listbox", ariaLabel: document.body.dataset.customersLabel, hidden: true });
     document.body.append(list);
     let field = null, timer = 0;
     const hasLines = (input) => input.tagName === "TEXTAREA"; /* it stays a text box: ARIA allows it no other role */
@@ -428,7 +428,9 @@
         sums.set(currency, (sums.get(currency) || 0n) + exactQuantity * exactPrice / ONE);
       });
       const sumsText = [...sums].map(([currency, sum]) => `${formatExact(sum)} ${currency}`).join(", ");
-      sumOutput.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${sumsText && `: ${sumsText}`}${uncounted ? `, ${uncounted} not counted yet` : ""}.` : "";
+      const { one, many, missing } = sumOutput.dataset;
+      const rowsText = (count === 1 ? one : many).replace("{count}", count) + (sumsText && `: ${sumsText}`);
+      sumOutput.textContent = count ? `${uncounted ? missing.replace("{rows}", rowsText).replace("{count}", uncounted) : rowsText}.` : "";
       lookUp();
     };
     body.addEventListener("paste", (event) => {

@@ -6,7 +6,7 @@
   const setUp = () => {
     const field = document.querySelector("[data-search]");
     if (!field) return;
-    const list = Object.assign(document.createElement("div"), { id: "search-options", className: "palette", role: "listbox", ariaLabel: "Search results", hidden: true });
+    const list = Object.assign(document.createElement("div"), { id: "search-options", className: "palette", role: "listbox", ariaLabel: field.dataset.resultsLabel, hidden: true });
     field.form.append(list);
     for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id })) field.setAttribute(name, value);
 

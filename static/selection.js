@@ -51,7 +51,7 @@
       selectAll.indeterminate = checked > 0 && checked < rowBoxes.length;
       const total = tally();
       if (output) output.textContent = describe(total);
-      oldOutputs.forEach((old) => { old.textContent = `${checked} of ${rowBoxes.length} ${old.dataset.noun || ""} selected`; });
+      oldOutputs.forEach((old) => { old.textContent = old.dataset.some.replace("{count}", formatWhole(checked)).replace("{total}", formatWhole(rowBoxes.length)); });
       if (form) all(".selection-bar", form).forEach((bar) => bar.toggleAttribute("data-nothing-selected", !total.count));
       if (form) all("[data-act]", form).forEach((button) => {
         button.dataset.label = button.dataset.label || button.textContent;

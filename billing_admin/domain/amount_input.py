@@ -14,6 +14,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal, refuse_inexact
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 
 # A space or an apostrophe can only separate thousands.
 _GAP = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'\u2019]"
@@ -54,6 +55,7 @@ class _Separators:
         return None
 
 
+_NUMBER = Phrase("number")
 _POINT, _COMMA = _Separators(".", ","), _Separators(",", ".")
 _TWO_NUMBERS = re.compile(rf"(?P<whole>[0-9]+){_GAP}(?P<decimals>[0-9]+)")
 
@@ -94,7 +96,7 @@ class AmountInput:
             "Enter the amount in {currency}: “{typed}” is in {currency2}.",
             currency=currency,
             typed=self.typed,
-            currency2=self.currency or "another currency",
+            currency2=self.currency or Phrase("another currency"),
         )
         raise Invalid(
             "other_currency",
@@ -106,7 +108,7 @@ class AmountInput:
             ),
         )
 
-    def without_currency(self, noun: str = "number") -> Decimal:
+    def without_currency(self, noun: str = _NUMBER) -> Decimal:
         """Return a number without a currency, such as a quantity.
 
         Raises:
@@ -129,7 +131,7 @@ def parse_amount(value: str, number_format: NumberFormat, *, accounting: bool = 
     numbers, mark, currencies = _parse(value, number_format, accounting)
     written = [number_format.type(plain_decimal(number)) for number in numbers]
     if len(numbers) > 1:
-        readings = " or ".join(written)
+        readings = either(*written)
         raise Invalid(
             "two_readings",
             Phrase("“{value}” can mean {readings}: enter {readings}.", value=value.strip(), readings=readings),
@@ -258,14 +260,18 @@ def _contradiction(digits: str, reading: str, minus: str, by_format: _Separators
     whole, *decimals = digits.replace(by_format.group, "").split(by_format.decimal)
     if len(decimals) <= 1 and not whole.startswith("0"):
         readings.append(_plain_digits(whole, *decimals))
-    written = " or ".join(minus + number_format.type(number) for number in readings)
-    meanings = Phrase("It can mean {written}: enter", written=written) if len(readings) > 1 else Phrase("Enter")
+    written = either(*(minus + number_format.type(number) for number in readings))
+    if len(readings) > 1:
+        return Phrase(
+            "“{typed}” is not in the number format {number_format}. It can mean {written}: enter {written}.",
+            typed=minus + digits,
+            number_format=number_format,
+            written=written,
+        )
     return Phrase(
-        "“{minus}{digits}” is not in the number format {number_format}. {meanings} {written}.",
-        minus=minus,
-        digits=digits,
+        "“{typed}” is not in the number format {number_format}. Enter {written}.",
+        typed=minus + digits,
         number_format=number_format,
-        meanings=meanings,
         written=written,
     )
 
@@ -276,7 +282,7 @@ def _plain_digits(whole: str, decimals: str = "") -> str:
 
 
 def _example(number_format: NumberFormat) -> str:
-    return f"such as {number_format.group(Decimal('1234.50'))}"
+    return Phrase("such as {number}", number=number_format.group(Decimal("1234.50")))
 
 
 def _not_a_number(text: str, number_format: NumberFormat) -> Invalid:

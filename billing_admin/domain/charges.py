@@ -16,6 +16,7 @@ from billing_admin.domain.money import currency_code, multiply, plain_decimal, r
 from billing_admin.domain.prices import ListPrice
 from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 
 ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
@@ -199,7 +200,7 @@ def status_refusal(charge: NamedCharge, status: str, invoice_number: str | None)
     """
     name = charge_name(charge)
     if status != "billed":
-        return Phrase("{name} is {status}. To bill it, add it again.", name=name, status=status)
+        return Phrase("{name} is {status}. To bill it, add it again.", name=name, status=word(status))
     if invoice_number is None:
         return Phrase("{name} is on a draft. Remove it from the draft first.", name=name)
     return Phrase(
@@ -346,30 +347,38 @@ def _list_price(
         )
     price = effective_on(day, service.prices.get(currency, ()))
     if price is None or price.unit_price is None:
-        on_day = f" on {format_day(day)}" if currency in service.prices else ""
-        raise Invalid(
-            "no_price",
+        message = (
             Phrase(
-                "Enter a unit price or an amount: {service_code} has no price in {currency}{on_day}.",
+                "Enter a unit price or an amount: {service_code} has no price in {currency} on {day}.",
                 service_code=service.code,
                 currency=currency,
-                on_day=on_day,
-            ),
-            "unit_price",
+                day=format_day(day),
+            )
+            if currency in service.prices
+            else Phrase(
+                "Enter a unit price or an amount: {service_code} has no price in {currency}.",
+                service_code=service.code,
+                currency=currency,
+            )
         )
+        raise Invalid("no_price", message, "unit_price")
     if tax_included not in {None, price.includes_tax}:
-        kind = "includes tax" if price.includes_tax else "is net"
-        raise Invalid(
-            "other_price",
+        message = (
             Phrase(
-                "The list price of {service_code} in {currency} {kind}: leave this blank, or enter a unit price "
+                "The list price of {service_code} in {currency} includes tax: leave this blank, or enter a unit price "
                 "or an amount.",
                 service_code=service.code,
                 currency=currency,
-                kind=kind,
-            ),
-            "tax_included",
+            )
+            if price.includes_tax
+            else Phrase(
+                "The list price of {service_code} in {currency} is net: leave this blank, or enter a unit price "
+                "or an amount.",
+                service_code=service.code,
+                currency=currency,
+            )
         )
+        raise Invalid("other_price", message, "tax_included")
     return price.unit_price, price.includes_tax
 
 

@@ -13,6 +13,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.text import check_length
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 
 LONGEST_DAY = 40
 LONGEST_MOMENT = 80
@@ -119,12 +120,10 @@ def _by_order(text: str, first: str, second: str, third: str, order: DateOrder) 
         return day
     days = list(dict.fromkeys(day for day in readings.values() if day is not None))
     if len(days) > 1:
-        named = " or ".join(map(format_day, days))
+        named = either(*map(format_day, days))
         raise Invalid(
             "two_readings",
-            Phrase(
-                "“{text}” can mean {named}: enter {days}.", text=text, named=named, days=" or ".join(map(str, days))
-            ),
+            Phrase("“{text}” can mean {named}: enter {days}.", text=text, named=named, days=either(*map(str, days))),
         )
     if days and order is not DateOrder.YEAR_FIRST:
         message = Phrase("“{text}” does not fit the date order {order}.", text=text, order=order.label)

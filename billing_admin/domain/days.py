@@ -42,9 +42,9 @@ class DateOrder(StrEnum):
 
 
 _ORDER_LABELS = {
-    DateOrder.DAY_FIRST: "31/12/2026 (day first)",
-    DateOrder.MONTH_FIRST: "12/31/2026 (month first)",
-    DateOrder.YEAR_FIRST: "2026-12-31 (year first)",
+    DateOrder.DAY_FIRST: Phrase("31/12/2026 (day first)"),
+    DateOrder.MONTH_FIRST: Phrase("12/31/2026 (month first)"),
+    DateOrder.YEAR_FIRST: Phrase("2026-12-31 (year first)"),
 }
 
 

@@ -178,8 +178,13 @@ def format_tax(category: str, rate: Decimal, included: bool = False) -> str:
 
     Returns `Tax 7 % (S)`, `Tax 7 % (S), included` or `Reverse charge, 0 % (AE)`.
     """
-    name = Phrase("Tax ") if rate else f"{TAX_CATEGORIES.get(category, category)}, "
-    return f"{name}{format_percent(rate)} ({category}){', included' if included else ''}"
+    percent = format_percent(rate)
+    if rate:
+        text = Phrase("Tax {percent} ({category})", percent=percent, category=category)
+    else:
+        name = TAX_CATEGORIES.get(category, category)
+        text = Phrase("{name}, {percent} ({category})", name=name, percent=percent, category=category)
+    return Phrase("{tax}, included", tax=text) if included else text
 
 
 def tax_note(tax: TaxLike) -> str:

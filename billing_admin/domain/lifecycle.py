@@ -7,7 +7,8 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.opening_balances import OPENING_INVOICE
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join
+from billing_admin.domain.words import word
 
 
 class Receivable(Protocol):
@@ -140,7 +141,10 @@ def check_editable(status: str, number: str | None, action: str) -> None:
     """
     if status != "draft":
         message = Phrase(
-            "{number} is {status}: only a draft can be {action}.", number=number, status=status, action=action
+            "{number} is {status}: only a draft can be {action}.",
+            number=number,
+            status=word(status),
+            action=word(action),
         )
         raise Conflict(
             "not_a_draft",
@@ -170,13 +174,18 @@ def needs_void(invoice: Row, *, sent: bool = False) -> bool:
     if invoice["status"] == "draft":
         raise Conflict("is_draft", Phrase("A draft cannot be voided. Discard it instead."), "status")
     if invoice["paid"] or invoice["credited"]:
-        state = "paid" if invoice["paid"] else "credited"
         remedy = (
             Phrase("Withdraw its payments first.")
             if invoice["kind"] == OPENING_INVOICE
             else Phrase("Credit the remaining amount.")
         )
-        message = f"{invoice['number']} is {state} in part or in full and cannot be voided. {remedy}"
+        number = invoice["number"]
+        message = (
+            Phrase("{number} is paid in part or in full and cannot be voided.", number=number)
+            if invoice["paid"]
+            else Phrase("{number} is credited in part or in full and cannot be voided.", number=number)
+        )
+        message = join(" ", [message, remedy])
         raise Conflict("has_payments_or_credits", message, "status")
     if sent and invoice["kind"] != OPENING_INVOICE:  # only reminders of it were sent
         total = format_money(invoice["total"], invoice["currency"])

@@ -41,6 +41,7 @@ from billing_admin.domain.text import (
     refuse_unprintable,
 )
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 
 # A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
 Rule = Callable[[Any, str], Any]
@@ -316,12 +317,16 @@ def _optional_account(value: str, field: str) -> str:
 
 
 def _choice(options: Collection[str]) -> Rule:
-    names = " or ".join(option for option in options if option)
-    blank = ", or leave it blank" if "" in options else ""
+    names = either(*(option for option in options if option))
 
     def check(value: str, field: str) -> str:
         if value not in options:
-            raise Invalid("not_a_choice", Phrase("Use one of {names}{blank}.", names=names, blank=blank), field)
+            message = (
+                Phrase("Use one of {names}, or leave it blank.", names=names)
+                if "" in options
+                else Phrase("Use one of {names}.", names=names)
+            )
+            raise Invalid("not_a_choice", message, field)
         return value
 
     return check
@@ -535,14 +540,14 @@ def refuse_differences(name: str, differs: Sequence[str], field: str | None = No
         raise Conflict("id_conflict", message, field or differs[0], differs=differs)
 
 
-def check_version(version: int | None, stored: int, name: str, verb: str = "has") -> None:
+def check_version(version: int | None, stored: int, name: str, are_several: bool = False) -> None:
     """Raise Stale when an object has changed since `version`, if one is given."""
     if version is not None and version != stored:
         raise Stale(
             "stale",
-            Phrase(
-                "{name} {verb} been changed since you opened the form. Review the change, then try again.",
-                name=name,
-                verb=verb,
+            Phrase("{name} have been changed since you opened the form. Review the change, then try again.", name=name)
+            if are_several
+            else Phrase(
+                "{name} has been changed since you opened the form. Review the change, then try again.", name=name
             ),
         )

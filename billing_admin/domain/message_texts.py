@@ -17,6 +17,7 @@ from billing_admin.domain.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.domain.text import check_text, strip_unprintable
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 
 # The keys of texts, with their labels.
 TEXT_KEYS: Final[Mapping[str, str]] = {
@@ -131,7 +132,7 @@ def check_key(key: str, language: str) -> None:
         if value not in options:
             message = Phrase(
                 "There is no {field} {value} of message texts. Use one of {options}.",
-                field=field,
+                field=word(field),
                 value=value[:40],
                 options=", ".join(options),
             )

@@ -11,6 +11,7 @@ from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.opening_balances import no_copy
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 
 DOCUMENT: Final = "document"
 REMINDER: Final = "reminder"
@@ -266,7 +267,7 @@ def no_recipient(customer: str, purpose: str) -> Problem:
         "No contact of {customer} gets {purpose}. Choose To for a contact on the customer's page, or "
         "enter a recipient.",
         customer=customer,
-        purpose=ROLE_COLUMNS[purpose],
+        purpose=word(ROLE_COLUMNS[purpose]),
     )
     return Problem("no_recipient", message, ("recipients",))
 
@@ -296,9 +297,15 @@ def sent_before(name: str, first: FirstMessage, *field: str) -> Problem:
                 day=day,
             )
         case _:
-            code, verb = "already_sent", "marked as sent" if first.by_hand else "sent"
-            message = Phrase(
-                "{name} was {verb} on {day}. Open that message, and choose “Send again”.", name=name, verb=verb, day=day
+            code = "already_sent"
+            message = (
+                Phrase(
+                    "{name} was marked as sent on {day}. Open that message, and choose “Send again”.",
+                    name=name,
+                    day=day,
+                )
+                if first.by_hand
+                else Phrase("{name} was sent on {day}. Open that message, and choose “Send again”.", name=name, day=day)
             )
     return Problem(code, message, field)
 
@@ -311,7 +318,7 @@ def cancel_problem(state: str) -> str | None:
         case "sending":
             return _BEING_SENT
         case "cancelled" | "dropped":
-            return Phrase("This message was {state} already, so it is not sent.", state=state)
+            return Phrase("This message was {state} already, so it is not sent.", state=word(state))
         case _:
             return Phrase("This message was sent, or may have been sent. It cannot be cancelled.")
 
@@ -326,7 +333,7 @@ def mark_problem(state: str) -> str | None:
         case "sent":
             return Phrase("This message was sent already.")
         case _:
-            return Phrase("This message was {state}. Mark the document itself as sent, on its page.", state=state)
+            return Phrase("This message was {state}. Mark the document itself as sent, on its page.", state=word(state))
 
 
 def again_problem(state: str) -> str | None:
@@ -341,7 +348,7 @@ def again_problem(state: str) -> str | None:
         case _:
             return Phrase(
                 "This message was {state}, so nothing was sent. Send it from the page of the document or customer.",
-                state=state,
+                state=word(state),
             )
 
 

@@ -18,6 +18,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.text import NUMBER_PART, check_reference, check_text
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 
 OPENING_INVOICE: Final = "opening_invoice"  # the kind of the document
 OPENING_CREDIT: Final = "opening_credit"  # the method of the payment
@@ -148,7 +149,7 @@ class Document(Protocol):
 def no_copy(number: str, copy: str) -> str:
     """Return why an opening invoice has no PDF, e-invoice or other copy here."""
     return Phrase(
-        "{number} was issued by an earlier system, so there is no {copy} of it here.", number=number, copy=copy
+        "{number} was issued by an earlier system, so there is no {copy} of it here.", number=number, copy=word(copy)
     )
 
 

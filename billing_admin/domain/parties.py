@@ -34,7 +34,7 @@ E_INVOICE_FORMATS: Final[Mapping[str, str]] = {
 }
 # The usual schemes of identifiers (ICD and EAS); the code lists have all codes, without names.
 SCHEME_NAMES: Final[Mapping[str, str]] = {
-    "EM": "E-mail",
+    "EM": Phrase("E-mail"),
     "0088": "GLN",
     "0060": Phrase("D-U-N-S number"),
     "0199": "LEI",

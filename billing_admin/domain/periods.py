@@ -10,7 +10,7 @@ from datetime import date
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
 
-DOCUMENT_NAMES = {"invoice": "an invoice", "credit_note": "a credit note"}
+DOCUMENT_NAMES = {"invoice": Phrase("an invoice"), "credit_note": Phrase("a credit note")}
 
 
 @dataclass(frozen=True, slots=True)

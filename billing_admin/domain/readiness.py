@@ -494,7 +494,7 @@ EN_16931: Final = (
         "BT-5",
         "BR-CL-04",
     ),
-    _seller_field("country", "country", "BT-40", "BR-09"),
+    _seller_field("country", Phrase("country"), "BT-40", "BR-09"),
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_wrong",
@@ -587,7 +587,7 @@ EN_16931: Final = (
         "BT-117",
         "BR-CO-17",
     ),
-    _buyer_field("country", "country", "BT-55", "BR-11"),
+    _buyer_field("country", Phrase("country"), "BT-55", "BR-11"),
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_wrong",
@@ -637,12 +637,12 @@ EN_16931: Final = (
 )
 
 XRECHNUNG: Final = (
-    _seller_field("city", "city", "BT-37", "BR-DE-3"),
-    _seller_field("postcode", "postcode", "BT-38", "BR-DE-4"),
-    _seller_field("contact_name", "contact's name", "BT-41", "BR-DE-5"),
-    _seller_field("contact_phone", "contact's phone number", "BT-42", "BR-DE-6"),
-    _seller_field("contact_email", "contact's e-mail address", "BT-43", "BR-DE-7"),
-    _seller_field("electronic_address", "electronic address", "BT-34", "PEPPOL-EN16931-R020"),
+    _seller_field("city", Phrase("city"), "BT-37", "BR-DE-3"),
+    _seller_field("postcode", Phrase("postcode"), "BT-38", "BR-DE-4"),
+    _seller_field("contact_name", Phrase("contact's name"), "BT-41", "BR-DE-5"),
+    _seller_field("contact_phone", Phrase("contact's phone number"), "BT-42", "BR-DE-6"),
+    _seller_field("contact_email", Phrase("contact's e-mail address"), "BT-43", "BR-DE-7"),
+    _seller_field("electronic_address", Phrase("electronic address"), "BT-34", "PEPPOL-EN16931-R020"),
     Requirement(
         ("bank_account", "currency"),
         "e_invoice_bank_account_missing",
@@ -652,9 +652,9 @@ XRECHNUNG: Final = (
         "BT-84",
         Phrase("BR-DE-1, BR-DE-23-a"),
     ),
-    _buyer_field("city", "city", "BT-52", "BR-DE-8"),
-    _buyer_field("postcode", "postcode", "BT-53", "BR-DE-9"),
-    _buyer_field("electronic_address", "electronic address", "BT-49", "PEPPOL-EN16931-R010"),
+    _buyer_field("city", Phrase("city"), "BT-52", "BR-DE-8"),
+    _buyer_field("postcode", Phrase("postcode"), "BT-53", "BR-DE-9"),
+    _buyer_field("electronic_address", Phrase("electronic address"), "BT-49", "PEPPOL-EN16931-R010"),
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_buyer_reference_missing",
@@ -675,12 +675,12 @@ XRECHNUNG: Final = (
         "BT-10",
         "BR-DE-15",
     ),
-    _delivery_field("city", "city", "BT-77", "BR-DE-10"),
-    _delivery_field("postcode", "postcode", "BT-78", "BR-DE-11"),
+    _delivery_field("city", Phrase("city"), "BT-77", "BR-DE-10"),
+    _delivery_field("postcode", Phrase("postcode"), "BT-78", "BR-DE-11"),
 )
 
 PEPPOL: Final = (
-    _seller_field("electronic_address", "electronic address", "BT-34", "PEPPOL-EN16931-R020"),
+    _seller_field("electronic_address", Phrase("electronic address"), "BT-34", "PEPPOL-EN16931-R020"),
     Requirement(
         ("organisation", "electronic_scheme"),
         "e_invoice_organisation_scheme_not_peppol",
@@ -690,7 +690,7 @@ PEPPOL: Final = (
         "BT-34",
         "PEPPOL-EN16931-CL008",
     ),
-    _buyer_field("electronic_address", "electronic address", "BT-49", "PEPPOL-EN16931-R010"),
+    _buyer_field("electronic_address", Phrase("electronic address"), "BT-49", "PEPPOL-EN16931-R010"),
     Requirement(
         ("customer", "electronic_scheme"),
         "e_invoice_customer_scheme_not_peppol",

@@ -102,15 +102,15 @@ def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...
 
 def _kind(character: str) -> str:
     if character in "\n\r":
-        return "line break"
+        return Phrase("line break")
     kinds = {
-        "Cc": "control character",
-        "Co": "private-use character",
-        "Cs": "lone surrogate",
-        "Zl": "line separator",
-        "Zp": "paragraph separator",
+        "Cc": Phrase("control character"),
+        "Co": Phrase("private-use character"),
+        "Cs": Phrase("lone surrogate"),
+        "Zl": Phrase("line separator"),
+        "Zp": Phrase("paragraph separator"),
     }
-    return kinds.get(unicodedata.category(character), "noncharacter")
+    return kinds.get(unicodedata.category(character), Phrase("noncharacter"))
 
 
 def strip_unprintable(value: str) -> str:
@@ -123,23 +123,23 @@ def strip_unprintable(value: str) -> str:
 
 # The noun of the value of a field, with its article.
 _NOUNS: Mapping[str | int, str] = {
-    "code": "a code",
-    "description": "a description",
-    "exempt_note": "a note",
-    "export_note": "a note",
-    "intra_community_note": "a note",
-    "legal_name": "the legal name",
-    "metadata": "a name for each value of the metadata",
-    "name": "a name",
-    "reason": "a reason",
-    "reference": "a reference",
-    "reverse_charge_note": "a note",
-    "url": "an address",
+    "code": Phrase("a code"),
+    "description": Phrase("a description"),
+    "exempt_note": Phrase("a note"),
+    "export_note": Phrase("a note"),
+    "intra_community_note": Phrase("a note"),
+    "legal_name": Phrase("the legal name"),
+    "metadata": Phrase("a name for each value of the metadata"),
+    "name": Phrase("a name"),
+    "reason": Phrase("a reason"),
+    "reference": Phrase("a reference"),
+    "reverse_charge_note": Phrase("a note"),
+    "url": Phrase("an address"),
 }
 
 
 def _noun(field: tuple[str | int, ...]) -> str:
-    return next((_NOUNS[part] for part in reversed(field) if part in _NOUNS), "a value")
+    return next((_NOUNS[part] for part in reversed(field) if part in _NOUNS), Phrase("a value"))
 
 
 def check_not_blank(value: str, *field: str | int, longest: int = MAX_LINE_LENGTH, stored: bool = False) -> str:

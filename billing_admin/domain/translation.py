@@ -49,6 +49,18 @@ def _fill(form: str, values: Mapping[str, object]) -> str:
     return _GROUPING.vformat(form, (), values) if ":,}" in form else form.format(**values)
 
 
+def _fill_twice(form: str, values: Mapping[str, object], added_values: Mapping[str, object]) -> str:
+    """Fill a form with values, and then its places in doubled braces.
+
+    Braces in the first values are texts, not places.
+    """
+    escaped = {
+        name: value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    return _fill(_fill(form, escaped), added_values)
+
+
 class Phrase(str):
     """An English text, such as `Phrase("Use {first} or later.", first=day)`.
 
@@ -87,7 +99,12 @@ class Phrase(str):
 
     def format(self, *_args: object, **values: object) -> "Phrase":
         """Return the text with values in its open places, which have names."""
-        text = self._with_english(super().format(**values))
+        if self.values:
+            form = self.form if self.plural_form is None or self.number == 1 else self.plural_form
+            english = _fill_twice(form, self.values, values)
+        else:
+            english = super().format(**values)
+        text = self._with_english(english)
         text.added_values = values
         return text
 
@@ -135,7 +152,8 @@ def translated(text: str) -> str:
         form = catalogue.gettext(text.form)
     else:
         form = catalogue.ngettext(text.form, text.plural_form, text.number)
-    return _fill(_fill(form, _translated_values(text.values)), _translated_values(text.added_values))
+    values, added_values = _translated_values(text.values), _translated_values(text.added_values)
+    return _fill_twice(form, values, added_values) if added_values else _fill(form, values)
 
 
 def _translated_values(values: Mapping[str, object]) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 
 # The code of a line whose service has none.
 DEFAULT_UNIT_CODE: Final = "C62"
@@ -110,7 +111,7 @@ def check_unit_code(code: str, codes: AbstractSet[str], field: str) -> str:
     quoted = code if len(code) <= _LONGEST_QUOTED else f"{code[:_LONGEST_QUOTED]}…"
     matches = _close_codes(code[:_LONGEST_QUOTED], codes)
     offered = (
-        Phrase("Use {matches}", matches=" or ".join(map(unit_label, matches)))
+        Phrase("Use {matches}", matches=either(*map(unit_label, matches)))
         if matches
         else Phrase("Use a code such as HUR (hour)")
     )

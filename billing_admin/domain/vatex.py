@@ -10,6 +10,7 @@ from typing import Final
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 
 # The code of each category that has one of its own. A code of an exempt rate (E) is chosen, or left out.
 VATEX_BY_CATEGORY: Final[Mapping[str, str]] = {
@@ -68,12 +69,14 @@ def vatex_of(category: str, chosen: str, codes: AbstractSet[str], field: str) ->
         return fixed
     if category == EXEMPT:
         return check_exempt_code(chosen, codes, field)
-    has = f"has the code {fixed}" if fixed else Phrase("has no VATEX code")
-    raise Invalid(
-        "other_vatex",
-        Phrase("Leave this blank: a tax rate of category {category} {has}.", category=category, has=has),
-        field,
+    message = (
+        Phrase(
+            "Leave this blank: a tax rate of category {category} has the code {code}.", category=category, code=fixed
+        )
+        if fixed
+        else Phrase("Leave this blank: a tax rate of category {category} has no VATEX code.", category=category)
     )
+    raise Invalid("other_vatex", message, field)
 
 
 def check_exempt_code(code: str, codes: AbstractSet[str], field: str) -> str:
@@ -92,7 +95,7 @@ def check_exempt_code(code: str, codes: AbstractSet[str], field: str) -> str:
             field,
         )
     matches = get_close_matches(code[:_LONGEST_QUOTED].upper(), exempt_codes(codes))
-    offered = " or ".join(matches) or "a code such as VATEX-EU-132-1C"
+    offered = either(*matches) if matches else Phrase("a code such as VATEX-EU-132-1C")
     raise Invalid(
         "unknown_vatex",
         Phrase("“{quoted}” is not a VATEX code. Use {offered}, or leave this blank.", quoted=quoted, offered=offered),

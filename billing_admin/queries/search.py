@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, exists, func, or_, select
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import contains_text, parse_uuid
@@ -84,11 +84,14 @@ def object_name(session: Session, kind: str, id: UUID) -> str:
     """Return the name of an object as pages show it."""
     names = {
         "charge": (Charge.id, Charge.description),
-        "billing_run": (BillingRun.id, func.concat(Phrase("Billing run "), cast(BillingRun.through, Text))),
+        "billing_run": (BillingRun.id, BillingRun.through),
         "customer": (Customer.id, Customer.name),
     }
     key, name = names.get(kind) or OBJECT_NAMES[kind]
-    return session.scalar(select(name).where(key == id)) or kind.replace("_", " ").capitalize()
+    stored = session.scalar(select(name).where(key == id))
+    if isinstance(stored, date):
+        return Phrase("Billing run {day}", day=stored)
+    return stored or kind.replace("_", " ").capitalize()
 
 
 def _by_id(session: Session, id: UUID) -> list[tuple[str, UUID]]:

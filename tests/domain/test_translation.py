@@ -90,6 +90,17 @@ def test_values_are_filled_in_afterwards() -> None:
 
 
 @pytest.mark.usefixtures("_german")
+@pytest.mark.parametrize("name", ["{buyer}", "{", "}}", "{0}", "{unknown!r}"])
+def test_braces_of_people_are_no_places(name: str) -> None:
+    text = Phrase("Enter the {noun} of {{buyer}}.", noun=name).format(buyer=name)
+    assert (text, translated(text)) == (f"Enter the {name} of {name}.", f"Enter the {name} of {name}.")
+    later = Phrase("Use {first} or later.").format(first=name)
+    assert (later, translated(later)) == (f"Use {name} or later.", f"Ab {name}.")
+    charges = plural("{count} charge of {name} and {{other}}", "{count} charges of {name} and {{other}}", 2, name=name)
+    assert charges.format(other="ACME") == f"2 charges of {name} and ACME"
+
+
+@pytest.mark.usefixtures("_german")
 def test_translations_keep_their_capitals() -> None:
     assert (Phrase("Nov").lower(), translated(Phrase("Nov").lower())) == ("nov", "November")
     count = plural("{count} charge", "{count} charges", 2)

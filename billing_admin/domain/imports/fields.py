@@ -7,6 +7,7 @@ from typing import Final
 from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.imports.cells import CellType
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,12 @@ _CURRENCY = ImportField(
 )
 # Addresses: each part with its label, cell type and the names that other programs give it.
 _ADDRESS_PARTS: Final = (
-    ("street", "street", CellType.TEXT, ("street_address", "address_line_1", "address_1", "address1")),
-    ("street2", "second line", CellType.TEXT, ("address_line_2", "address_2", "address2", "street_2")),
-    ("postcode", "postcode", CellType.IDENTIFIER, ("postal_code", "zip", "zip_code", "zipcode")),
-    ("city", "city", CellType.TEXT, ("town",)),
-    ("region", "region or state", CellType.TEXT, ("state", "province", "county")),
-    ("country", "country", CellType.NAME, ("country_code", "country_name", "address_country")),
+    ("street", Phrase("street"), CellType.TEXT, ("street_address", "address_line_1", "address_1", "address1")),
+    ("street2", Phrase("second line"), CellType.TEXT, ("address_line_2", "address_2", "address2", "street_2")),
+    ("postcode", Phrase("postcode"), CellType.IDENTIFIER, ("postal_code", "zip", "zip_code", "zipcode")),
+    ("city", Phrase("city"), CellType.TEXT, ("town",)),
+    ("region", Phrase("region or state"), CellType.TEXT, ("state", "province", "county")),
+    ("country", Phrase("country"), CellType.NAME, ("country_code", "country_name", "address_country")),
 )
 
 
@@ -97,7 +98,7 @@ def _address_fields(prefix: str, label: str, other_prefixes: tuple[str, ...]) ->
     return tuple(
         ImportField(
             prefix + part,
-            f"{label}: {words}",
+            Phrase("{label}: {words}", label=label, words=words),
             cell,
             tuple(
                 before + name for before in other_prefixes for name in (part, *names) if before + name != prefix + part
@@ -444,7 +445,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             *(
                 ImportField(
                     role,
-                    Phrase("{role} (to, cc or none)", role=role.capitalize()),
+                    Phrase("{role} (to, cc or none)", role=word(role).capitalize()),
                     CellType.WORD,
                     example=example,
                     constant=True,

@@ -13,6 +13,11 @@ ENCODINGS: Final[Mapping[str, str]] = {
     "windows-1252": Phrase("Windows-1252 (Western Europe)"),
 }
 DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
+DELIMITER_LABELS: Final[Mapping[str, str]] = {
+    "comma": Phrase("Comma"),
+    "semicolon": Phrase("Semicolon"),
+    "tab": Phrase("Tab"),
+}
 MAX_HEADER_LINE: Final = 1_000
 
 

@@ -413,16 +413,16 @@ def _check_price(reader: RowReader, row: _Row, prices: set[tuple[str, date | Non
     elif currency is not None and unit_price is None:
         row.fail("missing", Phrase("Enter the price."), "unit_price")
     elif (currency, day) in prices:
-        from_day = f" from {format_day(day)}" if day else ""
-        row.fail(
-            "price_twice",
+        message = (
             Phrase(
-                "Remove this price: an earlier row has a price in {currency}{from_day}.",
+                "Remove this price: an earlier row has a price in {currency} from {day}.",
                 currency=currency,
-                from_day=from_day,
-            ),
-            "currency",
+                day=format_day(day),
+            )
+            if day
+            else Phrase("Remove this price: an earlier row has a price in {currency}.", currency=currency)
         )
+        row.fail("price_twice", message, "currency")
     elif currency is not None:
         prices.add((currency, day))
 

@@ -358,12 +358,19 @@ def _first_list_price(service_row: Service, row: RecurringCharge) -> Decimal:
     currency, day = row.currency, row.starts_on if first is None else first.incurred_on
     price = prices_on(day, service_row.prices).get(currency)
     if price is None or price.unit_price is None:
-        on_day = f" on {format_day(day)}" if any(price.currency == currency for price in service_row.prices) else ""
-        message = Phrase(
-            "{service_row_code} has no price in {currency}{on_day}: enter a unit price.",
-            service_row_code=service_row.code,
-            currency=currency,
-            on_day=on_day,
+        message = (
+            Phrase(
+                "{service_row_code} has no price in {currency} on {day}: enter a unit price.",
+                service_row_code=service_row.code,
+                currency=currency,
+                day=format_day(day),
+            )
+            if any(price.currency == currency for price in service_row.prices)
+            else Phrase(
+                "{service_row_code} has no price in {currency}: enter a unit price.",
+                service_row_code=service_row.code,
+                currency=currency,
+            )
         )
         raise Invalid("no_price", message, "unit_price")
     return price.unit_price

@@ -374,12 +374,12 @@ def _archive_or_restore(
     if is_archived is None or is_archived == (stored.archived_at is not None):
         return False
     if not allowed:
-        difference = (
-            "archived here but not in the file" if stored.archived_at else "active here but archived in the file"
+        message = (
+            Phrase("This record already exists and is archived here but not in the file.")
+            if stored.archived_at
+            else Phrase("This record already exists and is active here but archived in the file.")
         )
-        raise Conflict(
-            "id_conflict", Phrase("This record already exists and is {difference}.", difference=difference), "archived"
-        )
+        raise Conflict("id_conflict", message, "archived")
     act = operations.archive if is_archived else operations.restore
     changed: bool = act(session, stored.id, actor, now)
     return changed

@@ -14,6 +14,7 @@ from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import either
 from billing_admin.formats.einvoice import check_issued, render_xml
 from billing_admin.formats.glyphs import Glyphs
 from billing_admin.models import Invoice
@@ -101,7 +102,7 @@ def _correction(invoice: Invoice, format: str) -> str:
     """Return what to do without an e-invoice in a format."""
     complete = [name for key, name in FORMAT_NAMES.items() if not format_stops(invoice, key)]
     alternative = (
-        Phrase("Download {complete} instead.", complete=" or ".join(complete))
+        Phrase("Download {complete} instead.", complete=either(*complete))
         if complete
         else Phrase("Send its PDF instead.")
     )

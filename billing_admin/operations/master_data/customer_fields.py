@@ -19,6 +19,7 @@ from billing_admin.domain.customer_fields import (
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.master_data import check_fields, check_version, differing_fields, refuse_differences
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 from billing_admin.models import CustomerField
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.customer_fields import customer_field
@@ -39,7 +40,7 @@ def create(
         return existing, False
     for field in ("key", "label"):
         if field not in values:
-            raise Invalid("missing", Phrase("Enter the {field} of the field.", field=field), field)
+            raise Invalid("missing", Phrase("Enter the {field} of the field.", field=word(field)), field)
     _refuse_taken_key(session, values["key"])
     _refuse_another(session)
     stored = CustomerField(id=id or new_id(now), **{**CUSTOMER_FIELD_DEFAULTS, **values}, created_at=now)
@@ -66,7 +67,7 @@ def update(
         if values.get(field, before[field]) != before[field]:
             message = Phrase(
                 "The {field} cannot change: scripts and values depend on it. Add another field, then archive this one.",
-                field=field,
+                field=word(field),
             )
             raise Conflict("fixed", message, field)
     for field, value in values.items():
@@ -111,12 +112,16 @@ def restore(session: Session, field_id: UUID, actor: Actor, now: datetime) -> bo
 def _refuse_taken_key(session: Session, key: str) -> None:
     holder = session.scalar(select(CustomerField).where(CustomerField.key == key))
     if holder is not None:
-        state = ", which is archived: restore it instead" if holder.archived_at else ""
-        raise Conflict(
-            "key_taken",
-            Phrase("{key} is already the key of “{holder}”{state}.", key=key, holder=holder.label, state=state),
-            "key",
+        message = (
+            Phrase(
+                "{key} is already the key of “{holder}”, which is archived: restore it instead.",
+                key=key,
+                holder=holder.label,
+            )
+            if holder.archived_at
+            else Phrase("{key} is already the key of “{holder}”.", key=key, holder=holder.label)
         )
+        raise Conflict("key_taken", message, "key")
 
 
 def _refuse_another(session: Session) -> None:

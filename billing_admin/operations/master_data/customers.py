@@ -27,6 +27,7 @@ from billing_admin.domain.master_data import (
 from billing_admin.domain.parties import ADDRESS_PARTS, LANGUAGES
 from billing_admin.domain.text import fold_texts
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 from billing_admin.formats.addresses import print_address
 from billing_admin.models import Account, Customer, CustomerText, CustomerValue
 from billing_admin.operations.audit import changed_fields, record
@@ -61,7 +62,7 @@ def create(
     check_new_texts(values)
     for field in ("name", "currency"):
         if field not in values:
-            raise Invalid("missing", Phrase("Enter the customer's {field}.", field=field), field)
+            raise Invalid("missing", Phrase("Enter the customer's {field}.", field=word(field)), field)
     values = {**CUSTOMER_DEFAULTS, **values, "reference": values.get("reference") or _next_reference(session)}
     _check_details(values, {})
     values = compact_identifiers(values, {})

@@ -21,7 +21,7 @@ def update(
     Raises Stale when `version` is set and the settings have been changed since that version.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, Phrase("The settings"), "have")
+    check_version(version, organisation.version, Phrase("The settings"), are_several=True)
     new_names = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in accounts.items()}
     before = Accounts.of(organisation.journal_accounts).names
     check_new_texts(new_names, before)

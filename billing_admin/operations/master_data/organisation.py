@@ -81,7 +81,7 @@ def update(
     Invalid for number formats that could produce the same number, and for details that `party_checks` refuses.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, Phrase("The settings"), "have")
+    check_version(version, organisation.version, Phrase("The settings"), are_several=True)
     before = _stored_fields(organisation)
     values = _check_values(fields, before)
     for field in FIELDS:

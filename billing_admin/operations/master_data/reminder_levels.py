@@ -32,7 +32,7 @@ def update(
         Stale: `version` is set, and the settings have been changed since that version.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    check_version(version, organisation.version, Phrase("The settings"), "have")
+    check_version(version, organisation.version, Phrase("The settings"), are_several=True)
     before = _stored_fields(organisation)
     if levels is not None:
         organisation.reminder_levels = levels_to_json(check_levels(levels))

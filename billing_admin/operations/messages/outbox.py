@@ -201,12 +201,13 @@ def _refuse_second_messages(session: Session, messages: Iterable[NewMessage], nu
     )
     for row in session.execute(query):
         if (row.invoice_id, row.purpose, row.level) in first:
-            level = f" at level {row.level}" if row.purpose == REMINDER else ""
-            message = Phrase(
-                "There is a {purpose} message for {numbers}{level} already.",
-                purpose=row.purpose,
-                numbers=numbers[row.invoice_id],
-                level=level,
+            number = numbers[row.invoice_id]
+            message = (
+                Phrase(
+                    "There is a reminder message for {number} at level {level} already.", number=number, level=row.level
+                )
+                if row.purpose == REMINDER
+                else Phrase("There is a document message for {number} already.", number=number)
             )
             raise Conflict("already_sent", message, "invoice", message_id=str(row.message_id))
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select
@@ -17,6 +17,9 @@ from billing_admin.models import Invoice, NumberSeries, Organisation
 from billing_admin.queries.master_data.organisation import document_number_format, organisation
 
 DOCUMENT_KINDS = ("invoice", "credit_note")
+
+# The names of last documents without a number.
+_LAST: Final = {"invoice": Phrase("The last invoice"), "credit_note": Phrase("The last credit note")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def last_document(session: Session, kind: str, year: int) -> LastDocument | None
     row = session.execute(query).one_or_none()
     if row is None or row.last_issue_date is None:
         return None
-    return LastDocument(kind, row.number or Phrase("The last {kind}", kind=kind.replace("_", " ")), row.last_issue_date)
+    return LastDocument(kind, row.number or _LAST[kind], row.last_issue_date)
 
 
 def future_dated_documents(session: Session, today: date) -> list[LastDocument]:

@@ -52,7 +52,9 @@ class TokenForm(Form):
     )
     scopes = SelectMultipleField(
         Phrase("Scopes"),
-        choices={scope: f"{scope} — {sentence}." for scope, sentence in SCOPES.items()},
+        choices={
+            scope: Phrase("{scope} — {sentence}.", scope=scope, sentence=sentence) for scope, sentence in SCOPES.items()
+        },
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )

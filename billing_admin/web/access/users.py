@@ -46,7 +46,9 @@ class RoleForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         in_use = roles_in_use(db.session())
-        self.role.choices = [(role.key, f"{role.label} — {role.sentence}") for role in in_use]
+        self.role.choices = [
+            (role.key, Phrase("{role} — {sentence}", role=role.label, sentence=role.sentence)) for role in in_use
+        ]
 
 
 class NewPersonForm(RoleForm):

@@ -36,7 +36,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.formatting import format_exact, format_money, format_whole
 from billing_admin.domain.lifecycle import default_cut_off, due_date
 from billing_admin.domain.money import MINOR_DIGITS, currency_code
-from billing_admin.domain.translation import Phrase, plural
+from billing_admin.domain.translation import Phrase, join, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
@@ -542,11 +542,11 @@ SORT_KEYS: dict[str, Callable[[ReviewedDocument], Any]] = {
 
 # The columns with numbers, each with the order that it offers.
 NUMBERS = {
-    "Charges": "charges",
-    "Usual net": "",
-    "Net": "",
-    "Change": "change",
-    "Total": "total",
+    Phrase("Charges"): "charges",
+    Phrase("Usual net"): "",
+    Phrase("Net"): "",
+    Phrase("Change"): "change",
+    Phrase("Total"): "total",
 }
 
 
@@ -729,16 +729,21 @@ def _button_label(spec: RunSpec, preview: billing.Preview) -> str:
 def _describe_documents(report: queries.RunReport) -> dict[str, str]:
     """Return the documents of a run as they are now.
 
-    `noun` is for a table of them, `shown` for a link to their list, and `all` has their statuses.
+    `heading` is for a table of them, `shown` for a link to their list, and `all` has their statuses.
     """
     existing, drafts = sum(report.statuses.values()), report.drafts
+    issued, void = report.statuses.get("issued", 0), report.statuses.get("void", 0)
     shown = [pluralise(count, noun) for count, noun in ((existing - drafts, "invoice"), (drafts, "draft")) if count]
-    parts = [(report.statuses.get("issued", 0), "issued"), (drafts, "draft" if drafts == 1 else "drafts")]
-    parts += [(report.statuses.get("void", 0), "void"), (report.discarded, "discarded")]
+    statuses = [
+        (issued, plural("{count} issued", "{count} issued", issued)),
+        (drafts, pluralise(drafts, "draft")),
+        (void, plural("{count} void", "{count} void", void)),
+        (report.discarded, plural("{count} discarded", "{count} discarded", report.discarded)),
+    ]
     return {
-        "noun": "drafts" if existing == drafts else "invoices",
-        "shown": " and ".join(shown),
-        "all": ", ".join(f"{format_whole(count)} {word}" for count, word in parts if count),
+        "heading": Phrase("Drafts") if existing == drafts else Phrase("Invoices"),
+        "shown": Phrase("{first} and {last}", first=shown[0], last=shown[1]) if len(shown) > 1 else join("", shown),
+        "all": join(", ", [text for count, text in statuses if count]),
     }
 
 
@@ -746,8 +751,14 @@ def _describe_result(run_id: UUID) -> str:
     report = queries.run_report(db.session(), run_id)
     if report.run.state != "done":
         return Phrase("Billing run started.")
-    noun, verb = ("invoice", "issued") if report.run.issue else ("draft", "created")
-    return f"{pluralise(report.invoices, noun)} {verb}, {amounts(report.totals)}."
+    totals = amounts(report.totals)
+    if report.run.issue:
+        return plural(
+            "{count} invoice issued, {totals}.", "{count} invoices issued, {totals}.", report.invoices, totals=totals
+        )
+    return plural(
+        "{count} draft created, {totals}.", "{count} drafts created, {totals}.", report.invoices, totals=totals
+    )
 
 
 @pages.get("/<uuid:id>")

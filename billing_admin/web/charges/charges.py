@@ -17,7 +17,7 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day, format_typed, format_whole
 from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Service
 from billing_admin.models.charge import CHARGE_STATUSES
@@ -29,6 +29,7 @@ from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.web.charges.selected import CHARGE_ACTS, start_act, too_many_to_select
 from billing_admin.web.frame.currencies import currency_choices_after
 from billing_admin.web.frame.customer_field import CustomerField, known_currencies, resolve_customer
+from billing_admin.web.frame.field_labels import field_label
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -40,6 +41,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import status_label
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -71,7 +73,7 @@ class ChargeForm(Form):
     id = NewIdField()
     customer = CustomerField()
     service = SelectField(Phrase("Service"), default="")
-    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    quantity = ExactField(Phrase("Quantity"), noun=Phrase("quantity"))
     unit_price = AmountField(Phrase("Unit price"))
     tax_included = BooleanField(Phrase("This price includes tax"))
     day = DayField(Phrase("Day"), blank_message=Phrase("Enter the day of the charge, such as 2026-11-22."))
@@ -114,13 +116,13 @@ def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
     return build_chips(
         ("customer", Phrase("Customer"), filters.customer),
         ("service", Phrase("Service"), filters.service),
-        ("status", Phrase("Status"), filters.status.capitalize()),
+        ("status", Phrase("Status"), status_label(filters.status)),
         ("currency", Phrase("Currency"), filters.currency),
         ("from", Phrase("From"), format_day(filters.from_) if filters.from_ else ""),
         ("to", Phrase("To"), format_day(filters.to) if filters.to else ""),
         ("invoice", Phrase("Invoice"), filters.invoice),
-        ("likely_duplicates", Phrase("Only"), "likely duplicates" if filters.likely_duplicates else ""),
-        ("selection", Phrase("Only"), "selected charges" if filters.selection else ""),
+        ("likely_duplicates", Phrase("Only"), Phrase("likely duplicates") if filters.likely_duplicates else ""),
+        ("selection", Phrase("Only"), Phrase("selected charges") if filters.selection else ""),
     )
 
 
@@ -286,19 +288,21 @@ def _post(form: ChargeForm) -> posting.PostingResult:
         if error.code != "id_conflict":
             raise
         form.id.data = uuid4()
-        raise Conflict("saved_before", already_saved_message("form", error.problems[0].differs)) from error
+        raise Conflict("saved_before", already_saved_message(error.problems[0].differs)) from error
 
 
-def already_saved_message(noun: str, differs: Sequence[str]) -> str:
+def already_saved_message(differs: Sequence[str], *, is_row: bool = False) -> str:
     """Return the message for an entry whose id belongs to a saved charge.
 
     The saved charge has other values, and the form or row has a new id now.
     """
-    fields = ", ".join(field.replace("_", " ") for field in differs)
+    fields = join(", ", [field_label(field).lower() for field in differs])
+    if is_row:
+        return Phrase(
+            "This row was already saved with a different {fields}. Send it again to add a second charge.", fields=fields
+        )
     return Phrase(
-        "This {noun} was already saved with a different {fields}. Send it again to add a second charge.",
-        noun=noun,
-        fields=fields,
+        "This form was already saved with a different {fields}. Send it again to add a second charge.", fields=fields
     )
 
 

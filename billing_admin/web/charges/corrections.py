@@ -46,7 +46,9 @@ class CorrectForm(Form):
     description = TextField(
         Phrase("Description"), blank_message=Phrase("Enter what the charge is for."), max_length=MAX_DESCRIPTION_LENGTH
     )
-    quantity = ExactField(Phrase("Quantity"), blank_message=Phrase("Enter a quantity, such as 1."), noun="quantity")
+    quantity = ExactField(
+        Phrase("Quantity"), blank_message=Phrase("Enter a quantity, such as 1."), noun=Phrase("quantity")
+    )
     unit_price = AmountField(Phrase("Unit price"))
     amount = AmountField(Phrase("Amount"))
     tax_included = BooleanField(Phrase("This price includes tax"))

@@ -1,6 +1,6 @@
 """Likely duplicates: review each with the earlier charge, and keep or cancel them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -11,14 +11,14 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.text import MAX_REASON_LENGTH
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED
 from billing_admin.web.frame.list_params import has_permission, selected_ids
 from billing_admin.web.frame.lists import DUPLICATES, charge_totals
 from billing_admin.web.frame.signed_in import actor, now
@@ -38,8 +38,9 @@ class Decision:
     """
 
     operation: Any
-    verb: str
-    past_participle: str
+    order: Callable[[int], Phrase]
+    done: Callable[[int], Phrase]
+    problem: Callable[[int], Phrase]
     consequence: str
     refused: str
     reason_message: str | None = None
@@ -48,15 +49,17 @@ class Decision:
 DECISIONS: Final[Mapping[str, Decision]] = {
     "keep": Decision(
         duplicates.keep_duplicates,
-        Phrase("Keep"),
-        "kept",
+        lambda count: plural("Keep {count} charge", "Keep {count} charges", count),
+        lambda count: plural("{count} charge kept.", "{count} charges kept.", count),
+        lambda count: plural("{count} charge cannot be kept", "{count} charges cannot be kept", count),
         Phrase("They count as separate charges. Held charges become pending and will be on the next invoice."),
         refused="cancelled",
     ),
     "cancel": Decision(
         charges.cancel,
-        Phrase("Cancel"),
-        "cancelled",
+        lambda count: plural("Cancel {count} charge", "Cancel {count} charges", count),
+        lambda count: plural("{count} charge cancelled.", "{count} charges cancelled.", count),
+        lambda count: plural("{count} charge cannot be cancelled", "{count} charges cannot be cancelled", count),
         Phrase(
             "They will not be billed. The earlier charges stay. This cannot be undone: to bill one later, add it again."
         ),
@@ -123,7 +126,7 @@ def decide(action: str) -> ResponseReturnValue:
         if form.validate():
             with errors_on(form):
                 changed = bounded_transaction(decision.operation, ids, form.reason.data, actor(), now())
-                message = f"{pluralise(changed, 'charge')} {decision.past_participle}." if changed else NOTHING_CHANGED
+                message = decision.done(changed) if changed else NOTHING_CHANGED
                 flash(message, "success" if changed else "info")
                 return redirect(url_for("duplicates.index"), 303)
     charges_by_id = queries.charges_by_id(session, ids)

@@ -102,7 +102,7 @@ class RowForm(Form):
     id = NewIdField()
     customer = CustomerField(blank_message=None)
     service = TextField(Phrase("Service"), render_kw={"list": "services", "autocomplete": "off"})
-    quantity = CopiedQuantityField(Phrase("Quantity"), noun="quantity")
+    quantity = CopiedQuantityField(Phrase("Quantity"), noun=Phrase("quantity"))
     unit_price = CopiedPriceField(Phrase("Unit price"))
     day = CopiedDayField(Phrase("Day"), widget=TextInput())  # date inputs of browsers accept no pasted text
     description = TextField(Phrase("Description"), max_length=MAX_DESCRIPTION_LENGTH)
@@ -151,7 +151,7 @@ def new() -> ResponseReturnValue:
         return _redirect_after_saving(form, posted)
     for number, entry in enumerate(form.rows, 1):
         for field in entry.form.columns:
-            field.label.text = f"{field.label.text}, row {number}"
+            field.label.text = Phrase("{label}, row {number}", label=field.label.text, number=number)
     catalogue = services.service_choices(db.session())
     return render_form(
         "charges/many.html",
@@ -385,7 +385,7 @@ def _add_problem(form: GridForm, row: RowForm, problem: Problem) -> None:
     field = fields.get(name, row.service)
     if problem.code == "id_conflict":
         row.id.data = uuid4()
-        message = already_saved_message("row", problem.differs)
+        message = already_saved_message(problem.differs, is_row=True)
     field.errors = [*field.errors, message]
 
 
@@ -403,7 +403,11 @@ def _describe_new_charges(posted: posting.PostingResult) -> str:
     for row in posted.rows:
         amounts[row["currency"]].append(row["amount"])
     sums = ", ".join(format_exact(exact_sum(amounts[currency]), currency) for currency in sorted(amounts))
-    return f"{pluralise(posted.created, 'charge')} of {sums}" if sums else Phrase("No new charges")
+    return (
+        plural("{count} charge of {sums}", "{count} charges of {sums}", posted.created, sums=sums)
+        if sums
+        else Phrase("No new charges")
+    )
 
 
 def _redirect_after_saving(form: GridForm, posted: posting.PostingResult) -> ResponseReturnValue:

@@ -32,6 +32,7 @@ from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
 from billing_admin.web.frame.currencies import currency_choices_after
 from billing_admin.web.frame.customer_field import CustomerField, resolve_customer
+from billing_admin.web.frame.field_labels import TERM_LABELS
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -44,7 +45,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_PERIODS, TERM_LABELS, TIMING_LABELS
+from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_PERIODS, TIMING_LABELS, status_label
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -73,7 +74,7 @@ class TermsForm(Form):
 
     id = NewIdField()
     service = SelectField(Phrase("Service"), default="")
-    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    quantity = ExactField(Phrase("Quantity"), noun=Phrase("quantity"))
     unit_price = AmountField(Phrase("Unit price"))
     interval_count = WholeNumberField(TERM_LABELS["interval_count"])
     interval = SelectField(Phrase("Interval"), choices=INTERVAL_LABELS, default="monthly")
@@ -162,7 +163,7 @@ def filter_chips(filters: queries.RecurringFilter) -> list[Any]:
     return build_chips(
         ("customer", Phrase("Customer"), filters.customer),
         ("service", Phrase("Service"), filters.service),
-        ("status", Phrase("Status"), filters.status.capitalize()),
+        ("status", Phrase("Status"), status_label(filters.status)),
         ("currency", Phrase("Currency"), filters.currency),
     )
 

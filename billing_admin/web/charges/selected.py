@@ -42,20 +42,35 @@ pages = page_blueprint("selected_charges", __name__, "/charges/selected", write=
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An act on selected charges, with its texts."""
+    """An act on selected charges, with its texts.
 
-    verb: str
-    past_participle: str
+    `order` and `done` take the number of charges. `problem` is for charges of which none allows the act.
+    """
+
+    order: Callable[[int], Phrase]
+    done: Callable[[int], Phrase]
+    problem: str
     consequence: str
     danger: bool = False
 
 
 ACTS: Final[Mapping[str, Act]] = {
-    "hold": Act(Phrase("Hold"), "held", Phrase("They will not be billed until they are released.")),
-    "release": Act(Phrase("Release"), "released", Phrase("They become pending and will be on the next invoice.")),
+    "hold": Act(
+        lambda count: plural("Hold {count} charge", "Hold {count} charges", count),
+        lambda count: plural("{count} charge held.", "{count} charges held.", count),
+        Phrase("None of these charges can be held"),
+        Phrase("They will not be billed until they are released."),
+    ),
+    "release": Act(
+        lambda count: plural("Release {count} charge", "Release {count} charges", count),
+        lambda count: plural("{count} charge released.", "{count} charges released.", count),
+        Phrase("None of these charges can be released"),
+        Phrase("They become pending and will be on the next invoice."),
+    ),
     "cancel": Act(
-        Phrase("Cancel"),
-        "cancelled",
+        lambda count: plural("Cancel {count} charge", "Cancel {count} charges", count),
+        lambda count: plural("{count} charge cancelled.", "{count} charges cancelled.", count),
+        Phrase("None of these charges can be cancelled"),
         Phrase("They will not be billed. This cannot be undone: to bill one later, add it again."),
         danger=True,
     ),
@@ -118,14 +133,7 @@ def change(act: str) -> ResponseReturnValue:
             )
             changed = len(plan.ids)
             flash(
-                plural(
-                    "{count} charge {past_participle}.",
-                    "{count} charges {past_participle}.",
-                    changed,
-                    past_participle=choice.past_participle,
-                )
-                if changed
-                else NOTHING_CHANGED,
+                choice.done(changed) if changed else NOTHING_CHANGED,
                 "success" if changed else "info",
             )
             return redirect(back, 303)

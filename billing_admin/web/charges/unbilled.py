@@ -20,7 +20,7 @@ from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.transactions import Session
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.formatting import format_day, format_number
+from billing_admin.domain.formatting import format_day, format_number, format_whole
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.readiness import find_stops
 from billing_admin.domain.selections import MAX_SELECTED
@@ -54,8 +54,8 @@ from billing_admin.web.frame.tables import Total, load_table
 WRITE = "charges:write"
 AGE_LABELS: Final = {
     "0_30": Phrase("Up to 30 days"),
-    "31_60": "31 to 60 days",
-    "61_90": "61 to 90 days",
+    "31_60": Phrase("31 to 60 days"),
+    "61_90": Phrase("61 to 90 days"),
     "over_90": Phrase("Over 90 days"),
 }
 STATUS_LABELS: Final = {"pending": Phrase("Pending"), "held": Phrase("Held")}
@@ -95,8 +95,8 @@ def filter_chips(filters: UnbilledFilter) -> list[Any]:
         ("age", Phrase("Age"), AGE_LABELS.get(filters.age, "")),
         ("min", Phrase("Amount at least"), least),
         ("max", Phrase("Amount at most"), most),
-        ("likely_duplicates", Phrase("Only"), "likely duplicates" if filters.likely_duplicates else ""),
-        ("selection", Phrase("Only"), "selected charges" if filters.selection else ""),
+        ("likely_duplicates", Phrase("Only"), Phrase("likely duplicates") if filters.likely_duplicates else ""),
+        ("selection", Phrase("Only"), Phrase("selected charges") if filters.selection else ""),
     )
 
 
@@ -248,7 +248,8 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
 
 def _account_totals(currency: str, account: queries.AccountFigures) -> list[Total]:
     """Return the totals below the charges of an account: of pending and of held ones."""
-    pending, held = f"{account.pending_charges} pending", f"{account.held_charges} held"
+    pending = Phrase("{count} pending", count=format_whole(account.pending_charges))
+    held = Phrase("{count} held", count=format_whole(account.held_charges))
     totals = (
         (account.pending_charges, Total(pending, {"amount": account.pending_amount}, currency)),
         (account.held_charges, Total(held, {"amount": account.held_amount}, currency)),

@@ -30,7 +30,7 @@ from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges, recurring_charges
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.labels import pluralise, status_label
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, unfiltered_url
 from billing_admin.web.frame.lists import (
     CHARGES,
@@ -142,7 +142,7 @@ EXPORT_KINDS = {
 def invoice_files() -> ResponseReturnValue:
     """Offer the files of an invoice list."""
     filters = invoices.read_filters()
-    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
+    state = build_chips(("status", Phrase("Status"), status_label(filters.status)))
     return _export_page(
         Phrase("Invoices"),
         "invoices.index",
@@ -169,7 +169,7 @@ def recurring_files() -> ResponseReturnValue:
 def payment_files() -> ResponseReturnValue:
     """Offer the files of a payment list."""
     filters = payments.read_filters()
-    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
+    state = build_chips(("status", Phrase("Status"), status_label(filters.status)))
     return _export_page(
         Phrase("Payments"), "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
     )
@@ -179,7 +179,7 @@ def payment_files() -> ResponseReturnValue:
 def refund_files() -> ResponseReturnValue:
     """Offer the file of a refund list."""
     filters = refunds.read_filters()
-    state = build_chips(("status", Phrase("Status"), filters.status.capitalize()))
+    state = build_chips(("status", Phrase("Status"), status_label(filters.status)))
     return _export_page(Phrase("Refunds"), "refunds.index", state + refunds.filter_chips(filters), ["refunds"])
 
 

@@ -13,7 +13,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, own_field
 from billing_admin.domain.imports.headers import column_name
-from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
+from billing_admin.domain.imports.layouts import DELIMITER_LABELS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import SKIP_TESTS, ImportPlan, SkipRule
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
@@ -22,7 +22,7 @@ from billing_admin.queries.master_data.customer_fields import fields_in_use
 from billing_admin.queries.payments.opening_balances import cut_over_day
 from billing_admin.web.frame.forms import Form, TextField, WholeNumberField
 
-IGNORE_COLUMN = "– do not import –"
+IGNORE_COLUMN = Phrase("– do not import –")
 SKIP_RULES = 3
 LAYOUT_FIELDS = ("encoding", "delimiter", "sheet", "header_line")
 MAX_CONSTANT_LENGTH = 1000
@@ -41,7 +41,7 @@ class LayoutForm(Form):
     """
 
     encoding = SelectField(Phrase("Encoding"), choices=dict(ENCODINGS))
-    delimiter = SelectField(Phrase("Delimiter"), choices={name: name.capitalize() for name in DELIMITERS})
+    delimiter = SelectField(Phrase("Delimiter"), choices=dict(DELIMITER_LABELS))
     sheet = SelectField(Phrase("Sheet"))
     header_line = WholeNumberField(
         Phrase("Line of the column names"), blank_message=Phrase("Enter the line of the column names.")
@@ -161,7 +161,8 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
     """Return the form for a file with the plan's header, filled with the plan."""
     fields = [*IMPORT_KINDS[kind].fields.values(), *(_customer_fields() if kind == "customers" else ())]
     choices = {"": IGNORE_COLUMN} | {
-        field.name: field.label + (" (required)" if field.required else "") for field in fields
+        field.name: Phrase("{label} (required)", label=field.label) if field.required else field.label
+        for field in fields
     }
     names = [column_name(plan.header, index) for index in range(len(plan.header))]
     form_fields: dict[str, Any] = {
@@ -174,7 +175,7 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
         for field in fields
         if field.constant
     }
-    rule_columns = {"": "– no rule –"} | {str(index): name for index, name in enumerate(names)}
+    rule_columns = {"": Phrase("– no rule –")} | {str(index): name for index, name in enumerate(names)}
     for index in range(SKIP_RULES):
         form_fields[f"skip_{index}_column"] = SelectField(
             Phrase("Column, rule {index}", index=index + 1), choices=rule_columns

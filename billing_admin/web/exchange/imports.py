@@ -28,10 +28,10 @@ from billing_admin.domain.imports.headers import (
     score_headers,
     without_incomplete_prices,
 )
-from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
+from billing_admin.domain.imports.layouts import DELIMITER_LABELS, DELIMITERS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
 from billing_admin.domain.imports.tally import Tally
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.formats import csv_tables, import_errors, table_reader
 from billing_admin.formats.table_reader import LayoutChoice, Preview
 from billing_admin.http.body_limits import UPLOAD, body_limit
@@ -134,12 +134,23 @@ def show(id: UUID) -> ResponseReturnValue:
 
 def _describe_layout(plan: ImportPlan) -> str:
     """Return how a file is read, as in `UTF-8, semicolon, numbers as 1.234,56`."""
-    source = f"sheet “{plan.sheet}”" if plan.sheet else f"{ENCODINGS[plan.encoding]}, {plan.delimiter}"
-    line = f"column names from line {plan.header_line}" if plan.header_line > 1 else ""
     written = plan.written
-    negatives = "(1.00) is negative" if written.accounting else ""
-    parts = (source, line, f"numbers as {written.number_format}", f"dates as {written.date_order.label}", negatives)
-    return ", ".join(part for part in parts if part)
+    parts = [
+        Phrase("sheet “{sheet}”", sheet=plan.sheet)
+        if plan.sheet
+        else Phrase(
+            "{encoding}, {delimiter}",
+            encoding=ENCODINGS[plan.encoding],
+            delimiter=DELIMITER_LABELS[plan.delimiter].lower(),
+        )
+    ]
+    if plan.header_line > 1:
+        parts.append(Phrase("column names from line {line}", line=plan.header_line))
+    parts.append(Phrase("numbers as {format}", format=written.number_format))
+    parts.append(Phrase("dates as {order}", order=written.date_order.label))
+    if written.accounting:
+        parts.append(Phrase("(1.00) is negative"))
+    return join(", ", parts)
 
 
 @pages.get("/<uuid:id>/errors.csv")
@@ -272,7 +283,7 @@ def _unreadable_page(file_import: Import, choice: LayoutChoice, error: Invalid) 
     layout = asdict(choice) | {"header_line": choice.header_line or 1}
     form = layout_form(layout, sheets)
     if not sheets:
-        form.delimiter.choices = {"": Phrase("Detect automatically")} | {name: name.capitalize() for name in DELIMITERS}
+        form.delimiter.choices = {"": Phrase("Detect automatically"), **DELIMITER_LABELS}
     first_field = form.layout_fields()[0].name
     add_errors(form, Invalid(error.code, error.message, first_field))
     return render_form(
@@ -372,7 +383,11 @@ def _load_import(kind: str, id: UUID) -> Import:
     """
     file_import = queries.import_by_id(db.session(), id)
     if file_import.kind != kind:
-        raise NotFound("unknown_import", Phrase("There is no import of {kind} {id}.", kind=kind, id=id), "id")
+        raise NotFound(
+            "unknown_import",
+            Phrase("There is no import of {kind} {id}.", kind=IMPORT_KINDS[kind].title.lower(), id=id),
+            "id",
+        )
     return file_import
 
 

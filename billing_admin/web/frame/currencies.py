@@ -6,6 +6,7 @@ from flask import g
 
 from billing_admin.db.engine import db
 from billing_admin.domain.money import MINOR_DIGITS, UNITS_OF_ACCOUNT
+from billing_admin.domain.translation import Phrase
 from billing_admin.queries.master_data.currencies import currencies_in_use
 
 COMMON: Final = ("EUR", "USD", "GBP", "CHF", "JPY", "AUD", "CAD", "CNY", "CZK", "DKK", "NOK", "PLN", "SEK")
@@ -18,8 +19,12 @@ def currency_choices() -> Choices:
 
     Units that nobody pays in are among them only if they are in use.
     """
-    groups = {"In use": (used := _in_use()), "Common": [code for code in COMMON if code not in used]}
-    groups["Other"] = sorted(MINOR_DIGITS.keys() - UNITS_OF_ACCOUNT - {*COMMON, *used})
+    used = _in_use()
+    groups: dict[str, list[str]] = {
+        Phrase("In use"): used,
+        Phrase("Common"): [code for code in COMMON if code not in used],
+    }
+    groups[Phrase("Other")] = sorted(MINOR_DIGITS.keys() - UNITS_OF_ACCOUNT - {*COMMON, *used})
     return {label: {code: code for code in codes} for label, codes in groups.items()}
 
 

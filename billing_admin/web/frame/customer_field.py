@@ -127,12 +127,11 @@ def _only_match(text: str) -> Customer:
         )
     if len(matches) > 1:
         names = ", ".join(f"{customer.name} ({customer.reference})" for customer in matches[:MAX_NAMED])
-        suffix = " and others" if len(matches) > MAX_NAMED else ""
         raise Invalid(
             "several_customers",
-            Phrase(
-                "Several customers match: {names}{suffix}. Enter one of the references.", names=names, suffix=suffix
-            ),
+            Phrase("Several customers match: {names} and others. Enter one of the references.", names=names)
+            if len(matches) > MAX_NAMED
+            else Phrase("Several customers match: {names}. Enter one of the references.", names=names),
         )
     return matches[0]
 

@@ -196,7 +196,7 @@ def _render(code: int, title: str, message: str, links: Sequence[tuple[str, str]
         message=message,
         links=links if shows_navigation else (),
         next_url=requested_url() if offers_retry else "/",
-        next_label="Try again" if offers_retry else "Go to the dashboard",
+        next_label=Phrase("Try again") if offers_retry else Phrase("Go to the dashboard"),
         request_id=request_id(),
         in_shell=shows_navigation,
     )

@@ -194,7 +194,9 @@ class ExactField(ParsedField):
     digits = 0
     """The minimum number of digits shown after the decimal point."""
 
-    def __init__(self, label: str, blank_message: str | None = None, noun: str = "number", **kwargs: Any) -> None:
+    def __init__(
+        self, label: str, blank_message: str | None = None, noun: str = Phrase("number"), **kwargs: Any
+    ) -> None:
         super().__init__(label, blank_message, **kwargs)
         self.noun = noun
 

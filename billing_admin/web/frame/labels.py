@@ -1,4 +1,4 @@
-"""Labels for states, counts and audit events."""
+"""Labels for states, counts and details."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,8 +17,9 @@ from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
 from billing_admin.domain.reminders import LEVELS
 from billing_admin.domain.tax import RateChange, percent_on
-from billing_admin.domain.translation import Phrase, plural
+from billing_admin.domain.translation import Phrase, join, plural
 from billing_admin.models import Invoice
+from billing_admin.web.frame.field_labels import field_label
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: Phrase("Written off"), OPENING_CREDIT: Phrase("Opening credit")}
 # How often a recurring charge is posted, by its interval and their number.
@@ -39,15 +40,6 @@ INTERVAL_LABELS = {
 TIMING_LABELS = {
     IN_ADVANCE: Phrase("In advance, on the first day of each period"),
     IN_ARREARS: Phrase("In arrears, on the last day of each period"),
-}
-# The labels of the terms of a recurring charge, in its form and its history.
-TERM_LABELS = {
-    "interval_count": Phrase("Repeat every"),
-    "timing": Phrase("When to charge"),
-    "starts_on": Phrase("First day"),
-    "ends_on": Phrase("Last day"),
-    "anchor_on": Phrase("Periods start from"),
-    "purchase_order": Phrase("Purchase order number"),
 }
 # The names of the reminders, by level.
 REMINDER_NAMES = {level: TEXT_KEYS[f"reminder-{level}"] for level in LEVELS}
@@ -182,6 +174,7 @@ _STATUS_LABELS: Mapping[str, str] = {
     for label in (
         Phrase("Accepted"),
         Phrase("Active"),
+        Phrase("Allocated"),
         Phrase("Adds up"),
         Phrase("Amount changed"),
         Phrase("Archived"),
@@ -190,6 +183,7 @@ _STATUS_LABELS: Mapping[str, str] = {
         Phrase("Built-in"),
         Phrase("Cancelled"),
         Phrase("Current"),
+        Phrase("Deactivated"),
         Phrase("Default"),
         Phrase("Delivered"),
         Phrase("Does not add up"),
@@ -201,6 +195,7 @@ _STATUS_LABELS: Mapping[str, str] = {
         Phrase("Expires soon"),
         Phrase("Failed"),
         Phrase("Failing"),
+        Phrase("Future"),
         Phrase("Given up"),
         Phrase("Held"),
         Phrase("Inactive"),
@@ -215,15 +210,19 @@ _STATUS_LABELS: Mapping[str, str] = {
         Phrase("Link not sent"),
         Phrase("Missing"),
         Phrase("New"),
+        Phrase("Not created"),
         Phrase("Open"),
+        Phrase("Opening"),
         Phrase("Overdue"),
         Phrase("Paid"),
         Phrase("Part credited"),
         Phrase("Part paid"),
+        Phrase("Past"),
         Phrase("Paused"),
         Phrase("Pending"),
         Phrase("Price changed"),
         Phrase("Queued"),
+        Phrase("Recorded"),
         Phrase("Refused"),
         Phrase("Reversed"),
         Phrase("Revoked"),
@@ -231,6 +230,10 @@ _STATUS_LABELS: Mapping[str, str] = {
         Phrase("Sending"),
         Phrase("Sent"),
         Phrase("Stopped"),
+        Phrase("Tax included"),
+        Phrase("Temporary password"),
+        Phrase("To do"),
+        Phrase("Unallocated"),
         Phrase("Uncertain"),
         Phrase("Unpaid"),
         Phrase("Void"),
@@ -241,8 +244,16 @@ _STATUS_LABELS: Mapping[str, str] = {
 
 
 def status_label(word: str) -> str:
-    """Return the label of a badge: `Part paid`."""
+    """Return the label of a badge: `Part paid`; of nothing, nothing."""
     return _STATUS_LABELS.get(word) or word.capitalize()
+
+
+_RECIPIENT_KINDS: Mapping[str, str] = {"to": Phrase("To"), "cc": Phrase("Cc"), "bcc": Phrase("Bcc")}
+
+
+def recipient_kind(kind: str) -> str:
+    """Return how a recipient gets a message: `Cc`."""
+    return _RECIPIENT_KINDS[kind]
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
@@ -259,7 +270,7 @@ def number_ranges(numbers: Sequence[int]) -> str:
 def rounding(currency: str) -> str:
     """Return the precision of a currency's amounts: `2 digits`, `whole units`."""
     digits = MINOR_DIGITS[currency]
-    return pluralise(digits, "digit") if digits else "whole units"
+    return pluralise(digits, "digit") if digits else Phrase("whole units")
 
 
 def tax_rate(rate: RateLike, on: date) -> str:
@@ -280,15 +291,6 @@ def left_out_reason(reason: str) -> str:
     return LEFT_OUT_REASONS.get(reason, reason)
 
 
-# Actions that would be unclear as words alone.
-_ACTION_LABELS = {"billing_run.billed": Phrase("Invoices made by billing run")}
-
-
-def humanise(name: str) -> str:
-    """Return an identifier as words: `billing_run.started` as `Billing run started`."""
-    return _ACTION_LABELS.get(name) or name.replace("_", " ").replace(".", " ").capitalize()
-
-
 # Details of audit events whose values have labels of their own.
 _VALUE_LABELS: Mapping[str, Mapping[str, str]] = {"interval": INTERVAL_LABELS, "timing": TIMING_LABELS}
 _DAY_NAME = re.compile(r"(.*_)?(day|from|to|on|through|date)")
@@ -296,7 +298,7 @@ _DAY_NAME = re.compile(r"(.*_)?(day|from|to|on|through|date)")
 
 def detail_label(path: Sequence[str]) -> str:
     """Return the label of a detail of an audit event, such as `Prices › EUR`."""
-    return " › ".join(TERM_LABELS.get(name) or (humanise(name) if _is_identifier(name) else name) for name in path)
+    return join(" › ", [field_label(name) if _is_identifier(name) else name for name in path])
 
 
 def detail_text(path: Sequence[str], value: Any) -> str:
@@ -304,13 +306,15 @@ def detail_text(path: Sequence[str], value: Any) -> str:
     name = next((part for part in reversed(path) if not part.isdigit()), "")
     match value:
         case None | "":
-            return "none"
+            return Phrase("none")
         case bool():
-            return "yes" if value else "no"
+            return Phrase("yes") if value else Phrase("no")
         case dict():
-            return ", ".join(f"{key}: {detail_text(path, item)}" for key, item in value.items()) or "none"
+            return join(", ", [join(": ", [key, detail_text(path, item)]) for key, item in value.items()]) or Phrase(
+                "none"
+            )
         case list():
-            return ", ".join(detail_text(path, item) for item in value) or "none"
+            return join(", ", [detail_text(path, item) for item in value]) or Phrase("none")
         case _:
             return (
                 _day_text(str(value))

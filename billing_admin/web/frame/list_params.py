@@ -176,7 +176,7 @@ def amount_param(name: str) -> Decimal | None:
     """
     value = text_param(name)
     try:
-        return parse_amount(value, format_in_use()).without_currency("filter") if value else None
+        return parse_amount(value, format_in_use()).without_currency(Phrase("filter")) if value else None
     except Invalid as error:
         raise Invalid(error.code, error.message, name) from error
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from billing_admin.domain.receivables import BUCKET_NAMES
 from billing_admin.domain.text import fold_for_search
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.queries import list_sorts
 from billing_admin.queries.charges.charges import ChargeSum
 from billing_admin.queries.invoices.invoices import InvoiceSum
@@ -20,9 +20,14 @@ from billing_admin.web.frame import system_lists
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.tables import Column, ListTable, Table, Total, plain_table
 
-BUCKET_LABELS = dict(
-    zip(BUCKET_NAMES, (Phrase("Not due"), "1–30 days", "31–60 days", "61–90 days", Phrase("Over 90 days")), strict=True)
+_BUCKETS = (
+    Phrase("Not due"),
+    Phrase("1–30 days"),
+    Phrase("31–60 days"),
+    Phrase("61–90 days"),
+    Phrase("Over 90 days"),
 )
+BUCKET_LABELS = dict(zip(BUCKET_NAMES, _BUCKETS, strict=True))
 
 
 def _open_key(place: int, row: AgedAccount) -> tuple[str, int]:
@@ -208,9 +213,9 @@ UNBILLED = Table(
         Column("held", Phrase("Held"), is_numeric=True),
         Column("pending_amount", Phrase("Pending amount"), "amount", is_numeric=True),
         Column("held_amount", Phrase("Held amount"), is_numeric=True, is_shown=False),
-        Column("age_0_30", "0–30 days", is_numeric=True),
-        Column("age_31_60", "31–60 days", is_numeric=True),
-        Column("age_61_90", "61–90 days", is_numeric=True),
+        Column("age_0_30", Phrase("0–30 days"), is_numeric=True),
+        Column("age_31_60", Phrase("31–60 days"), is_numeric=True),
+        Column("age_61_90", Phrase("61–90 days"), is_numeric=True),
         Column("age_over_90", Phrase("Over 90 days"), is_numeric=True),
         Column("oldest", Phrase("Oldest day"), "detail"),
     ),
@@ -300,11 +305,15 @@ RECURRING_CHARGES = Table(
 )
 
 
+def _of_currency(rows: str, currency: str) -> str:
+    return Phrase("{rows} in {currency}", rows=rows, currency=currency)
+
+
 def invoice_totals(sums: Iterable[InvoiceSum]) -> list[Total]:
     """Return the totals below a list of invoices."""
     return [
         Total(
-            f"{pluralise(row.invoices, row.kind.replace('_', ' '))} in {row.currency}",
+            _of_currency(pluralise(row.invoices, row.kind.replace("_", " ")), row.currency),
             {"net": row.net, "tax": row.tax, "total": row.total, "balance": row.balance},
             row.currency,
         )
@@ -316,7 +325,12 @@ def refund_totals(sums: Iterable[RefundSum]) -> list[Total]:
     """Return the totals below a list of refunds, without reversed refunds."""
     return [
         Total(
-            f"{pluralise(row.refunds, 'refund')} in {row.currency}, without reversed refunds",
+            plural(
+                "{count} refund in {currency}, without reversed refunds",
+                "{count} refunds in {currency}, without reversed refunds",
+                row.refunds,
+                currency=row.currency,
+            ),
             {"amount": row.amount},
             row.currency,
         )
@@ -327,7 +341,7 @@ def refund_totals(sums: Iterable[RefundSum]) -> list[Total]:
 def charge_totals(sums: Iterable[ChargeSum]) -> list[Total]:
     """Return the totals below a list of charges."""
     return [
-        Total(f"{pluralise(row.charges, 'charge')} in {row.currency}", {"amount": row.amount}, row.currency)
+        Total(_of_currency(pluralise(row.charges, "charge"), row.currency), {"amount": row.amount}, row.currency)
         for row in sums
     ]
 
@@ -336,7 +350,12 @@ def payment_totals(sums: Iterable[PaymentSum]) -> list[Total]:
     """Return the totals below a list of payments, without reversed payments."""
     return [
         Total(
-            f"{pluralise(row.payments, 'payment')} in {row.currency}, without reversed payments",
+            plural(
+                "{count} payment in {currency}, without reversed payments",
+                "{count} payments in {currency}, without reversed payments",
+                row.payments,
+                currency=row.currency,
+            ),
             {"amount": row.amount, "unallocated": row.unallocated},
             row.currency,
         )

@@ -29,7 +29,9 @@ from billing_admin.domain.formatting import (
 from billing_admin.domain.lifecycle import balance, payment_due
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.domain.translation import Phrase, translated
+from billing_admin.domain.words import word
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
+from billing_admin.web.frame.field_labels import field_label
 from billing_admin.web.frame.labels import (
     RateLike,
     invoice_state,
@@ -38,6 +40,7 @@ from billing_admin.web.frame.labels import (
     payment_method,
     pluralise,
     quoted,
+    recipient_kind,
     status_label,
     tax_in_base,
     tax_rate as tax_rate_on,
@@ -56,6 +59,7 @@ def init_filters(app: Flask) -> None:
     filters: dict[str, Callable[..., object]] = {
         "amounts": amounts,
         "day": format_day,
+        "field_label": field_label,
         "day_of_month": format_day_of_month,
         "exact": format_exact,
         "exact_sums": exact_sums,
@@ -79,6 +83,7 @@ def init_filters(app: Flask) -> None:
         "plain_decimal": plain_decimal,
         "pluralise": pluralise,
         "quoted": quoted,
+        "recipient_kind": recipient_kind,
         "reason_for_no_tax": tax_note,
         "rounded": format_rounded,
         "signed_percent": signed_percent,
@@ -89,6 +94,7 @@ def init_filters(app: Flask) -> None:
         "translated": translated,
         "unrounded": unrounded,
         "whole": format_whole,
+        "word": word,
     }
     for name, template_filter in filters.items():
         app.add_template_filter(template_filter, name)

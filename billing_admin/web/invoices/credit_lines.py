@@ -42,14 +42,14 @@ class CreditLineForm(LineForm):
     If both are blank, all that can be credited is.
     """
 
-    quantity = ExactField(Phrase("Quantity"), noun="quantity")
+    quantity = ExactField(Phrase("Quantity"), noun=Phrase("quantity"))
     amount = AmountField(Phrase("Net to credit"))
 
 
 class CorrectedLineForm(LineForm):
     """The corrected values of a line that is credited and billed again."""
 
-    quantity = ExactField(Phrase("New quantity"), noun="quantity")
+    quantity = ExactField(Phrase("New quantity"), noun=Phrase("quantity"))
     unit_price = AmountField(Phrase("New unit price"))
     amount = AmountField(Phrase("New amount"))
 

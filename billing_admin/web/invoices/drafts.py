@@ -18,7 +18,7 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.domain.messages import NOT_SENT_REASONS
-from billing_admin.domain.translation import Phrase, plural
+from billing_admin.domain.translation import Phrase, join, plural
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.operations.messages.documents import plan_sending, send_documents
@@ -110,18 +110,8 @@ def charges(id: UUID) -> ResponseReturnValue:
             if selected:
                 moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
                 draft = load_draft(id, "changed")
-                act = "added" if adding else "removed"
                 total = format_money(draft.total, draft.currency)
-                flash(
-                    plural(
-                        "{count} charge {act}. The draft's total is now {total}.",
-                        "{count} charges {act}. The draft's total is now {total}.",
-                        moved,
-                        act=act,
-                        total=total,
-                    ),
-                    "success",
-                )
+                flash(_moved_message(moved, total, adding=adding), "success")
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = load_draft(id, "changed")
         form.version.set_version(draft.version)
@@ -153,15 +143,12 @@ def issue() -> ResponseReturnValue:
             recipients = form.recipients.data or "" if wants else None
             shown = (filters, form.shown.data or "", recipients, form.issue_date.data)
             count, sent = transaction(_issue_as_shown, *shown, may_send(), actor(), now())
-            result = (
-                plural(" {count} message will be sent shortly.", " {count} messages will be sent shortly.", sent)
-                if wants
-                else ""
-            )
-            flash(
-                plural("{count} invoice issued.{result}", "{count} invoices issued.{result}", count, result=result),
-                "success",
-            )
+            sentences = [plural("{count} invoice issued.", "{count} invoices issued.", count)]
+            if wants:
+                sentences.append(
+                    plural("{count} message will be sent shortly.", "{count} messages will be sent shortly.", sent)
+                )
+            flash(join(" ", sentences), "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)
     drafts = queries.draft_selection(db.session(), filters)
     if not drafts.ids:
@@ -226,3 +213,20 @@ def _issue_as_shown(
         raise recipients_changed()
     issued = issue_many(session, drafts.ids, issue_date, actor, now)
     return issued, len(send_documents(session, drafts.ids, mail_on, actor, now).messages)
+
+
+def _moved_message(moved: int, total: str, *, adding: bool) -> Phrase:
+    """Return the message after charges were put on a draft, or taken off."""
+    if adding:
+        return plural(
+            "{count} charge added. The draft's total is now {total}.",
+            "{count} charges added. The draft's total is now {total}.",
+            moved,
+            total=total,
+        )
+    return plural(
+        "{count} charge removed. The draft's total is now {total}.",
+        "{count} charges removed. The draft's total is now {total}.",
+        moved,
+        total=total,
+    )

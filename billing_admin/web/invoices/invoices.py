@@ -27,6 +27,7 @@ from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.parties import address_lines
 from billing_admin.domain.readiness import NO_E_INVOICE
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
@@ -51,7 +52,7 @@ from billing_admin.queries.payments.refunds import credit_to_apply
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import REMINDER_NAMES, invoice_state, pluralise, rounding
+from billing_admin.web.frame.labels import REMINDER_NAMES, invoice_state, pluralise, rounding, status_label
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -143,7 +144,7 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("due_to", Phrase("Due date to"), format_day(filters.due_to) if filters.due_to else ""),
         ("run", Phrase("Billing run"), _run_name(filters.run)),
         ("sent", Phrase("Sent to the customer"), "" if filters.sent is None else SENT_LABELS[str(int(filters.sent))]),
-        ("selection", Phrase("Only"), "selected documents" if filters.selection else ""),
+        ("selection", Phrase("Only"), Phrase("selected documents") if filters.selection else ""),
     )
 
 
@@ -209,7 +210,7 @@ def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
     counts = queries.count_by_state(db.session(), filters)
     return [
         {
-            "label": state.capitalize() or Phrase("All"),
+            "label": status_label(state) if state else Phrase("All"),
             "url": current_url(status=state),
             "count": counts[state],
             "active": state == filters.status,
@@ -477,7 +478,7 @@ def issue(id: UUID) -> ResponseReturnValue:
     invoice = _load_invoice(id)
     if invoice.status != "draft" and not form.errors:
         flash(
-            Phrase("{invoice_number} is already {status}.", invoice_number=invoice.number, status=invoice.status),
+            Phrase("{invoice_number} is already {status}.", invoice_number=invoice.number, status=word(invoice.status)),
             "info",
         )
         return redirect(url_for("invoices.show", id=id), 303)

@@ -121,7 +121,8 @@ def _voided(event: _Event) -> TimelineEntry:
     if event.is_own():
         return event.entry(Phrase("Voided"), event.reason())
     number = str(event.details.get("number", ""))
-    return event.entry(f"{number} was voided; its charges are billed again here", event.reason(), _url(event))
+    label = Phrase("{number} was voided; its charges are billed again here", number=number)
+    return event.entry(label, event.reason(), _url(event))
 
 
 def _billed_again(event: _Event) -> TimelineEntry:
@@ -138,14 +139,16 @@ def _url(event: _Event) -> str:
     return event.object_url("invoices.show")
 
 
-def _paid(verb: str) -> Callable[[_Event], TimelineEntry | None]:
+def _paid(label: str) -> Callable[[_Event], TimelineEntry | None]:
     def entry(event: _Event) -> TimelineEntry | None:
         allocated = event.details.get("allocated")
         amount = allocated.get(event.number()) if isinstance(allocated, dict) else None
         if amount is None:
             return None
         note = event.reason() or str(event.details.get("reference") or "")
-        return event.entry(f"{verb} {amount}", note, event.object_url("payments.show"))
+        return event.entry(
+            Phrase("{label} {amount}", label=label, amount=amount), note, event.object_url("payments.show")
+        )
 
     return entry
 
@@ -164,7 +167,11 @@ def _payment_reversed(event: _Event) -> TimelineEntry:
 def _refund(label: str) -> Callable[[_Event], TimelineEntry]:
     def entry(event: _Event) -> TimelineEntry:
         amount = event.details.get("amount")
-        return event.entry(f"{label} {amount}" if amount else label, event.reason(), event.object_url("refunds.show"))
+        return event.entry(
+            Phrase("{label} {amount}", label=label, amount=amount) if amount else label,
+            event.reason(),
+            event.object_url("refunds.show"),
+        )
 
     return entry
 

@@ -19,6 +19,7 @@ from billing_admin.domain.money import ZERO, Money
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.words import word
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import credit_notes, voids
@@ -316,7 +317,7 @@ def redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
             "{invoice_number} is a credit note and cannot be corrected here.", invoice_number=invoice.number
         )
     else:
-        message = Phrase("{invoice_number} is {status}.", invoice_number=invoice.number, status=invoice.status)
+        message = Phrase("{invoice_number} is {status}.", invoice_number=invoice.number, status=word(invoice.status))
     flash(message, "info")
     return redirect(url_for("invoices.show", id=invoice.id), 303)
 

@@ -273,7 +273,7 @@ def filter_chips(filters: CustomerFilter) -> list[Any]:
 
     The default selects objects in use.
     """
-    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    show = {False: "", True: Phrase("Archived"), None: Phrase("All")}[filters.archived]
     return [
         *build_chips(("q", Phrase("Search"), filters.q), ("currency", Phrase("Currency"), filters.currency)),
         *value_chips(offered_fields(), filters.metadata),

@@ -65,7 +65,7 @@ class RateKeyForm(Form):
 class RateForm(RateKeyForm):
     """A rate, and who published it."""
 
-    rate = ExactField(Phrase("Rate"), blank_message=Phrase("Enter the rate, such as 1.0832."), noun="rate")
+    rate = ExactField(Phrase("Rate"), blank_message=Phrase("Enter the rate, such as 1.0832."), noun=Phrase("rate"))
     source = TextField(Phrase("Source"), max_length=MAX_SOURCE_LENGTH)
 
     def spec(self) -> RateSpec:
@@ -193,15 +193,13 @@ def remove() -> ResponseReturnValue:
 def _warn_of_future_days(days: Sequence[date]) -> None:
     count = sum(day > today() for day in days)
     if count:
-        verb = "is" if count == 1 else "are"
         flash(
             plural(
-                "{count} rate {verb} for a day after today, {today}. Documents use earlier rates until then. If "
+                "{count} rate is for a day after today, {today}. Documents use earlier rates until then. If "
                 "the day is a typing mistake, remove the rate.",
-                "{count} rates {verb} for a day after today, {today}. Documents use earlier rates until then. If"
-                " the day is a typing mistake, remove the rate.",
+                "{count} rates are for a day after today, {today}. Documents use earlier rates until then. If "
+                "the day is a typing mistake, remove the rate.",
                 count,
-                verb=verb,
                 today=format_day(today()),
             ),
             "warning",

@@ -252,7 +252,7 @@ def filter_chips(filters: ServiceFilter) -> list[Any]:
 
     The default selects objects in use.
     """
-    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    show = {False: "", True: Phrase("Archived"), None: Phrase("All")}[filters.archived]
     return build_chips(("q", Phrase("Search"), filters.q), ("show", Phrase("Show"), show))
 
 

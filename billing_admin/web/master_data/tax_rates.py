@@ -60,7 +60,7 @@ class TaxRateForm(Form):
     name = TextField(Phrase("Name"), blank_message=Phrase("Enter a name, such as VAT 19%."))
     category = SelectField(Phrase("Category"), choices=CATEGORIES)
     percent = ExactField(
-        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun="percentage"
+        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun=Phrase("percentage")
     )
     note = TextField(Phrase("Reason for no tax"))
     vatex = VatexField()
@@ -97,7 +97,7 @@ class ChangePercentForm(ValidFromForm, EditForm):
     """A new percentage and its first day."""
 
     percent = ExactField(
-        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun="percentage"
+        Phrase("Percent"), blank_message=Phrase("Enter the percentage, such as 19."), noun=Phrase("percentage")
     )
 
 

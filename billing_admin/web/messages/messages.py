@@ -83,12 +83,16 @@ class AgainForm(RecipientsForm, ReasonForm):
 class Act:
     """A change of messages, with its texts.
 
-    `problem` returns why it does not apply to a state, `change` makes it. `order` has a place for the messages, such as
-    “Cancel {messages}”.
+    `problem` returns why it does not apply to a state, `change` makes it. `order` and `done` are for one message; the
+    other texts take a number: `refused` and `skipped` are for selected messages that do not allow it.
     """
 
-    order: Phrase
-    past_participle: str
+    order: str
+    order_many: Callable[[int], Phrase]
+    done: str
+    done_many: Callable[[int], Phrase]
+    refused: str
+    skipped: Callable[[int], Phrase]
     consequence: str
     hint: str
     problem: Callable[[str], str | None]
@@ -109,24 +113,48 @@ def _send_again(session: Session, id: UUID, reason: str, mail_on: bool, actor: A
 
 ACTS: Final[Mapping[str, Act]] = {
     "cancel": Act(
-        Phrase("Cancel {messages}"),
-        "cancelled",
+        Phrase("Cancel message"),
+        lambda count: plural("Cancel {count} message", "Cancel {count} messages", count),
+        Phrase("The message was cancelled."),
+        lambda count: plural("{count} message cancelled.", "{count} messages cancelled.", count),
+        Phrase("None of the selected messages can be cancelled."),
+        lambda count: plural(
+            "{count} other selected message cannot be cancelled and will not change.",
+            "{count} other selected messages cannot be cancelled and will not change.",
+            count,
+        ),
         Phrase("It will not be sent. The documents can then be sent in another message."),
         Phrase("Shown in the history."),
         cancel_problem,
         _cancel,
     ),
     "mark-sent": Act(
-        Phrase("Mark {messages} as sent"),
-        "marked as sent",
+        Phrase("Mark message as sent"),
+        lambda count: plural("Mark {count} message as sent", "Mark {count} messages as sent", count),
+        Phrase("The message was marked as sent."),
+        lambda count: plural("{count} message marked as sent.", "{count} messages marked as sent.", count),
+        Phrase("None of the selected messages can be marked as sent."),
+        lambda count: plural(
+            "{count} other selected message cannot be marked as sent and will not change.",
+            "{count} other selected messages cannot be marked as sent and will not change.",
+            count,
+        ),
         Phrase("No further attempt will be made to send it."),
         Phrase("How it was sent, such as: by letter on 28 November. Shown in the history."),
         mark_problem,
         _mark,
     ),
     "again": Act(
-        Phrase("Send {messages} again"),
-        "sent again",
+        Phrase("Send message again"),
+        lambda count: plural("Send {count} message again", "Send {count} messages again", count),
+        Phrase("The message was sent again."),
+        lambda count: plural("{count} message sent again.", "{count} messages sent again.", count),
+        Phrase("None of the selected messages can be sent again."),
+        lambda count: plural(
+            "{count} other selected message cannot be sent again and will not change.",
+            "{count} other selected messages cannot be sent again and will not change.",
+            count,
+        ),
         Phrase(
             "It goes to the contacts that get such messages today, with the same text and attachments. A "
             "document that was marked as sent without a message gets the text from the settings."
@@ -186,6 +214,7 @@ def index() -> ResponseReturnValue:
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_table(queries.messages(session, filters), MESSAGES),
         purposes=PURPOSES,
+        state_labels=STATE_LABELS,
         undelivered=UNDELIVERED,
         export_url=export_url("exports.message_files"),
         delayed=queries.delayed_messages(session, now()),
@@ -286,10 +315,12 @@ def change(id: UUID, action: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             transaction(act.change, id, form.reason.data, may_send(), actor(), now())
-            flash(Phrase("The message was {past_participle}.", past_participle=act.past_participle), "success")
+            flash(act.done, "success")
             return redirect(back, 303)
         message = queries.message(db.session(), id)
-    return render_form("messages/change.html", form, act=act, messages=[message], back=back, selected=False, skipped=0)
+    return render_form(
+        "messages/change.html", form, action=action, act=act, messages=[message], back=back, selected=False, skipped=0
+    )
 
 
 @pages.post("/selected/<any(again, cancel, 'mark-sent'):action>")
@@ -305,24 +336,13 @@ def change_selected(action: str) -> ResponseReturnValue:
         ready = [message for message in ready if message.state == "waiting" or message.id not in repeated]
     ids = [message.id for message in ready]
     if not ids:
-        flash(
-            Phrase("None of the selected messages can be {past_participle}.", past_participle=act.past_participle),
-            "warning",
-        )
+        flash(act.refused, "warning")
         return redirect(back, 303)
     if "confirmed" in request.form:
         if form.validate():
             with errors_on(form):
                 transaction(_change_all, act, ids, form.reason.data, may_send(), actor(), now())
-                flash(
-                    plural(
-                        "{count} message {past_participle}.",
-                        "{count} messages {past_participle}.",
-                        len(ids),
-                        past_participle=act.past_participle,
-                    ),
-                    "success",
-                )
+                flash(act.done_many(len(ids)), "success")
                 return redirect(back, 303)
     else:
         form = ReasonForm(formdata=None)
@@ -330,6 +350,7 @@ def change_selected(action: str) -> ResponseReturnValue:
     return render_form(
         "messages/change.html",
         form,
+        action=action,
         act=act,
         messages=ready,
         back=back,

@@ -45,7 +45,6 @@ from billing_admin.queries.messages.sending_runs import sending_progress, sendin
 from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import filtered_url
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.invoices.invoices import filter_chips, read_filters
@@ -250,19 +249,23 @@ def _show_run(run_id: UUID, back: str) -> ResponseReturnValue:
     if progress.left_out:
         return redirect(url_for("sending_runs.show", id=run_id), 303)
     if act == MARK_SENT:
-        verb = "was" if progress.sent == 1 else "were"
         flash(
             plural(
-                "{count} document {verb} marked as sent.",
-                "{count} documents {verb} marked as sent.",
+                "{count} document was marked as sent.",
+                "{count} documents were marked as sent.",
                 progress.sent,
-                verb=verb,
             ),
             "success",
         )
     else:
-        messages = pluralise(progress.sent, "message")
-        flash(Phrase("{messages} will be sent shortly. See the outbox for the results.", messages=messages), "success")
+        flash(
+            plural(
+                "{count} message will be sent shortly. See the outbox for the results.",
+                "{count} messages will be sent shortly. See the outbox for the results.",
+                progress.sent,
+            ),
+            "success",
+        )
     return redirect(back, 303)
 
 

@@ -7,6 +7,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.translation import Phrase
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.queries.payments.refunds import RefundFilter
+from billing_admin.web.frame.labels import status_label
 from billing_admin.web.frame.list_params import (
     FilterChip,
     build_chips,
@@ -61,7 +62,7 @@ def status_tabs(counts: Mapping[str, int], status: str) -> list[dict[str, Any]]:
     """Return a tab for each status, with the number of its rows."""
     return [
         {
-            "label": name.capitalize() or Phrase("All"),
+            "label": status_label(name) if name else Phrase("All"),
             "url": current_url(status=name),
             "count": count,
             "active": name == status,

@@ -82,7 +82,7 @@ def read_filters() -> queries.PaymentFilter:
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status."""
-    selection = "selected payments" if filters.selection else ""
+    selection = Phrase("selected payments") if filters.selection else ""
     return money_chips(filters, METHOD_LABELS, ("selection", Phrase("Only"), selection))
 
 

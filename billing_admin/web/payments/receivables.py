@@ -13,7 +13,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_day
 from billing_admin.domain.text import file_stem
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats import csv_tables
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.glyphs import load_glyphs
@@ -27,7 +27,6 @@ from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.unallocated import UnallocatedFilter, unallocated_items, unallocated_totals
 from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -65,8 +64,8 @@ def ageing() -> ResponseReturnValue:
         page=list_rows(balances, AGEING),
         count=len(balances),
         chips=build_chips(
-            ("as_of", "As at", format_day(as_of) if as_of else ""),
-            ("currency", "Currency", currency),
+            ("as_of", Phrase("As at"), format_day(as_of) if as_of else ""),
+            ("currency", Phrase("Currency"), currency),
         ),
         totals=receivables.positions_by_currency((row.key, row.position) for row in balances),
         currencies=[(code, code) for code in customers.account_currencies(db.session())],
@@ -129,9 +128,9 @@ def unallocated() -> ResponseReturnValue:
         filters=filters,
         as_of=as_of,
         chips=build_chips(
-            ("as_of", "As at", format_day(filters.as_of) if filters.as_of != today() else ""),
-            ("customer", "Customer", filters.customer),
-            ("currency", "Currency", filters.currency),
+            ("as_of", Phrase("As at"), format_day(filters.as_of) if filters.as_of != today() else ""),
+            ("customer", Phrase("Customer"), filters.customer),
+            ("currency", Phrase("Currency"), filters.currency),
         ),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
@@ -139,7 +138,7 @@ def unallocated() -> ResponseReturnValue:
         totals=[]
         if unknown_customer
         else [
-            Total(f"Total in {currency}", {"amount": minor}, currency)
+            Total(Phrase("Total in {currency}", currency=currency), {"amount": minor}, currency)
             for currency, minor in unallocated_totals(session, filters).items()
         ],
         currencies=[(code, code) for code in customers.account_currencies(session)],
@@ -165,7 +164,14 @@ def open_items() -> ResponseReturnValue:
         else load_table(queries.open_items(session, filters), OPEN_ITEMS, is_short=is_short),
         totals=[
             Total(
-                f"{pluralise(sum(row.invoices), 'invoice')} in {row.currency}", {"open": sum(row.amounts)}, row.currency
+                plural(
+                    "{count} invoice in {currency}",
+                    "{count} invoices in {currency}",
+                    sum(row.invoices),
+                    currency=row.currency,
+                ),
+                {"open": sum(row.amounts)},
+                row.currency,
             )
             for row in sums
         ],

@@ -19,8 +19,9 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.messages import SENDING_ACTS
 from billing_admin.domain.translation import Phrase
 from billing_admin.queries import audit as queries
+from billing_admin.web.frame.event_labels import action_label, object_label
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import detail_label, detail_text, humanise
+from billing_admin.web.frame.labels import detail_label, detail_text
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -32,6 +33,7 @@ from billing_admin.web.frame.list_params import (
 )
 from billing_admin.web.frame.system_lists import AUDIT_EVENTS
 from billing_admin.web.frame.tables import load_table
+from billing_admin.web.system.jobs import JOB_KINDS
 
 READ = "audit:read"
 # The log has no pages that write. The guard still needs a permission for writing.
@@ -70,7 +72,7 @@ INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
 # Kind of actor → where its events come from.
 THROUGH: Final[Mapping[str, str]] = {
     "person": Phrase("Browser"),
-    "token": "API",
+    "token": Phrase("API"),
     "system": Phrase("Command line or a job"),
 }
 MAX_LINES = 6  # of an event in the list; its page has all of them
@@ -151,7 +153,7 @@ def index() -> ResponseReturnValue:
         export_url=export_url("exports.audit_files"),
         page=page,
         lines={event.id: _event_line(event, names, MAX_LINES) for event in page.rows},
-        types=[(kind, humanise(kind)) for kind in queries.OBJECT_TYPES],
+        types=[(kind, object_label(kind)) for kind in queries.OBJECT_TYPES],
         head=queries.chain_head(session),
         unsealed=queries.count_unsealed(session),
     )
@@ -161,8 +163,8 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
     """Return the active filters as chips."""
     return build_chips(
         ("actor", Phrase("Actor"), filters.actor),
-        ("type", Phrase("Object type"), humanise(filters.type)),
-        ("action", Phrase("Action"), humanise(filters.action)),
+        ("type", Phrase("Object type"), object_label(filters.type)),
+        ("action", Phrase("Action"), action_label(filters.action)),
         ("object", Phrase("Object"), text_param("object")),
         ("from", Phrase("From"), format_day(filters.from_) if filters.from_ else ""),
         ("to", Phrase("To"), format_day(filters.to) if filters.to else ""),
@@ -179,7 +181,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "audit/show.html",
         line=_event_line(event, names, max_items=MAX_ITEMS),
         event=event,
-        through=THROUGH.get(event.actor_kind, humanise(event.actor_kind)),
+        through=THROUGH.get(event.actor_kind, event.actor_kind),
     )
 
 
@@ -188,10 +190,10 @@ def _event_line(event: Any, names: queries.EventNames, max_lines: int | None = N
     details = lines(readable_details(event.action, event.details, event.currency))
     return EventLine(
         event=event,
-        action=humanise(event.action),
+        action=action_label(event.action),
         action_url=filtered_url("audit.index", action=event.action),
         actor_url=filtered_url("audit.index", actor=event.actor_name),
-        object=_object_label(kind, names.objects.get(id)) if id in names.objects else humanise(kind),
+        object=_object_label(kind, names.objects.get(id)) if id in names.objects else object_label(kind),
         url=_object_url(kind, id, names),
         history_url=filtered_url("audit.index", object=id) if id else None,
         lines=[_shown_line(line, event, names, max_items) for line in details[:max_lines]],
@@ -235,10 +237,11 @@ def _object_label(kind: str, name: Any) -> str:
     if kind == "sending_run":
         return SENDING_ACTS.get(name, name)
     if kind == "job":
-        return humanise(name)
+        return JOB_KINDS[name].title if name in JOB_KINDS else str(name)
     if isinstance(name, date):
-        return f"{'Reminders of' if kind == 'reminder_run' else 'Up to'} {format_day(name)}"
-    return str(name or Phrase("Draft"))
+        day = format_day(name)
+        return Phrase("Reminders of {day}", day=day) if kind == "reminder_run" else Phrase("Up to {day}", day=day)
+    return name or (Phrase("Draft") if kind == "invoice" else object_label(kind))
 
 
 def _object_url(kind: str, id: UUID | None, names: queries.EventNames) -> str | None:

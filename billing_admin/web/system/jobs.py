@@ -17,6 +17,7 @@ from billing_admin.models.job import JOB_STATES
 from billing_admin.operations import jobs as operations
 from billing_admin.queries import jobs as queries
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import status_label
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -34,13 +35,13 @@ pages = page_blueprint("jobs", __name__, "/jobs", write="jobs:write")
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """A kind of job: its title, the unit of its progress, and the page of its subject.
+    """A kind of job: its title, the sentence of its progress, and its subject's page.
 
     `when_done`: the subject's page exists only when the job is done.
     """
 
     title: str
-    unit: str
+    progress: str
     endpoint: str
     label: str
     when_done: bool = False
@@ -48,19 +49,37 @@ class JobKind:
 
 JOB_KINDS = {
     "export": JobKind(
-        Phrase("Export"), "bytes written", "exports.download_prepared", Phrase("Download the file"), when_done=True
+        Phrase("Export"),
+        Phrase("{done} of {total} bytes written"),
+        "exports.download_prepared",
+        Phrase("Download the file"),
+        when_done=True,
     ),
     "documents": JobKind(
-        Phrase("PDF documents"), "documents", "exports.download_prepared", Phrase("Download the file"), when_done=True
+        Phrase("PDF documents"),
+        Phrase("{done} of {total} documents"),
+        "exports.download_prepared",
+        Phrase("Download the file"),
+        when_done=True,
     ),
     "billing_run": JobKind(
-        Phrase("Billing run"), "accounts billed or left out", "billing_runs.show", Phrase("Show the billing run")
+        Phrase("Billing run"),
+        Phrase("{done} of {total} accounts billed or left out"),
+        "billing_runs.show",
+        Phrase("Show the billing run"),
     ),
     "sending_run": JobKind(
-        Phrase("Sending run"), "documents sent or left out", "sending_runs.show", Phrase("Show the sending run")
+        Phrase("Sending run"),
+        Phrase("{done} of {total} documents sent or left out"),
+        "sending_runs.show",
+        Phrase("Show the sending run"),
     ),
-    "import_check": JobKind(Phrase("Import check"), "bytes read", "imports.show", Phrase("Show the import")),
-    "import": JobKind(Phrase("Import"), "rows imported", "imports.show", Phrase("Show the import")),
+    "import_check": JobKind(
+        Phrase("Import check"), Phrase("{done} of {total} bytes read"), "imports.show", Phrase("Show the import")
+    ),
+    "import": JobKind(
+        Phrase("Import"), Phrase("{done} of {total} rows imported"), "imports.show", Phrase("Show the import")
+    ),
 }
 
 
@@ -76,7 +95,7 @@ def index() -> ResponseReturnValue:
     counts[""] = sum(counts.values())
     tabs = [
         {
-            "label": option.capitalize() or Phrase("All"),
+            "label": status_label(option) if option else Phrase("All"),
             "url": current_url(state=option),
             "active": option == state,
             "count": counts.get(option, 0),
@@ -89,7 +108,7 @@ def index() -> ResponseReturnValue:
         page=page,
         state=state,
         tabs=tabs,
-        chips=build_chips(("from", "Created since", format_day(first_day) if first_day else "")),
+        chips=build_chips(("from", Phrase("Created since"), format_day(first_day) if first_day else "")),
         clear_url=unfiltered_url(),
         kinds=JOB_KINDS,
         live=_is_any_active(*page.rows),

@@ -19,6 +19,7 @@ from billing_admin.models import Customer, Invoice
 from billing_admin.queries import search
 from billing_admin.queries.master_data.customers import customers_of_references, matching_customers
 from billing_admin.queries.search import SearchHits
+from billing_admin.web.frame.event_labels import object_label
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import MAX_FILTER_LENGTH, has_permission, name_params
 from billing_admin.web.frame.navigation import build_menu, may_open
@@ -110,7 +111,7 @@ def results() -> ResponseReturnValue:
         "search/list.html",
         search_text=text,
         hits=hits,
-        links=[HitGroup("Actions", acts), HitGroup("Pages", links)],
+        links=[HitGroup(Phrase("Actions"), acts), HitGroup(Phrase("Pages"), links)],
         max_hits=MAX_HITS,
         searched_charges=search.SEARCHED_CHARGES,
         searched_messages=search.SEARCHED_MESSAGES,
@@ -122,7 +123,7 @@ def _exact_group(match: tuple[str, UUID] | None) -> Iterator[HitGroup]:
     if match is not None:
         kind, id = match
         label = search.object_name(db.session(), kind, id)
-        yield HitGroup(Phrase("Exact match"), [Hit(label, kind.replace("_", " "), url_for(ENDPOINTS[kind], id=id))])
+        yield HitGroup(Phrase("Exact match"), [Hit(label, object_label(kind).lower(), url_for(ENDPOINTS[kind], id=id))])
 
 
 def _groups(hits: SearchHits | None) -> Iterator[HitGroup]:
@@ -159,9 +160,12 @@ def _groups(hits: SearchHits | None) -> Iterator[HitGroup]:
     yield HitGroup(
         Phrase("Lists of the customer"),
         [
-            Hit(f"{label} of {row.name}", "", url_for(endpoint, customer=row.reference))
+            Hit(label, "", url_for(endpoint, customer=row.reference))
             for row in hits.customers[:1]
-            for label, endpoint in ((Phrase("Charges"), "charges.index"), (Phrase("Messages"), "messages.index"))
+            for label, endpoint in (
+                (Phrase("Charges of {name}", name=row.name), "charges.index"),
+                (Phrase("Messages of {name}", name=row.name), "messages.index"),
+            )
         ],
     )
 

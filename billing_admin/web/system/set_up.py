@@ -61,6 +61,7 @@ from billing_admin.web.frame.forms import (
 )
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
+from billing_admin.web.frame.languages import language_in_use
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 from billing_admin.web.master_data.bank_accounts import IbanField
@@ -197,7 +198,7 @@ class RateForm(wtforms.Form):
     """A tax rate; it is added if its box is ticked and it has a percentage."""
 
     selected = BooleanField(Phrase("Add"), default=True)
-    percent = ExactField(Phrase("Percent"), noun="percentage")
+    percent = ExactField(Phrase("Percent"), noun=Phrase("percentage"))
     name = TextField(Phrase("Name"))
 
     class Meta(Form.Meta):
@@ -380,7 +381,7 @@ def tax() -> ResponseReturnValue:
         with errors_on(form):
             transaction(operations.add_tax_rates, form.rates.rates(), actor(), now())
             return _continue(SetUpStep.TAX)
-    return _show(SetUpStep.TAX, form, country=dict(country_names()).get(country, "") if rates else "")
+    return _show(SetUpStep.TAX, form, country=country_names(language_in_use()).get(country, "") if rates else "")
 
 
 @pages.route("/bank-account", methods=["GET", "POST"])

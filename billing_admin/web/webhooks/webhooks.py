@@ -27,6 +27,7 @@ from billing_admin.queries.webhooks import endpoints as queries
 from billing_admin.web.frame.editing import EditForm, VersionField, save
 from billing_admin.web.frame.forms import Form, NewIdField, TextField, add_errors, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import status_label
 from billing_admin.web.frame.list_params import choice_param, current_url, has_permission
 from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.frame.system_lists import DELIVERIES, WEBHOOKS
@@ -51,7 +52,9 @@ class EndpointForm(Form):
     description = TextField(Phrase("Description"), max_length=MAX_DESCRIPTION_LENGTH)
     events = SelectMultipleField(
         Phrase("Events"),
-        choices={event: f"{event} — {sentence}." for event, sentence in EVENTS.items()},
+        choices={
+            event: Phrase("{event} — {sentence}.", event=event, sentence=sentence) for event, sentence in EVENTS.items()
+        },
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
@@ -127,7 +130,7 @@ def show(id: UUID) -> ResponseReturnValue:
     state, event = choice_param("state", DELIVERY_STATES), choice_param("event", (*EVENTS, PING))
     tabs = [
         {
-            "label": tab_state.replace("_", " ").capitalize() or Phrase("All"),
+            "label": status_label(tab_state.replace("_", " ")) if tab_state else Phrase("All"),
             "url": current_url(state=tab_state),
             "active": tab_state == state,
             "count": counts[tab_state],
@@ -141,7 +144,7 @@ def show(id: UUID) -> ResponseReturnValue:
         tabs=tabs,
         state=state,
         event=event,
-        events=[("", "All"), *((name, name) for name in (*EVENTS, PING))],
+        events=[("", Phrase("All")), *((name, name) for name in (*EVENTS, PING))],
         warning_threshold=FAILURES_BEFORE_WARNING,
         now=now(),
         may_write=has_permission(WRITE),
