@@ -151,7 +151,7 @@ PEOPLE = Table(
     Phrase("People"),
     "users/cells.html",
     (
-        Column("email", Phrase("E-mail address"), "title", is_wide=True),
+        Column("email", Phrase("E-mail address"), "title"),
         Column("role", Phrase("Role"), "detail"),
         Column("added", Phrase("Added")),
         Column("status", Phrase("Status"), "detail"),
@@ -165,7 +165,7 @@ SESSIONS = Table(
     (
         Column("device", Phrase("Device"), "title", is_wide=True),
         Column("address", Phrase("Address"), "detail"),
-        Column("signed_in", Phrase("Signed in"), "detail"),
+        Column("signed_in", Phrase("Signed in")),
         Column("last_seen", Phrase("Last used"), "detail"),
         Column("actions", Phrase("Actions"), "actions", is_label_hidden=True),
     ),
