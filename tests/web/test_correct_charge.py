@@ -155,7 +155,8 @@ def test_each_stands_beside_the_earlier_one(browser: FlaskClient) -> None:
 def test_they_are_kept_after_a_look_at_their_number_and_sum(browser: FlaskClient, session: Session) -> None:
     change_settings(hold_likely_duplicates=True)
     alike(A, B, C)
-    asked = send(browser, "/charges/duplicates/keep", id=[str(B), str(C)])
+    assert "All 2 charges of this filter" in words(browser.get("/charges/duplicates"))
+    asked = send(browser, "/charges/duplicates/keep", all="1")
     assert "Keep 2 charges?" in words(asked)
     assert "Exact sum of 2 charges 10.00 USD" in words(asked)
     assert stored(session, B).status == "held"

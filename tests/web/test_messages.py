@@ -18,12 +18,13 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.messages import CC, Recipient
 from billing_admin.models import Invoice, MailPause, Message
 from billing_admin.operations.master_data import contacts, customers
+from billing_admin.web.messages import messages
 from tests.background.outbox import change_mail
 from tests.making import NOW, make_customer, make_invoice
 from tests.messages import ANNA, make_message
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, links, words
+from tests.web.pages import fields, has_link, link, links, words
 from tests.web.reading import fresh
 
 BEN = Recipient("", "ben@example.com", CC)
@@ -188,6 +189,23 @@ def test_a_failed_message_that_is_sent_again_does_not_stop_the_others(browser: F
     assert send(browser, "/messages/selected/cancel", **fields, confirmed="1", reason="Wrong").status_code == 303
     states = {row.id: row.state for row in fresh(db.session(), select(Message))}
     assert states == {failed.id: "failed", repeat.id: "waiting", other.id: "cancelled"}
+
+
+def test_all_messages_of_a_filter_are_changed_at_once(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = make_customer(reference="B")
+    failed = [make_message(customer=customer, state="failed").id for _ in range(2)]
+    waiting = make_message(customer=customer)
+    assert "All 2 messages of this filter" in words(browser.get("/messages?state=failed"))
+    asked = send(browser, "/messages/selected/cancel?state=failed", all="1")
+    assert "Cancel 2 messages?" in words(asked)
+    sent: Any = {"id": fields(asked, "id"), "confirmed": "1", "reason": "Wrong"}
+    assert send(browser, "/messages/selected/cancel?state=failed", **sent).location == "/messages?state=failed"
+    states = {row.id: row.state for row in fresh(db.session(), select(Message))}
+    assert states == dict.fromkeys(failed, "cancelled") | {waiting.id: "waiting"}
+    monkeypatch.setattr(messages, "MAX_CHANGED", 1)
+    assert "More than 1 messages match. To select all" in words(browser.get("/messages?state=cancelled"))
 
 
 def test_monthly_statements_without_a_recipient_are_named(browser: FlaskClient, session: Session) -> None:

@@ -10,12 +10,15 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.selections import MAX_SELECTED
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase, plural
+from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.web.charges.selected import too_many_to_select
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED
@@ -82,12 +85,16 @@ def index() -> ResponseReturnValue:
     Each is shown with the earlier charge.
     """
     session = db.session()
-    page = load_table(queries.charges(session, UNDECIDED), DUPLICATES)
+    page, sums = load_table(queries.charges(session, UNDECIDED), DUPLICATES), queries.charge_sums(session, UNDECIDED)
+    count = sum(row.charges for row in sums)
     return render_template(
         "duplicates/list.html",
         page=page,
         earlier=queries.charges_by_id(session, {row.duplicate_of_id for row in page.rows}),
-        totals=charge_totals(queries.charge_sums(session, UNDECIDED)),
+        totals=charge_totals(sums),
+        count=0 if count > MAX_SELECTED else count,
+        select_sums=[(row.currency, row.amount) for row in sums],
+        too_many=too_many_to_select() if count > MAX_SELECTED else None,
         may_write=has_permission(WRITE),
     )
 
@@ -108,13 +115,16 @@ def show(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<any(keep, cancel):action>")
+@body_limit(BodyLimit(MIB, fields=MAX_SELECTED + 20))
 def decide(action: str) -> ResponseReturnValue:
-    """Ask for confirmation, then keep or cancel the selected charges.
+    """Ask for confirmation, then keep or cancel the selected charges, or all.
 
     Charges that were billed or cancelled in the meantime are named before a reason is asked for.
     """
     session, decision = db.session(), DECISIONS[action]
     ids = selected_ids()
+    if request.form.get("all") == "1":
+        ids = list(queries.charge_ids(session, UNDECIDED, MAX_SELECTED))
     if not ids:
         flash(Phrase("Select at least one charge."), "warning")
         return redirect(url_for("duplicates.index"), 303)

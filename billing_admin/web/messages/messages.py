@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.formatting import format_day
+from billing_admin.domain.formatting import format_day, format_whole
 from billing_admin.domain.messages import (
     PURPOSES,
     RECIPIENT_RESULTS,
@@ -26,6 +26,7 @@ from billing_admin.domain.messages import (
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase, plural
 from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Message
 from billing_admin.operations.messages import messages as operations
@@ -59,6 +60,7 @@ from billing_admin.web.messages.recipients import RecipientsForm
 from billing_admin.web.messages.sending_plans import WRITE, mail_on, may_send
 
 STATE_LABELS: Final = {"": Phrase("All"), ATTENTION: Phrase("Needs attention"), **STATES}
+MAX_CHANGED: Final = 1_000  # messages that are changed at once, in one transaction
 # The choices of the filter by the outcome for recipients.
 UNDELIVERED: Final = {"1": Phrase("Refused or bounced"), "0": Phrase("None refused or bounced")}
 
@@ -205,10 +207,14 @@ def filter_chips(filters: MessageFilter) -> list[Any]:
 def index() -> ResponseReturnValue:
     """List the messages that match the filter, newest first."""
     session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
+    tabs = [] if unknown_customer else _state_tabs(filters)
+    count = next((tab["count"] for tab in tabs if tab["active"]), 0)
     return render_template(
         "messages/list.html",
         filters=filters,
-        tabs=[] if unknown_customer else _state_tabs(filters),
+        tabs=tabs,
+        count=0 if count > MAX_CHANGED else count,
+        too_many=_too_many() if count > MAX_CHANGED else None,
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
@@ -223,6 +229,13 @@ def index() -> ResponseReturnValue:
         mail_on=mail_on(),
         act_urls={name: filtered_url("messages.change_selected", action=name) for name in ACTS},
         may_write=has_permission(WRITE),
+    )
+
+
+def _too_many() -> str:
+    return Phrase(
+        "More than {max_changed} messages match. To select all of them at once, narrow the list by filters.",
+        max_changed=format_whole(MAX_CHANGED),
     )
 
 
@@ -324,10 +337,14 @@ def change(id: UUID, action: str) -> ResponseReturnValue:
 
 
 @pages.post("/selected/<any(again, cancel, 'mark-sent'):action>")
+@body_limit(BodyLimit(MIB, fields=MAX_CHANGED + 20))
 def change_selected(action: str) -> ResponseReturnValue:
-    """Ask for a reason, then change the selected messages to which the action applies."""
+    """Ask for a reason, then change the selected messages to which the action applies.
+
+    They are the ticked ones, or all that match the filter.
+    """
     act, back, form = ACTS[action], filtered_url("messages.index"), ReasonForm()
-    chosen = queries.messages_of_ids(db.session(), selected_ids())
+    chosen = _selected_messages()
     ready = [message for message in chosen if act.problem(message.state) is None]
     if action == "again":
         ready = _last_of_each(ready)
@@ -357,6 +374,14 @@ def change_selected(action: str) -> ResponseReturnValue:
         selected=True,
         skipped=len(chosen) - len(ready),
     )
+
+
+def _selected_messages() -> Sequence[Message]:
+    session = db.session()
+    if request.form.get("all") != "1":
+        return queries.messages_of_ids(session, selected_ids())
+    filters, unknown_customer = match_customer(read_filters())
+    return [] if unknown_customer else session.scalars(queries.messages(session, filters).limit(MAX_CHANGED)).all()
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:
