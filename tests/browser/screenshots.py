@@ -381,7 +381,9 @@ def _take_for_readme(browser: Browser, home: str) -> None:
     context = browser.new_context(base_url=home, viewport={"width": 1280, "height": 800}, locale="en-GB")
     page = context.new_page()
     page.goto("/")
-    _sign_in(page)
+    with page.expect_navigation():
+        _sign_in(page)
+    page.wait_for_load_state("networkidle")
     page.screenshot(path=README_PICTURE)
     print(README_PICTURE.relative_to(ROOT))
     context.close()
