@@ -1,10 +1,14 @@
-"""Run migrations on the application's own database, inside one transaction and under a lock, so that only one process migrates."""
+"""Run migrations on the application's own database, as the owner of its tables.
+
+They run inside one transaction and under a lock, so that only one process migrates."""
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from flask import current_app
 from sqlalchemy import Connection, text
 
-from billing_admin.db.engine import db, migration_options
+from billing_admin.db.engine import migration_options, owner_engine
+from billing_admin.db.rights import grant_rights
 from billing_admin.models.base import Base, ByteOrderedText, ExactDecimal, JsonData, UtcDateTime, UuidKey
 
 SHARED = {id(ByteOrderedText): "ByteOrderedText", id(JsonData): "JsonData"}
@@ -28,7 +32,11 @@ def run() -> None:
 
     SQLite changes a table by making it anew, which foreign keys would not let go: they are off meanwhile, and checked at the end.
     """
-    with db.engine.connect().execution_options(**migration_options(db.engine)) as connection:
+    settings = current_app.extensions["billing_settings"]
+    with (
+        owner_engine(settings) as engine,
+        engine.connect().execution_options(**migration_options(engine)) as connection,
+    ):
         on_sqlite = connection.dialect.name == "sqlite"
         driver = connection.connection.driver_connection
         if on_sqlite:
@@ -36,6 +44,7 @@ def run() -> None:
         try:
             with connection.begin():
                 migrate(connection)
+                grant_rights(connection, settings)
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all() if on_sqlite else []
                 if broken:
                     raise RuntimeError(f"rows that refer to nothing after the migration: {broken[:5]}")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -90,7 +91,7 @@ def restore(folder: Path, replace: bool, keys_to: Path | None) -> None:
     if keys_to:
         for file in stored.write_keys(keys_to):
             print_message(f"Key written to {file}.")
-    stored.restore(copies, settings.data_folder)
+    stored.restore(copies, _temporary_folder(settings))
     flask_migrate.upgrade()
     transaction(record_restore, stored.folder.name, stored.manifest.created_at, SYSTEM, clock.now())
     seal_all_events(transaction, clock.now(), whole=True)
@@ -103,11 +104,16 @@ def restore(folder: Path, replace: bool, keys_to: Path | None) -> None:
     print_message("Now run: flask --app wsgi doctor")
 
 
+def _temporary_folder(settings: Settings) -> Path:
+    """Return the folder for decrypted copies, beside a database that is a file."""
+    return settings.sqlite_file.parent if settings.sqlite_file else Path(tempfile.gettempdir())
+
+
 def _verify(settings: Settings, folder: Path) -> int:
     """Restore a backup into a temporary database, and return the exit code of doctor."""
     stored = Backup(folder, settings.backup_key)
     with database_copies(settings).scratch() as scratch:
-        stored.restore(scratch, settings.data_folder)
+        stored.restore(scratch, _temporary_folder(settings))
         _run(settings, scratch, "db", "upgrade").check_returncode()
         result = _run(settings, scratch, "doctor")
     click.echo(result.stdout, nl=False)

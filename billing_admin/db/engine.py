@@ -23,7 +23,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from psycopg.errors import UndefinedTable
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from billing_admin.config import INSTANCE, Settings, create_data_folder
 from billing_admin.db.errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
@@ -51,6 +51,11 @@ _POSTGRESQL_OPTIONS = "-c timezone=UTC -c lock_timeout=10s -c jit=off -c random_
 # on their values. None would turn off `prepare=True` as well.
 _NEVER_PREPARE = 2**31
 
+_CONNECT_TO_POSTGRESQL: dict[str, Any] = {
+    "isolation_level": "AUTOCOMMIT",  # _begin_postgresql sends BEGIN
+    "connect_args": {"connect_timeout": 5, "options": _POSTGRESQL_OPTIONS, "prepare_threshold": _NEVER_PREPARE},
+}
+
 
 class _Session(FlaskSession):
     def close(self) -> None:
@@ -75,6 +80,17 @@ def migration_options(engine: Engine) -> dict[str, Any]:
     return write_options(engine) | ANY_REVISION
 
 
+@contextmanager
+def owner_engine(settings: Settings) -> Iterator[Engine]:
+    """Yield the engine of the account that owns the tables."""
+    if not settings.migration_url:
+        yield db.engine
+        return
+    engine = create_engine(settings.migration_url, poolclass=NullPool, **_CONNECT_TO_POSTGRESQL)
+    event.listen(engine, "begin", _begin)
+    yield engine
+
+
 def init_database(app: Flask, settings: Settings) -> None:
     """Bind the database to the app and configure its engine."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
@@ -85,14 +101,7 @@ def init_database(app: Flask, settings: Settings) -> None:
         "hide_parameters": True,
     }
     if settings.database_url.startswith("postgresql"):
-        options |= {
-            "isolation_level": "AUTOCOMMIT",  # _begin_postgresql sends BEGIN
-            "connect_args": {
-                "connect_timeout": 5,
-                "options": _POSTGRESQL_OPTIONS,
-                "prepare_threshold": _NEVER_PREPARE,
-            },
-        }
+        options |= _CONNECT_TO_POSTGRESQL
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     with app.app_context():
