@@ -2,6 +2,7 @@
 
 import urllib.request
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -120,11 +121,15 @@ def test_the_figures_are_those_of_the_database(app: Flask, session: Session) -> 
 
 @pytest.mark.deep
 @ON_SQLITE
-def test_requests_of_all_processes_are_added_up(app: Flask) -> None:
+def test_requests_of_all_processes_are_added_up(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "counts"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))  # where the server creates its folder, and deletes it in the end
     url = app.extensions["billing_settings"].database_url
     with serving(url, workers=3, metrics="loopback") as address:
         for _ in range(59):  # and one by which the test waits for the server
             urllib.request.urlopen(f"{address}/sign-in").close()
         texts = {urllib.request.urlopen(f"{address}/metrics").read().decode() for _ in range(6)}
+    assert set(folder.iterdir()) == set()
     line = 'billing_http_requests_total{method="GET",route="/sign-in",status="200"} '
     assert {text.partition(line)[2].partition("\n")[0] for text in texts} == {"60.0"}
