@@ -105,7 +105,7 @@ def restore(folder: Path, replace: bool, keys_to: Path | None) -> None:
 
 
 def _temporary_folder(settings: Settings) -> Path:
-    """Return the folder for decrypted copies, beside a database that is a file."""
+    """Return the folder for decrypted copies: that of an SQLite file, if any."""
     return settings.sqlite_file.parent if settings.sqlite_file else Path(tempfile.gettempdir())
 
 
