@@ -15,7 +15,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request, url_for
 from werkzeug.security import safe_join
 
 HASH_DIGITS = 12
@@ -84,6 +84,14 @@ class StaticFiles:
         return _CSS_ADDRESS.sub(replace, style)
 
 
+def icons_url() -> str:
+    """Return the URL of the file with all icons, which a page needs forty times."""
+    url: str | None = g.get("icons_url")
+    if url is None:
+        url = g.icons_url = url_for("static", filename="icons.svg")
+    return url
+
+
 def init_static_files(app: Flask, folder: Path) -> None:
     """Serve the files of a folder as the endpoint `static`.
 
@@ -103,6 +111,7 @@ def init_static_files(app: Flask, folder: Path) -> None:
         return _response(file, is_current=file.hashed_name == filename)
 
     app.url_defaults(add_hash)
+    app.add_template_global(icons_url)
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=static)
 
 
