@@ -34,7 +34,7 @@ from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.refunds import RefundSpec
 from billing_admin.formats.logo import check_logo
 from billing_admin.formats.maildir import deliver_to_maildir
-from billing_admin.operations.access import saved_views, tokens
+from billing_admin.operations.access import roles, saved_views, tokens
 from billing_admin.operations.access.saved_views import ViewSpec
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import logos
@@ -160,6 +160,7 @@ MODELS: dict[str, type[models.Base]] = {
     "recurring_charges": models.RecurringCharge,
     "refunds": models.Refund,
     "reminders": models.ReminderRun,
+    "roles": models.Role,
     "saved_views": models.SavedView,
     "sending": models.Invoice,
     "sending_runs": models.SendingRun,
@@ -198,6 +199,7 @@ class Filled:
         make_bank_account(currency="USD")
         make_customer_field(key="region", is_listed=True)
         make_customer_field(key="since", type="date")
+        transaction(roles.create, "Branch office", (), None, SYSTEM, NOW)
         mailbox: Maildir = self.app.extensions["billing_settings"].mail_transport
         self.mail = deliver_to_maildir(mailbox.folder, MAIL).name
         self.logo = transaction(logos.set_logo, check_logo(make_png(2, 2)), SYSTEM, NOW).sha256
