@@ -155,6 +155,7 @@ MODELS: dict[str, type[models.Base]] = {
     "jobs": models.Job,
     "line_id": models.InvoiceLine,
     "messages": models.Message,
+    "month_end": models.ApiToken,  # a source of charges
     "payments": models.Payment,
     "rebilling": models.Invoice,
     "recurring_charges": models.RecurringCharge,
