@@ -50,6 +50,7 @@ SUBJECTS: Final = (
     "files",
     "pdf",
     "statements",
+    "approvals",
 )
 
 blueprint.register_error_handler(Exception, problems.error_response)

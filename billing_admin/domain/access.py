@@ -36,6 +36,7 @@ CREDIT_PERMISSION: Final = "credits:write"
 PERMISSIONS: Final = SCOPES | {
     "audit:read": Phrase("See the audit log"),
     "access:read": Phrase("See people, roles and API tokens"),
+    "approvals:write": Phrase("Approve and reject acts of others that are above their limits"),
     "periods:write": Phrase("Lock and unlock the books"),
     "journal:write": Phrase("Change the names of the journal’s accounts"),
     "tokens:write": Phrase("Create and revoke API tokens"),
@@ -109,6 +110,9 @@ CONFLICTS: Final = (
     PermissionConflict(
         ("periods:write", "corrections:write"), Phrase("Unlock the books and correct documents in them")
     ),
+    PermissionConflict(
+        ("approvals:write", "users:write"), Phrase("Approve acts and change the limits above which they need approval")
+    ),
     PermissionConflict(("users:write", "payments:write"), Phrase("Give permissions to people and receive money")),
 )
 
@@ -160,14 +164,26 @@ def check_permissions(permissions: Collection[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """The approved request that an act executes, and the person who approved it."""
+
+    id: UUID
+    approver: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, a token or the command line, with its permissions and its request."""
+    """A person, a token or the command line, with its permissions and its request.
+
+    `approval` is set while an approved request of the actor is executed.
+    """
 
     kind: str
     id: UUID | None
     name: str
     permissions: frozenset[str]
     request_id: str | None = None
+    approval: Approval | None = None
 
     @property
     def may_credit(self) -> bool:

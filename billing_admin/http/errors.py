@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from billing_admin.db.errors import Unavailable, driver_message, explain_unavailable
+from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.errors import Denied, DomainError
 from billing_admin.http.callers import describe_request
 from billing_admin.http.rate_limits import TooManyRequests
@@ -29,7 +30,7 @@ _log = structlog.get_logger(__name__)
 def init_errors(app: Flask, *, page: ErrorResponder, api: ErrorResponder) -> None:
     """Register the responders for errors of pages and of the API.
 
-    They receive a DomainError, an HTTPException, or an error that means that the database is unavailable.
+    They receive a DomainError, a NeedsApproval, an HTTPException, or an error that means that the database is unavailable.
     """
 
     def respond(error: Exception) -> Response:
@@ -47,6 +48,7 @@ def init_errors(app: Flask, *, page: ErrorResponder, api: ErrorResponder) -> Non
     app.log_exception = log_failure  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, respond_to_http)
     app.register_error_handler(DomainError, respond)
+    app.register_error_handler(NeedsApproval, respond)
     app.register_error_handler(Exception, respond_to_unexpected)
 
 

@@ -50,6 +50,9 @@ def event_row(
 
     It is for callers that insert it together with other rows.
     """
+    if actor.approval is not None:
+        approved = {"approval": str(actor.approval.id), "approved_by": actor.approval.approver}
+        details = {**approved, **(details or {})}
     return {
         "id": new_id(now),
         "at": now,

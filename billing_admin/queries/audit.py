@@ -19,6 +19,7 @@ from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import (
+    ApprovalRequest,
     AuditEvent,
     AuditSeal,
     BankAccount,
@@ -188,6 +189,7 @@ def _is_by(actor: str) -> ColumnElement[bool]:
 # The names that events show where they are not those of `OBJECT_NAMES`.
 _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any] | InstrumentedAttribute[Any]]]] = {
     **OBJECT_NAMES,
+    "approval": (ApprovalRequest.id, ApprovalRequest.act),
     "bank_account": (BankAccount.id, func.coalesce(func.nullif(BankAccount.iban, ""), BankAccount.account_number)),
     "billing_run": (BillingRun.id, BillingRun.through),
     "charge": (Charge.id, Charge.description),

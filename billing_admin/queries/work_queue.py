@@ -18,6 +18,7 @@ from billing_admin.domain.money import ZERO, Money, exact_sum
 from billing_admin.models import Account, Invoice, Job, Message
 from billing_admin.queries import jobs
 from billing_admin.queries.access.tokens import count_expiring
+from billing_admin.queries.approvals import count_waiting
 from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.charges.unbilled import UnbilledTotal
@@ -118,6 +119,11 @@ def failed_jobs(session: Session, now: datetime) -> Work:
     return Work(session.scalar(_failed_job_count(_failed_since(now))) or 0)
 
 
+def approvals_work(session: Session) -> Work:
+    """Return the acts that wait for approval."""
+    return Work(session.scalar(count_waiting()) or 0)
+
+
 def expiring_tokens(session: Session, now: datetime) -> Work:
     """Return the API tokens that expire soon: scripts stop with them."""
     return Work(count_expiring(session, now))
@@ -144,6 +150,7 @@ class MenuCounts:
     failed_jobs: int
     messages: int
     delayed_messages: int
+    approvals: int
 
 
 def menu_counts(session: Session, now: datetime) -> MenuCounts:
@@ -165,6 +172,7 @@ def _menu_statement() -> Select[Any]:
         _failed_job_count(bindparam("failed_since", type_=Job.created_at.type)),
         messages.attention_count(),
         messages.delayed_count(bindparam("delayed_since", type_=Message.created_at.type)),
+        count_waiting(),
     )
     return select(*(count.scalar_subquery() for count in counts))
 

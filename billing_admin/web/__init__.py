@@ -62,7 +62,7 @@ from billing_admin.web.messages import (
     texts as message_texts,
 )
 from billing_admin.web.payments import opening_balances, payments, receivables, refunds
-from billing_admin.web.system import api_docs, audit, dashboard, jobs, keyboard, month_end, search, set_up
+from billing_admin.web.system import api_docs, approvals, audit, dashboard, jobs, keyboard, month_end, search, set_up
 from billing_admin.web.webhooks import webhooks
 
 # Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
@@ -122,6 +122,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     users,
     sessions,
     roles,
+    approvals,
     periods,
     audit,
     account,

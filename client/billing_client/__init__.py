@@ -4,6 +4,7 @@ It posts charges exactly once and reads invoices.
 """
 
 from billing_client.answers import (
+    ApprovalRequest,
     AuditEvent,
     Balance,
     Balances,
@@ -78,6 +79,8 @@ from billing_client.line_items import add_line_item
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApprovalFilter",
+    "ApprovalRequest",
     "AuditEvent",
     "BadRequest",
     "Balance",

@@ -1241,6 +1241,28 @@ class Acted:
 
 
 @dataclass(frozen=True)
+class ApprovalRequest:
+    """An act above the limit of a role.
+
+    `object` is the id of the invoice or customer that it changes. `decided_by` is empty while it waits.
+    """
+
+    id: UUID
+    act: str
+    object_type: str
+    object: Optional[UUID]
+    amount: Optional[Decimal]
+    currency: str
+    reason: str
+    state: str
+    asked_by: str
+    created_at: datetime
+    decided_by: str
+    decided_at: Optional[datetime]
+    decision_reason: str
+
+
+@dataclass(frozen=True)
 class AuditEvent:
     """A record of one act.
 

@@ -837,6 +837,12 @@ class MessageFilter(TypedDict, total=False):
     undelivered: bool
 
 
+class ApprovalFilter(TypedDict, total=False):
+    """Filters of acts that wait for approval, or were decided."""
+
+    state: Literal["waiting", "approved", "rejected", "withdrawn"]
+
+
 class AuditFilter(TypedDict, total=False):
     """Filters of audit events.
 

@@ -170,6 +170,8 @@ REFUND_GET: Final = Call("GET", "/refunds/{id}", Repeat.READS)
 REFUND_REVERSE: Final = Call("POST", "/refunds/{id}/reverse", Repeat.STATE)
 REFUND_FILE: Final = Call("GET", "/refunds.csv", Repeat.READS)
 
+APPROVAL_LIST: Final = Call("GET", "/approvals", Repeat.READS)
+APPROVAL_GET: Final = Call("GET", "/approvals/{id}", Repeat.READS)
 AUDIT_LIST: Final = Call("GET", "/audit-events", Repeat.READS)
 AUDIT_FILE: Final = Call("GET", "/audit-events.csv", Repeat.READS)
 SERIES_LIST: Final = Call("GET", "/number-series", Repeat.READS)

@@ -15,6 +15,7 @@ import billing_client
 from billing_client import calls
 from billing_client.answers import Health
 from billing_client.errors import NotConfigured
+from billing_client.resources.approvals import Approvals
 from billing_client.resources.base import Resource
 from billing_client.resources.billing_runs import BillingRuns
 from billing_client.resources.books import AuditEvents, Books
@@ -84,6 +85,7 @@ class Client:
         self.opening_balances = OpeningBalances(transport)
         self.messages = Messages(transport)
         self.reminders = Reminders(transport)
+        self.approvals = Approvals(transport)
         self.audit_events = AuditEvents(transport)
         self.books = Books(transport)
 

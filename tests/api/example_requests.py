@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +16,13 @@ from sqlalchemy.exc import OperationalError
 
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes import health
+from billing_admin.clock import now
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.formats.export import FORMATS
 from billing_admin.http.rate_limits import RateLimiter
+from billing_admin.operations.access import tokens, users
+from billing_admin.operations.limits import set_limits
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
@@ -93,6 +99,7 @@ def record_examples(script: Script, monkeypatch: pytest.MonkeyPatch) -> Recorder
     _corrections(api)
     _reading(api)
     _opening_balances(api)
+    _approvals(api)
     _refusals(api, monkeypatch)
     return api
 
@@ -358,6 +365,28 @@ def _opening_balances(api: Recorder) -> None:
     )
     api.get("/opening-balances")
     api.get("/opening-balances/totals")
+
+
+def _approvals(api: Recorder) -> None:
+    """Ask for an act above the limit of a token's owner."""
+    with api.app.app_context():
+        password = users.generate_password()
+        person = transaction(users.create_user, "clerk@example.com", password, "biller", SYSTEM, now())
+        transaction(set_limits, "biller", {"credit": Decimal(0)}, SYSTEM, now())
+        scopes = ["read", "billing:write"]
+        secret = transaction(tokens.create, "credits", scopes, user_id=person.id, actor=SYSTEM, now=now())[1]
+    limited = Recorder(Script(api.script.client, secret))
+    charge = {"customer": "ACME", "description": "Training", "amount": "80.00"}
+    assert api.script.call("POST", "/charges", charge).status_code == 201
+    run = {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22", "customers": ["ACME"]}
+    started = api.script.call("POST", "/billing-runs", run).json
+    assert started
+    listed = api.script.get(f"/invoices?run={started['id']}").json
+    assert listed
+    number = listed["data"][0]["number"]
+    waiting = limited.post(f"/invoices/{number}/credit", {"amount": "0.01", "reason": "Rounding"}, 403)
+    api.get("/approvals?state=waiting")
+    api.get(f"/approvals/{waiting['approval']}")
 
 
 def _refusals(api: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

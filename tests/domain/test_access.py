@@ -48,6 +48,7 @@ def test_a_token_can_change_neither_people_nor_tokens() -> None:
     of_people = {
         "audit:read",
         "access:read",
+        "approvals:write",
         "periods:write",
         "journal:write",
         "tokens:write",

@@ -21,6 +21,7 @@ PERMISSIONS_OF_ROLES = {
         settings:write
         audit:read
         access:read
+        approvals:write
         periods:write
         journal:write
         tokens:write
@@ -81,6 +82,8 @@ GET /ageing.csv
 GET /api/docs
 GET /api/docs/{group}
 GET /api/docs/openapi.json
+GET /api/v1/approvals
+GET /api/v1/approvals/{id}
 GET /api/v1/audit-events
 GET /api/v1/bank-accounts
 GET /api/v1/bank-accounts/{id}
@@ -133,6 +136,9 @@ GET /api/v1/services
 GET /api/v1/services/{code}
 GET /api/v1/services/{code}/prices
 GET /api/v1/tax-rates
+GET /approvals
+GET /approvals/{id}
+POST /approvals/{id}/withdraw
 GET /billing-runs
 GET /billing-runs/{id}
 GET /billing-runs/preview
@@ -553,6 +559,10 @@ GET /audit/{id}""",
 GET /settings/roles
 GET /tokens
 GET /users""",
+    "approvals:write": """\
+POST /approvals/{id}/approve
+GET /approvals/{id}/reject
+POST /approvals/{id}/reject""",
     "periods:write": """\
 GET /settings/period-lock
 POST /settings/period-lock""",
@@ -569,6 +579,8 @@ POST /settings/roles/{id}/archive
 GET /settings/roles/{id}/edit
 POST /settings/roles/{id}/edit
 POST /settings/roles/{id}/restore
+GET /settings/roles/limits
+POST /settings/roles/limits
 GET /settings/roles/new
 POST /settings/roles/new
 POST /users/{id}/activate

@@ -46,6 +46,7 @@ NO_ACT = {
     "master_data.contacts.set_email": "is a part of adding and changing a customer",
     "selections.store_selection": "keeps the ticks of a list, which change nothing",
     "selections.store_charges_of_run": "is a part of starting a billing run",
+    "limits.require_within_limit": "only reads",
     "access.tokens.record_use": "stores the last use of a token",
     "charges.unbilled_days.record_unbilled_day": "records sums that are shown on the dashboard, and changes nothing",
     "access.one_time_links.create_link": "is a part of inviting, of resetting a password, and of the set-up",

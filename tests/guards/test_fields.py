@@ -370,6 +370,7 @@ def test_each_list_is_known() -> None:
         if "{" not in path and any(parameter.get("name") == "after" for parameter in _parameters(operations))
     }
     assert lists == LISTS.keys() | {
+        "/approvals",
         "/billing-runs",
         "/opening-balances",
         "/reminder-pauses",

@@ -40,6 +40,7 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "roles.new": {"name": "Branch office", "permissions": ["payments:write"], "id": str(uuid4())},
     "roles.edit": {"permissions": ["payments:write"], "version": "1"},
     "roles.archive": {},
+    "roles.limits": {"credit": "100"},
     "roles.restore": {},
     "bank_accounts.new": ACCOUNT,
     "bank_accounts.edit": ACCOUNT,

@@ -64,6 +64,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "reminder-pauses": "Customers and invoices whose reminders are paused",
     "reminder-runs": "Remind customers of overdue invoices",
     "journal": "Double-entry bookings of a period",
+    "approvals": "Acts above the limit of a role, which wait for another person",
     "audit-events": "The audit log",
     "number-series": "The numbers of invoices and credit notes",
     "period-lock": "The day through which the books are locked",

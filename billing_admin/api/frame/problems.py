@@ -11,7 +11,10 @@ from werkzeug.exceptions import HTTPException
 
 from billing_admin.api.frame.strict_json import NotJson
 from billing_admin.api.frame.versions import VersionNeeded
+from billing_admin.clock import now
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, explain_unavailable
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.errors import (
     Conflict,
     Denied,
@@ -24,9 +27,11 @@ from billing_admin.domain.errors import (
     Stale,
 )
 from billing_admin.domain.money import exact_decimal
+from billing_admin.http.callers import require_caller
 from billing_admin.http.errors import log_failure, log_refusal, log_unavailable
 from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
+from billing_admin.operations.approvals import submit
 
 MEDIA_TYPE = "application/problem+json"
 MAX_PROBLEMS = 1000
@@ -54,6 +59,8 @@ _HTTP_DETAILS = {
 def error_response(error: Exception) -> Response:
     """Return the problem document for an error; only a bug becomes a 500."""
     log_refusal(error)
+    if isinstance(error, NeedsApproval):
+        return _submit(error)
     if isinstance(error, DomainError):
         return _domain_response(error)
     if reason := explain_unavailable(error):
@@ -64,6 +71,17 @@ def error_response(error: Exception) -> Response:
         return _http_response(error)
     log_failure(error)
     return problem_response(500, "unexpected", "An unexpected error occurred. Quote the request ID if you report it.")
+
+
+def _submit(error: NeedsApproval) -> Response:
+    """Store an act above the limit of the token's owner, and name its request."""
+    approval = transaction(submit, error.submission, require_caller(), now())
+    url = f"/api/v1/approvals/{approval.id}"
+    detail = (
+        "This is above the limit of the role of the token's owner. It was not done: it waits for the approval of another "
+        f"person, see {url}. Repeating the request does not ask twice."
+    )
+    return problem_response(403, "needs_approval", detail, approval=str(approval.id), act=approval.act)
 
 
 def problem_response(

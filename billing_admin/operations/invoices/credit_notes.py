@@ -3,7 +3,7 @@
 An overpaid amount becomes credit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import Submission
 from billing_admin.domain.credit_notes import Credit
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.document_hash import DocumentRows, Row
@@ -28,6 +29,7 @@ from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.invoice_rows import store_documents
 from billing_admin.operations.invoices.invoices import accounts_of, lock_invoice, number_documents
+from billing_admin.operations.limits import require_within_limit
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
 from billing_admin.operations.payments.payments import withdraw_from_invoice
@@ -64,6 +66,7 @@ def credit_invoice(
         load_document_rows(session, [row])[0], credit, spec.id or new_id(now), reason, day, now
     )
     credit_note.invoice["tax_in_base"] = _tax_in_base(row, credit.tax, sum(tax.credited_tax for tax in invoice.taxes))
+    require_within_limit(session, actor, _submission(row, spec, credit.total), now)
     had_open_balance = row["paid"] + row["credited"] < row["total"]
     overpaid = row["paid"] + row["credited"] + credit.total - row["total"]
     withdrawn = withdraw_from_invoice(session, row, overpaid, day, actor, now) if overpaid > 0 else 0
@@ -78,6 +81,31 @@ def credit_invoice(
     note = credit_note.invoice
     record(session, actor, now, "credit_note.issued", "invoice", note["id"], _audit_details(note, row, withdrawn))
     return note["id"], True
+
+
+def _submission(row: Row, spec: CreditSpec, total: int) -> Submission:
+    fields = {
+        "reason": spec.reason,
+        "amount": None if spec.amount is None else str(spec.amount),
+        "lines": [[str(line_id), str(net)] for line_id, net in spec.lines],
+        "issue_date": None if spec.issue_date is None else spec.issue_date.isoformat(),
+        "id": None if spec.id is None else str(spec.id),
+    }
+    return Submission("credit", "invoice", row["id"], row["number"], fields, spec.reason, total, row["currency"])
+
+
+def credit_as_submitted(
+    session: Session, invoice_id: UUID, fields: Mapping[str, Any], actor: Actor, now: datetime
+) -> tuple[UUID, bool]:
+    """Issue the credit note of a submission; raises as `credit_invoice` does."""
+    spec = CreditSpec(
+        fields["reason"],
+        None if fields["amount"] is None else Decimal(fields["amount"]),
+        [(UUID(line_id), Decimal(net)) for line_id, net in fields["lines"]],
+        None if fields["issue_date"] is None else date.fromisoformat(fields["issue_date"]),
+        None if fields["id"] is None else UUID(fields["id"]),
+    )
+    return credit_invoice(session, invoice_id, spec, actor, now)
 
 
 def credit_in_full(

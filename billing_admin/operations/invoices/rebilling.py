@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.document_hash import Row
-from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.translation import Phrase
@@ -95,9 +96,14 @@ def bill_again(session: Session, invoice_id: UUID, spec: RebillSpec, actor: Acto
     if spec.id is not None and (stored := session.get(Invoice, spec.id)) is not None:
         return _replay(session, stored, row, spec, charges, actor, now)
     credited = _remainders(session, row, lines, spec)
-    credit_invoice(
-        session, invoice_id, CreditSpec(spec.reason, None, credited, spec.issue_date, credit_note_id), actor, now
-    )
+    credit = CreditSpec(spec.reason, None, credited, spec.issue_date, credit_note_id)
+    try:
+        credit_invoice(session, invoice_id, credit, actor, now)
+    except NeedsApproval as error:
+        message = Phrase(
+            "This credit note is above the limit of your role. Credit the invoice alone: that can wait for approval."
+        )
+        raise Denied("needs_approval", message, "lines") from error
     posted = _post(session, charges, spec, actor, now)
     draft_id = create_draft(session, row, posted, now, replaces_id=invoice_id)
     number = session.scalar(select(Invoice.number).where(Invoice.id == credit_note_id))

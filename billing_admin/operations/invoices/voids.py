@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import Submission
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.lifecycle import needs_void, void_date
@@ -21,6 +22,7 @@ from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.drafts import create_replacement, detach_charges
 from billing_admin.operations.invoices.invoices import lock_invoice
+from billing_admin.operations.limits import require_within_limit
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.master_data.periods import lock_organisation
 from billing_admin.operations.webhooks.outbox import enqueue_invoice_voided
@@ -58,6 +60,9 @@ def void_invoice(
     organisation = lock_organisation(session)
     day = void_date(day_of(now, organisation.time_zone), row["issue_date"])
     refuse_locked(day, organisation.locked_through, "voided_on")
+    fields = {"reason": reason, "charges": charges}
+    submission = Submission("void", "invoice", invoice_id, row["number"], fields, reason, row["total"], row["currency"])
+    require_within_limit(session, actor, submission, now)
     voided_charges = _store_voided_charges(session, invoice_id)
     status = "cancelled" if charges == "cancelled" else "pending"
     detach_charges(session, invoice_id, status, checked_reason if charges == "cancelled" else None)

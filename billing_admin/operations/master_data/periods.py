@@ -9,12 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import Submission
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked, unlocks
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import record
+from billing_admin.operations.limits import require_within_limit
 from billing_admin.queries.invoices.numbers import last_document
 from billing_admin.queries.master_data.organisation import day_of
 
@@ -63,6 +65,11 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
         if unlocks(before, through)
         else check_text(reason, "reason", longest=MAX_REASON_LENGTH)
     )
+    if unlocks(before, through):
+        fields = {"through": through.isoformat() if through else None, "reason": checked_reason}
+        require_within_limit(
+            session, actor, Submission("unlock", "organisation", None, "", fields, checked_reason), now
+        )
     organisation.locked_through = through
     session.flush()
     days = [day.isoformat() if day else None for day in (before, through)]

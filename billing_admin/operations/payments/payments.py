@@ -19,6 +19,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import Submission
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.formatting import format_money
@@ -39,6 +40,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
+from billing_admin.operations.limits import require_within_limit
 from billing_admin.operations.master_data.accounts import AccountKey
 from billing_admin.operations.master_data.periods import require_open_day
 from billing_admin.operations.payments.allocations import (
@@ -500,6 +502,9 @@ def write_off(
             )
         raise Conflict("not_the_balance", message, "amount")
     payment_id = id or new_id(now)
+    fields = {"amount": str(amount), "reason": reason, "part": part, "id": None if id is None else str(id)}
+    submission = Submission("write_off", "invoice", invoice_id, invoice.number, fields, reason, minor, key[1])
+    require_within_limit(session, actor, submission, now)
     payment = _NewPayment(key, minor, today, WRITE_OFF, reason=reason)
     _store(session, payment_id, payment, ((invoice_id, minor),), invoice.customer_reference, actor, now)
     return RecordedPayment(payment_id, True)

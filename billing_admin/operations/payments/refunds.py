@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -12,6 +14,7 @@ from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_id
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import Submission
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.master_data import refuse_differences
 from billing_admin.domain.money import Money
@@ -21,6 +24,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Refund, RefundPart
 from billing_admin.operations import audit
+from billing_admin.operations.limits import require_within_limit
 from billing_admin.operations.payments.allocations import add_to_payments, lock_account_and_invoices
 from billing_admin.operations.payments.payments import find_customer, money_text, resolve_day
 from billing_admin.operations.webhooks.outbox import enqueue_refund
@@ -54,6 +58,7 @@ def record(session: Session, spec: RefundSpec, actor: Actor, now: datetime) -> R
     lock_account_and_invoices(session, key, [])
     parts = plan_refund(refundable_payments(session, *key), amount, day, currency)
     id = spec.id or new_id(now)
+    require_within_limit(session, actor, _submission(spec, key, customer.reference, amount), now)
     details = {"customer": customer.reference, "amount": money_text(amount, key), "paid_on": day.isoformat()}
     details |= {"reference": spec.reference} if spec.reference else {}
     event_id = audit.record(session, actor, now, "refund.recorded", "refund", id, details)
@@ -76,6 +81,35 @@ def record(session: Session, spec: RefundSpec, actor: Actor, now: datetime) -> R
     add_to_payments(session, dict(parts))
     enqueue_refund(session, "refund.recorded", id, now)
     return RecordedRefund(id, True)
+
+
+def _submission(spec: RefundSpec, key: tuple[UUID, str], reference: str, amount: int) -> Submission:
+    customer_id, currency = key
+    fields = {
+        "amount": str(spec.amount),
+        "method": spec.method,
+        "currency": currency,
+        "paid_on": None if spec.paid_on is None else spec.paid_on.isoformat(),
+        "reference": spec.reference,
+        "id": None if spec.id is None else str(spec.id),
+    }
+    return Submission("refund", "customer", customer_id, reference, fields, spec.reference or "", amount, currency)
+
+
+def record_as_submitted(
+    session: Session, customer_id: UUID, fields: Mapping[str, Any], actor: Actor, now: datetime
+) -> RecordedRefund:
+    """Record the refund of a submission; raises as `record` does."""
+    spec = RefundSpec(
+        str(customer_id),
+        Decimal(fields["amount"]),
+        fields["method"],
+        fields["currency"],
+        None if fields["paid_on"] is None else date.fromisoformat(fields["paid_on"]),
+        fields["reference"],
+        None if fields["id"] is None else UUID(fields["id"]),
+    )
+    return record(session, spec, actor, now)
 
 
 def _find_stored(session: Session, id: UUID | None) -> Record | None:

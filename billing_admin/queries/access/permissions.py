@@ -26,6 +26,13 @@ def current_permissions(session: Session, kind: str, id: UUID | None) -> frozens
     return frozenset() if token is None else token_permissions(*token)
 
 
+def owner_of(session: Session, kind: str, id: UUID | None) -> UUID | None:
+    """Return the person behind an actor: themselves, or the owner of a token."""
+    if kind == "person":
+        return id
+    return session.scalar(select(ApiToken.user_id).where(ApiToken.id == id)) if kind == "token" else None
+
+
 def has_lost_permission(session: Session, kind: str, id: UUID | None, permission: str) -> bool:
     """Return whether a stored person or token no longer has a permission.
 

@@ -68,6 +68,18 @@ def own_role(session: Session, id: UUID) -> Role:
     return role
 
 
+def role_id(session: Session, role: str) -> UUID | None:
+    """Return the id of a role by its key; a built-in one has none.
+
+    Raises:
+        NotFound: There is no such role.
+    """
+    id = session.scalar(select(Role.id).where(Role.name == role))
+    if id is None and role not in ROLES:
+        raise NotFound("unknown_role", Phrase("There is no role “{role}”.", role=role[:80]), "role")
+    return id
+
+
 def own_permissions(session: Session, role: str) -> list[str] | None:
     """Return the permissions of an own role, or None if there is none."""
     return session.scalar(select(Role.permissions).where(Role.name == role, Role.archived_at.is_(None)))

@@ -1,25 +1,30 @@
 """Roles: their list with permissions and conflicts; own roles are changed here."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import SelectMultipleField
+from wtforms import BooleanField, SelectMultipleField
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import BASE_PERMISSIONS, MAX_ROLE_NAME_LENGTH, PERMISSIONS
+from billing_admin.domain.access import BASE_PERMISSIONS, MAX_ROLE_NAME_LENGTH, PERMISSIONS, role_label
+from billing_admin.domain.approvals import ACTS
+from billing_admin.domain.money import ZERO
 from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import roles as operations
+from billing_admin.operations.limits import set_limits
 from billing_admin.queries.access import roles as queries
+from billing_admin.queries.access.limits import limits_of_role
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.editing import EditForm, save
-from billing_admin.web.frame.forms import Form, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.forms import AmountField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import has_permission
-from billing_admin.web.frame.signed_in import actor, now
+from billing_admin.web.frame.list_params import has_permission, text_param
+from billing_admin.web.frame.signed_in import actor, current_organisation, now
 from billing_admin.web.frame.system_lists import ROLES
 from billing_admin.web.frame.tables import plain_table
 
@@ -39,6 +44,22 @@ class PermissionsForm(Form):
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
+
+
+class LimitsForm(Form):
+    """The limits of a role in the base currency; a blank one is none."""
+
+    unlock = BooleanField(Phrase("Unlocking the books always waits for approval"))
+
+    def limits(self) -> dict[str, Decimal | None]:
+        """Return the limits entered, by act."""
+        amounts: dict[str, Decimal | None] = {act: self[act].data for act in ACTS if act != "unlock"}
+        return amounts | {"unlock": ZERO if self.unlock.data else None}
+
+
+for _act, _about in ACTS.items():
+    if _act != "unlock":
+        setattr(LimitsForm, _act, AmountField(_about.label))
 
 
 class NewRoleForm(PermissionsForm):
@@ -128,3 +149,24 @@ def restore(id: UUID) -> ResponseReturnValue:
     transaction(operations.restore, id, actor(), now())
     flash(Phrase("The role {role} was restored.", role=name), "success")
     return redirect(url_for("roles.index"), 303)
+
+
+@pages.route("/limits", methods=["GET", "POST"])
+@recent_sign_in
+def limits() -> ResponseReturnValue:
+    """Set the amounts above which acts of people with a role wait for approval."""
+    role = text_param("role")
+    queries.role_id(db.session(), role)
+    stored = limits_of_role(db.session(), role)
+    base_currency = current_organisation().base_currency
+    form = LimitsForm(data={**stored, "unlock": "unlock" in stored})
+    form.expect_currency(base_currency)
+    if form.validate_on_submit():
+        with errors_on(form):
+            transaction(set_limits, role, form.limits(), actor(), now())
+            flash(Phrase("The limits of the role {role} were saved.", role=role_label(role)), "success")
+            return redirect(url_for("roles.index"), 303)
+    amounts = [form[act] for act in ACTS if act != "unlock"]
+    return render_form(
+        "roles/limits.html", form, role_name=role_label(role), amounts=amounts, base_currency=base_currency
+    )

@@ -5,20 +5,23 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from flask import Response, current_app, g, make_response, render_template, request, url_for
+from flask import Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, explain_unavailable
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import describe_limit, refusal_page
 from billing_admin.http.errors import log_refusal, log_unavailable
 from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
+from billing_admin.operations.approvals import submit
 from billing_admin.web.frame.list_params import CURSOR_PARAM, is_parameter
 from billing_admin.web.frame.local_urls import requested_url
-from billing_admin.web.frame.signed_in import current_organisation, current_person
+from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
 
 _STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403, TooManyRequests: 429}
 _PAGES: Final = {
@@ -54,12 +57,21 @@ def error_page(error: Exception) -> Response:
     log_refusal(error)
     if isinstance(error, HTTPException):
         return _http_error_page(error)
+    if isinstance(error, NeedsApproval):
+        return _submit(error)
     if isinstance(error, DomainError):
         return _domain_error_page(error)
     reason = explain_unavailable(error)
     if reason is None:
         raise error
     return _unavailable_page(error, reason)
+
+
+def _submit(error: NeedsApproval) -> Response:
+    """Store an act above the limit of the person's role, and show its request."""
+    approval = transaction(submit, error.submission, actor(), now())
+    flash(Phrase("This is above the limit of your role. It waits for the approval of another person."), "warning")
+    return make_response(redirect(url_for("approvals.show", id=approval.id), 303))
 
 
 def _http_error_page(error: HTTPException) -> Response:

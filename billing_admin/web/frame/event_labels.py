@@ -90,7 +90,12 @@ ACTION_LABELS: Final[Mapping[str, str]] = {
     "refund.reversed": Phrase("Refund reversed"),
     "reminder_run.created": Phrase("Reminder run created"),
     "role.archived": Phrase("Role archived"),
+    "approval.approved": Phrase("Act approved"),
+    "approval.rejected": Phrase("Act rejected"),
+    "approval.requested": Phrase("Approval requested"),
+    "approval.withdrawn": Phrase("Request for approval withdrawn"),
     "role.changed": Phrase("Role changed"),
+    "role.limits_changed": Phrase("Limits of role changed"),
     "role.created": Phrase("Role created"),
     "role.restored": Phrase("Role restored"),
     "saved_view.changed": Phrase("Saved view changed"),
@@ -136,6 +141,7 @@ ACTION_LABELS: Final[Mapping[str, str]] = {
     "webhook.sent_again": Phrase("Webhook sent again"),
 }
 OBJECT_LABELS: Final[Mapping[str, str]] = {
+    "approval": Phrase("Request for approval"),
     "bank_account": Phrase("Bank account"),
     "billing_run": Phrase("Billing run"),
     "charge": Phrase("Charge"),

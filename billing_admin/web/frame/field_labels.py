@@ -16,6 +16,10 @@ TERM_LABELS: Final[Mapping[str, str]] = {
 }
 # The fields in the details of audit events, and the parameters of filters.
 FIELD_LABELS: Final[Mapping[str, str]] = {
+    "approval": Phrase("Request for approval"),
+    "approved_by": Phrase("Approved by"),
+    "asked_by": Phrase("Asked by"),
+    "decision": Phrase("Decision"),
     "accent": Phrase("Accent"),
     "account_number": Phrase("Account number"),
     "act": Phrase("Act"),

@@ -27,6 +27,7 @@ MENU = (
     (Phrase("Money"), Phrase("Payments"), "credit-card", "payments.index"),
     (Phrase("Money"), Phrase("Ageing"), "clock", "receivables.ageing"),
     (Phrase("Money"), Phrase("Reminders"), "send", "reminders.index"),
+    (Phrase("Records"), Phrase("To approve"), "check", "approvals.index"),
     (Phrase("Records"), Phrase("Outbox"), "send", OUTBOX),
     (Phrase("Records"), Phrase("Number register"), "list-numbers", "numbers.index"),
     (Phrase("Records"), Phrase("Imports"), "upload", "imports.index"),
@@ -99,6 +100,7 @@ COUNTS: Mapping[str, tuple[Callable[[MenuCounts], int], str]] = {
     "unbilled.index": (lambda waiting: waiting.pending_charges, Phrase("pending charges")),
     "invoices.index": (lambda waiting: waiting.drafts, Phrase("drafts")),
     "jobs.index": (lambda waiting: waiting.failed_jobs, Phrase("failed")),
+    "approvals.index": (lambda waiting: waiting.approvals, Phrase("waiting")),
     OUTBOX: (lambda waiting: waiting.messages + waiting.delayed_messages, Phrase("need attention")),
 }
 

@@ -171,6 +171,20 @@ SESSIONS = Table(
     ),
     order=Phrase("Last used first"),
 )
+APPROVALS = Table(
+    Phrase("To approve"),
+    "approvals/cells.html",
+    (
+        Column("created_at", Phrase("Asked"), "title"),
+        Column("act", Phrase("Act"), "detail"),
+        Column("amount", Phrase("Amount"), "amount", is_numeric=True),
+        Column("maker", Phrase("Asked by"), "detail", is_cut=True),
+        Column("reason", Phrase("Reason"), is_wide=True),
+        Column("decided_by", Phrase("Decided by"), is_cut=True),
+        Column("state", Phrase("Status"), "detail"),
+    ),
+    order=Phrase("Newest first"),
+)
 ROLES = Table(
     Phrase("Roles"),
     "roles/cells.html",
@@ -180,6 +194,7 @@ ROLES = Table(
         Column("people", Phrase("Active people"), "amount", is_numeric=True),
         Column("conflicts", Phrase("Conflicting permissions"), is_numeric=True),
         Column("status", Phrase("Status"), "detail"),
+        Column("actions", Phrase("Actions"), "actions", is_label_hidden=True),
     ),
     order=Phrase("Built-in roles first"),
 )

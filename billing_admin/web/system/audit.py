@@ -41,6 +41,7 @@ pages = page_blueprint("audit", __name__, "/audit", write="settings:write", read
 
 # Object type → endpoint of the object's page. Objects of other types have no link.
 OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
+    "approval": "approvals.show",
     "billing_run": "billing_runs.show",
     "charge": "charges.show",
     "customer": "customers.show",

@@ -180,6 +180,14 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
             note=Phrase("to start again"),
             attention=True,
         ),
+        QueueItem(
+            Phrase("To approve"),
+            work_queue.approvals_work(session),
+            url_for("approvals.index", state="waiting"),
+            noun="act",
+            note="above the limit of a role",
+            attention=True,
+        ),
         *([_expiring_tokens()] if has_permission("access:read") else []),
     ]
 

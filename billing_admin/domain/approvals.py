@@ -1,0 +1,79 @@
+"""Limits of roles, and acts above them, which wait for approval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act that can have a limit, and the permission that it needs."""
+
+    label: str
+    permission: str
+
+
+ACTS: Final[Mapping[str, Act]] = {
+    "credit": Act(Phrase("Credit note"), "corrections:write"),
+    "void": Act(Phrase("Void"), "corrections:write"),
+    "write_off": Act(Phrase("Write-off"), "write-offs:write"),
+    "refund": Act(Phrase("Refund"), "payments:write"),
+    "unlock": Act(Phrase("Unlocking the books"), "periods:write"),
+}
+WAITING: Final = "waiting"
+STATES: Final = (WAITING, "approved", "rejected", "withdrawn")
+MAX_LIMIT: Final = Decimal(10) ** 12
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An act as it was asked for, with all that its operation needs to do it later.
+
+    `object` is the invoice, customer or organisation that it changes; `input` is JSON. `minor` is the amount in minor
+    units of `currency`, `in_base` that in the base currency. Without an amount, or without a rate, `in_base` is None.
+    """
+
+    act: str
+    object_type: str
+    object_id: UUID | None
+    object_name: str
+    input: Mapping[str, Any]
+    reason: str
+    minor: int | None = None
+    currency: str = ""
+    in_base: Decimal | None = None
+
+
+class NeedsApproval(Exception):
+    """The act is above the limit of the actor's role, and was not done."""
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(f"{ACTS[submission.act].label} needs approval")
+        self.submission = submission
+
+
+def is_within(limit: Decimal | None, in_base: Decimal | None) -> bool:
+    """Return whether an act needs no approval.
+
+    There is no limit, or its amount is known and not above it.
+    """
+    return limit is None or (in_base is not None and in_base <= limit)
+
+
+def check_limits(limits: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
+    """Return the limits of a role by act; None is no limit.
+
+    Raises:
+        Invalid: An act does not exist, or an amount is negative or too large.
+    """
+    for act, amount in limits.items():
+        if act not in ACTS:
+            raise Invalid("unknown_act", Phrase("There is no act “{act}”.", act=act[:80]), "act")
+        if amount is not None and not 0 <= amount <= MAX_LIMIT:
+            raise Invalid("out_of_range", Phrase("Use an amount from 0 to 1,000,000,000,000."), act)
+    return dict(limits)

@@ -1,0 +1,69 @@
+"""Limits of roles, and acts that wait for approval."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing_admin.domain.approvals import ACTS, STATES
+from billing_admin.models.base import Base, value_check
+from billing_admin.models.user import User
+
+
+class RoleLimit(Base):
+    """The amount in the base currency above which an act of a role waits."""
+
+    __tablename__ = "role_limits"
+    __table_args__ = (value_check("act", *ACTS),)
+
+    role: Mapped[str] = mapped_column(primary_key=True)
+    act: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+
+
+class ApprovalRequest(Base):
+    """An act that waits for approval, or was decided.
+
+    `input` is what its operation needs. `maker_id` is the person or token who asked, `person_id` that person or the
+    token's owner. `fingerprint` is that of what it would change, as it was then.
+    """
+
+    __tablename__ = "approval_requests"
+    __table_args__ = (
+        value_check("act", *ACTS),
+        value_check("state", *STATES),
+        Index(None, "state", "created_at"),
+        Index(
+            "uq_approval_requests_waiting",
+            "digest",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    act: Mapped[str]
+    object_type: Mapped[str]
+    object_id: Mapped[UUID | None]
+    object_name: Mapped[str]
+    input: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    fingerprint: Mapped[str]
+    reason: Mapped[str]
+    amount: Mapped[int | None]
+    currency: Mapped[str]
+    in_base: Mapped[Decimal | None]
+    state: Mapped[str]
+    maker_kind: Mapped[str]
+    maker_id: Mapped[UUID]
+    maker_name: Mapped[str]
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    created_at: Mapped[datetime]
+    decided_by_id: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    decided_by: Mapped[str]
+    decided_at: Mapped[datetime | None]
+    decision_reason: Mapped[str]

@@ -1,0 +1,80 @@
+"""The limits of roles: set them, and refuse an act above them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import NeedsApproval, Submission, check_limits, is_within
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.exchange_rates import convert_to_base
+from billing_admin.domain.money import Money
+from billing_admin.models import RoleLimit
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.queries.access.limits import limit_of, limits_of_role
+from billing_admin.queries.access.roles import role_id
+from billing_admin.queries.master_data.exchange_rates import base_rates
+from billing_admin.queries.master_data.organisation import day_of, organisation
+
+
+def require_within_limit(session: Session, actor: Actor, submission: Submission, now: datetime) -> None:
+    """Check that an act needs no approval.
+
+    Each operation with a limit calls this before it writes. The command line, tokens without an owner, and approved
+    requests have no limit.
+
+    Raises:
+        NeedsApproval: The act is above the limit of the actor's role, or the rate of its currency is unknown.
+    """
+    if actor.approval is not None:
+        return
+    limit = limit_of(session, actor.kind, actor.id, submission.act)
+    if limit is None:
+        return
+    with_base = replace(submission, in_base=_in_base(session, submission, now))
+    if not is_within(limit, with_base.in_base):
+        raise NeedsApproval(with_base)
+
+
+def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None], actor: Actor, now: datetime) -> bool:
+    """Set the limits of a role, by act, and return whether any changed.
+
+    They are amounts in the base currency; None is no limit. Raises NotFound for a role that does not exist, and Invalid
+    for an unknown act or a wrong amount.
+    """
+    object_id = role_id(session, role)
+    checked = check_limits(limits)
+    before = {act: limits_of_role(session, role).get(act) for act in checked}
+    changed = changed_fields(_texts(before), _texts(checked))
+    if not changed:
+        return False
+    session.execute(delete(RoleLimit).where(RoleLimit.role == role, RoleLimit.act.in_(checked)))
+    session.add_all(
+        RoleLimit(role=role, act=act, amount=amount) for act, amount in checked.items() if amount is not None
+    )
+    session.flush()
+    record(session, actor, now, "role.limits_changed", "role", object_id, {"role": role, **changed})
+    return True
+
+
+def _in_base(session: Session, submission: Submission, now: datetime) -> Decimal | None:
+    """Return the amount in the base currency, or None without amount or rate."""
+    if submission.minor is None:
+        return None
+    settings = organisation(session)
+    base, currency = settings.base_currency, submission.currency
+    if currency == base:
+        return Money(submission.minor, base).decimal
+    rate = base_rates(session, base, day_of(now, settings.time_zone)).get(currency)
+    try:
+        return None if rate is None else Money(convert_to_base(submission.minor, currency, rate), base).decimal
+    except Invalid:  # it is too large for a document
+        return None
+
+
+def _texts(limits: Mapping[str, Decimal | None]) -> dict[str, str | None]:
+    return {act: None if amount is None else str(amount) for act, amount in limits.items()}

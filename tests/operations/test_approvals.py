@@ -1,0 +1,245 @@
+"""Acts above the limit of a role: not done, waiting, approved by another person, and done once as they were asked for."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import ROLES, SYSTEM, Actor
+from billing_admin.domain.approvals import NeedsApproval, is_within
+from billing_admin.domain.errors import Conflict, Denied, Invalid
+from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.refunds import RefundSpec
+from billing_admin.models import ApprovalRequest, AuditEvent, Customer, Invoice, Organisation, Payment, Refund, User
+from billing_admin.operations import approvals
+from billing_admin.operations.access import tokens
+from billing_admin.operations.invoices import credit_notes, voids
+from billing_admin.operations.limits import set_limits
+from billing_admin.operations.master_data import exchange_rates, periods
+from billing_admin.operations.payments import payments, refunds
+from billing_admin.queries.approvals import preview
+from billing_admin.queries.invoices.credit_notes import CreditSpec
+from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, pay
+from tests.prepared import prepared
+
+LIMITS = dict.fromkeys(("credit", "void", "write_off", "refund"), Decimal(50)) | {"unlock": Decimal(0)}
+MAKER, OTHER = UUID(int=1), UUID(int=2)
+LATER = NOW + timedelta(hours=1)
+HUNDRED = Decimal(100)
+
+
+def maker() -> Actor:
+    return Actor("person", MAKER, "maker@example.com", ROLES["admin"])
+
+
+def other(*permissions: str) -> Actor:
+    return Actor("person", OTHER, "other@example.com", frozenset(permissions or ("approvals:write",)))
+
+
+def add_person(id: UUID, email: str, role: str) -> None:
+    user = User(id=id, email=email, role=role, password_hash="", active=True, created_at=NOW)
+    transaction(lambda session: session.add(user))
+
+
+@pytest.fixture
+@prepared
+def invoice(session: Session) -> Invoice:
+    """An invoice of 100 USD, the base currency; acts of admins above 50 USD wait, and those of approvers have no limit."""
+    change_settings(base_currency="USD")
+    add_person(MAKER, "maker@example.com", "admin")
+    add_person(OTHER, "other@example.com", "Approver")
+    transaction(set_limits, "admin", LIMITS, SYSTEM, NOW)
+    return make_invoice(make_customer(reference="ACME"), "100")
+
+
+def ask(operation: Callable[..., Any], *args: Any, actor: Actor | None = None, **options: Any) -> UUID:
+    """Try an act, and submit it as each surface does."""
+    with pytest.raises(NeedsApproval) as refused:
+        transaction(partial(operation, **options), *args, actor or maker(), NOW)
+    return transaction(approvals.submit, refused.value.submission, actor or maker(), NOW).id
+
+
+def ask_credit(invoice: Invoice, amount: Decimal = HUNDRED, **fields: Any) -> UUID:
+    return ask(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", amount, **fields))
+
+
+def request(session: Session, id: UUID) -> ApprovalRequest:
+    session.rollback()
+    return session.get_one(ApprovalRequest, id, populate_existing=True)
+
+
+def approve(session: Session, id: UUID, actor: Actor | None = None, shown: str | None = None) -> None:
+    fingerprint = shown or preview(session, request(session, id)).fingerprint
+    transaction(approvals.approve, id, fingerprint, actor or other(), LATER)
+
+
+def credited(session: Session, invoice: Invoice) -> int:
+    session.rollback()
+    return session.scalars(select(Invoice.credited).where(Invoice.id == invoice.id)).one()
+
+
+def events_after(session: Session, first: str) -> list[tuple[str, str, str | None]]:
+    session.rollback()
+    query = select(AuditEvent).order_by(AuditEvent.at, AuditEvent.id)
+    rows = [(row.action, row.actor_name, row.details.get("approved_by")) for row in session.scalars(query)]
+    return rows[[action for action, *_ in rows].index(first) :]
+
+
+def test_an_amount_up_to_the_limit_needs_no_approval() -> None:
+    assert is_within(None, Decimal("1e9"))
+    assert is_within(None, None)
+    assert is_within(Decimal(50), Decimal(50))
+    assert not is_within(Decimal(50), Decimal("50.01"))
+    assert not is_within(Decimal(50), None)
+
+
+def test_a_credit_note_is_issued_as_asked_once_it_is_approved(session: Session, invoice: Invoice) -> None:
+    note = uuid4()
+    lines = [(invoice.lines[0].id, Decimal("50.01"))]
+    with pytest.raises(Invalid):  # a wrong act is refused at once, and does not wait
+        transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", Decimal(101)), maker(), NOW)
+    id = ask(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", None, lines, date(2026, 4, 2), note))
+    again = ask(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", None, lines, date(2026, 4, 2), note))
+    assert (again, credited(session, invoice)) == (id, 0)
+    stored = request(session, id)
+    assert (stored.state, stored.amount, stored.in_base, stored.person_id) == ("waiting", 5001, Decimal("50.01"), MAKER)
+    effects = [(str(effect.label), effect.before, effect.after) for effect in preview(session, stored).effects]
+    assert effects[:2] == [("Open balance", "100.00 USD", "49.99 USD"), ("Credited", "0.00 USD", "50.01 USD")]
+    approve(session, id)
+    issued = session.get_one(Invoice, note, populate_existing=True)
+    assert (issued.total, issued.reason, issued.issue_date) == (5001, "Wrong", date(2026, 4, 2))
+    assert events_after(session, "approval.requested") == [
+        ("approval.requested", "maker@example.com", None),
+        ("credit_note.issued", "maker@example.com", "other@example.com"),
+        ("approval.approved", "other@example.com", None),
+    ]
+    with pytest.raises(Conflict, match="already decided"):
+        approve(session, id)
+    assert credited(session, invoice) == 5001
+
+
+def test_each_act_with_a_limit_waits_and_is_done_with_its_approval(session: Session, invoice: Invoice) -> None:
+    acme = session.scalars(select(Customer)).one()
+    pay(make_payment_spec(acme, "80", ()))
+    second = make_invoice(acme, "60")
+    transaction(periods.set_period_lock, date(2026, 1, 31), "", SYSTEM, NOW)
+    refund = RefundSpec("ACME", Decimal(80), "bank_transfer")
+    asked = [
+        ask(voids.void_invoice, second.id, "Wrong customer", "cancelled"),
+        ask(payments.write_off, invoice.id, HUNDRED, "Insolvent", None),
+        ask(refunds.record, refund),
+        ask(periods.set_period_lock, date(2025, 12, 31), "Late invoice"),
+    ]
+    session.rollback()
+    assert session.scalars(select(Invoice.status)).all() == ["issued", "issued"]
+    assert session.scalars(select(Refund.id)).all() == []
+    for id in asked:
+        approve(session, id)
+    session.rollback()
+    assert session.scalars(select(Invoice.status).where(Invoice.id == second.id)).one() == "void"
+    assert session.scalars(select(Payment.amount).where(Payment.method == "write_off")).all() == [10000]
+    assert session.scalars(select(Refund.amount)).all() == [8000]
+    assert session.scalars(select(Organisation.locked_through)).one() == date(2025, 12, 31)
+
+
+def test_nobody_approves_their_own_act(session: Session, invoice: Invoice) -> None:
+    """Neither as a person, nor with a token, nor what their token asked for."""
+    _, own = (transaction(tokens.create, "t", ["read"], user_id=MAKER, actor=SYSTEM, now=NOW) for _ in range(2))
+    token = Actor("token", own[0].id, "t", ROLES["admin"])
+    asked = (
+        ask_credit(invoice),
+        ask(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", Decimal(60)), actor=token),
+    )
+    for id in asked:
+        for actor in (maker(), token):
+            with pytest.raises(Denied):
+                approve(session, id, actor)
+            with pytest.raises(Denied):
+                transaction(approvals.reject, id, "No", actor, LATER)
+        with pytest.raises(Denied, match="approvals:write"):
+            approve(session, id, other("read"))
+        with pytest.raises(Denied, match="Only the person"):
+            transaction(approvals.withdraw, id, other(), LATER)
+        with pytest.raises(Denied, match="Only people"):
+            approve(session, id, Actor("token", UUID(int=9), "foreign", ROLES["admin"]))
+    assert credited(session, invoice) == 0
+    transaction(approvals.withdraw, asked[1], maker(), LATER)
+    assert request(session, asked[1]).state == "withdrawn"
+
+
+def test_an_approver_has_a_limit_as_well(session: Session, invoice: Invoice) -> None:
+    id = ask_credit(invoice)
+    transaction(lambda session: session.execute(update(User).where(User.id == OTHER).values(role="admin")))
+    with pytest.raises(Denied, match="above the limit of your own role"):
+        approve(session, id)
+
+
+def test_a_preview_that_is_out_of_date_is_shown_again(session: Session, invoice: Invoice) -> None:
+    id = ask_credit(invoice)
+    before = preview(session, request(session, id)).fingerprint
+    pay(make_payment_spec(session.scalars(select(Customer)).one(), "30", {str(invoice.number): "30"}))
+    with pytest.raises(Conflict, match="check the preview again"):
+        approve(session, id, shown=before)
+    assert (credited(session, invoice), request(session, id).state) == (0, "waiting")
+    now = preview(session, request(session, id))
+    assert [effect.after for effect in now.effects] == ["0.00 USD", "100.00 USD", "30.00 USD"]
+    approve(session, id)
+    assert credited(session, invoice) == 10000
+
+
+def test_an_act_that_became_impossible_is_not_done(session: Session, invoice: Invoice) -> None:
+    id = ask_credit(invoice)
+    transaction(voids.void_invoice, invoice.id, "Wrong", "pending", SYSTEM, NOW)
+    with pytest.raises(Conflict):
+        approve(session, id)
+    assert request(session, id).state == "waiting"
+    with pytest.raises(Invalid):
+        transaction(approvals.reject, id, " ", other(), LATER)
+    transaction(approvals.reject, id, "It is void", other(), LATER)
+    assert (request(session, id).state, request(session, id).decision_reason) == ("rejected", "It is void")
+
+
+def test_a_maker_who_lost_the_permission_gets_nothing_done(session: Session, invoice: Invoice) -> None:
+    id = ask_credit(invoice)
+    transaction(lambda session: session.execute(update(User).where(User.id == MAKER).values(role="viewer")))
+    with pytest.raises(Conflict, match="no longer has the permission"):
+        approve(session, id)
+    assert credited(session, invoice) == 0
+
+
+def test_limits_count_in_the_base_currency(session: Session, invoice: Invoice) -> None:
+    foreign = make_invoice(make_customer(reference="EURO", currency="EUR"), "100")
+    spec = CreditSpec("Wrong", Decimal(40))
+    unknown = ask(credit_notes.credit_invoice, foreign.id, spec)
+    assert request(session, unknown).in_base is None  # without a rate, every amount waits
+    rate = RateSpec("EUR", NOW.date(), Decimal("0.5"))
+    transaction(exchange_rates.set_rate, rate, SYSTEM, NOW)
+    known = ask(credit_notes.credit_invoice, foreign.id, CreditSpec("Wrong price", Decimal(40)))
+    assert request(session, known).in_base == Decimal(80)
+    assert transaction(credit_notes.credit_invoice, foreign.id, CreditSpec("Less", Decimal(25)), maker(), NOW)[1]
+
+
+def test_the_command_line_and_tokens_without_an_owner_have_no_limit(session: Session, invoice: Invoice) -> None:
+    token = transaction(tokens.create, "t", ["billing:write"], actor=SYSTEM, now=NOW)[0]
+    actor = Actor("token", token.id, "t", frozenset({"corrections:write"}))
+    assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", Decimal(60)), actor, NOW)[1]
+    assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", Decimal(40)), SYSTEM, NOW)[1]
+
+
+def test_limits_are_set_and_taken_away(session: Session, invoice: Invoice) -> None:
+    with pytest.raises(Invalid, match="from 0 to"):
+        transaction(set_limits, "admin", {"credit": Decimal(-1)}, SYSTEM, NOW)
+    with pytest.raises(Invalid, match="no act"):
+        transaction(set_limits, "admin", {"everything": None}, SYSTEM, NOW)
+    assert transaction(set_limits, "admin", dict.fromkeys(LIMITS), SYSTEM, NOW)
+    assert not transaction(set_limits, "admin", dict.fromkeys(LIMITS), SYSTEM, NOW)
+    assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", HUNDRED), maker(), NOW)[1]
+    changes = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "role.limits_changed")).all()
+    assert changes[-1]["credit"] == ["50", None]
