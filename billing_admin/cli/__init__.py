@@ -17,7 +17,15 @@ from billing_admin.cli.imports import import_
 from billing_admin.cli.mail import import_bounces, mail_test
 from billing_admin.cli.messages import mark_sent, outbox, resume_outbox, send
 from billing_admin.cli.month_end import month_end
-from billing_admin.cli.people import create_token, create_user, invite, reset_link, role_conflicts, set_password
+from billing_admin.cli.people import (
+    create_token,
+    create_user,
+    invite,
+    remove_second_factors,
+    reset_link,
+    role_conflicts,
+    set_password,
+)
 from billing_admin.cli.readiness import readiness
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.reminders import remind
@@ -51,6 +59,7 @@ COMMANDS = (
     post_recurring,
     month_end,
     readiness,
+    remove_second_factors,
     render,
     restore,
     seal_audit,

@@ -15,7 +15,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ADMIN, ROLE_SENTENCES, SCOPES, SYSTEM
 from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
-from billing_admin.operations.access import invitations, tokens, users
+from billing_admin.operations.access import invitations, second_factors, tokens, users
 from billing_admin.queries.access.roles import conflict_reports
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import user_by_email
@@ -161,6 +161,23 @@ def _print_link(purpose: LinkPurpose, email: str, token: str | None) -> None:
     hours = LINK_IS_VALID_FOR[purpose] // timedelta(hours=1)
     print_message(f"Give this link to {email}. It works once, for {hours} hour{'s' if hours > 1 else ''}:")
     click.echo(settings.base_url + link_path(purpose, token))
+
+
+@command("remove-second-factors", writes=True)
+@click.argument("email")
+def remove_second_factors(email: str) -> None:
+    """Remove the second factors of a person who lost them.
+
+    Their sessions end. They sign in with the password alone until they set up another one.
+
+    \b
+    Example:
+      flask --app wsgi remove-second-factors ada@example.com
+    """
+    user = user_by_email(db.session(), email)
+    address = user.email
+    removed = transaction(second_factors.remove_second_factors, user.id, SYSTEM, clock.now())
+    print_message(f"{address} can sign in with the password alone." if removed else f"{address} has no second factor.")
 
 
 def _is_temporary(option: bool | None) -> bool:

@@ -1,10 +1,12 @@
 """Signing in: rules for e-mail addresses, passwords, attempts and sessions."""
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
+from uuid import UUID
 
 from billing_admin.domain.common_passwords import is_guessable
 from billing_admin.domain.errors import Invalid
@@ -27,6 +29,7 @@ NETWORK_IS_FAMILIAR_FOR = timedelta(days=90)
 
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
 CONFIRMATION_IS_VALID_FOR = timedelta(minutes=10)
+PENDING_SIGN_IN_IS_VALID_FOR = timedelta(minutes=10)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
@@ -115,6 +118,22 @@ def is_recently_confirmed(confirmed_at: datetime, now: datetime) -> bool:
     A confirmation from the future does not count: the clock was set back.
     """
     return confirmed_at - CLOCK_SLACK <= now < confirmed_at + CONFIRMATION_IS_VALID_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """A sign-in whose password was right, and which still needs the second factor.
+
+    It is no session. `fingerprint` is that of the password's hash, so that a new password ends it.
+    """
+
+    user_id: UUID
+    fingerprint: str
+
+
+def password_fingerprint(password_hash: str) -> str:
+    """Return a hash by which a change of the password is detected."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

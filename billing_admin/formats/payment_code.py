@@ -36,7 +36,7 @@ def payment_code(name: str, iban: str, amount: int, currency: str, text: str) ->
         text=text,
         encoding="utf-8",
     )
-    return _svg(code.matrix)
+    return svg(code.matrix)
 
 
 def _fit(text: str, characters: int, bytes: int) -> str:
@@ -48,7 +48,7 @@ def _fit(text: str, characters: int, bytes: int) -> str:
     return line.encode()[:bytes].decode(errors="ignore").strip()
 
 
-def _svg(modules: Any) -> str:
+def svg(modules: Any) -> str:
     """Return the dark modules as bars of one path, with the quiet zone around them."""
     size = len(modules) + 2 * QUIET_ZONE
     bars = []

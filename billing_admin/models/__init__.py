@@ -34,6 +34,7 @@ from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRu
 from billing_admin.models.rendition import Rendition
 from billing_admin.models.role import Role
 from billing_admin.models.saved_view import DefaultView, SavedView
+from billing_admin.models.second_factor import AuthenticatorApp, RecoveryCode
 from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
@@ -48,6 +49,7 @@ __all__ = [
     "ApprovalRequest",
     "AuditEvent",
     "AuditSeal",
+    "AuthenticatorApp",
     "BankAccount",
     "Base",
     "BillingRun",
@@ -80,6 +82,7 @@ __all__ = [
     "OneTimeLink",
     "Organisation",
     "Payment",
+    "RecoveryCode",
     "RecurringCharge",
     "RecurringPosting",
     "Refund",

@@ -147,6 +147,7 @@ class Organisation(Base):
     hold_likely_duplicates: Mapped[bool]
     applies_credit: Mapped[bool]
     requires_complete_details: Mapped[bool]
+    requires_second_factor: Mapped[bool]
     attach_pdf: Mapped[bool]
     number_format: Mapped[str]
     date_order: Mapped[str]

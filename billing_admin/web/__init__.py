@@ -15,6 +15,8 @@ from billing_admin.web.access import (
     forgotten_passwords,
     roles,
     saved_views,
+    second_step,
+    security,
     sessions,
     set_up_link,
     sign_in,
@@ -68,6 +70,7 @@ from billing_admin.web.webhooks import webhooks
 # Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
+    second_step,
     set_up_link,
     forgotten_passwords,
     dashboard,
@@ -126,6 +129,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     periods,
     audit,
     account,
+    security,
 )
 
 

@@ -590,6 +590,9 @@ GET /users/{id}/password
 POST /users/{id}/password
 GET /users/{id}/role
 POST /users/{id}/role
+GET /users/{id}/second-factors
+POST /users/{id}/second-factors
+POST /users/second-factor-rule
 GET /users/new
 POST /users/new
 GET /users/{user_id}/sessions
@@ -614,6 +617,13 @@ POST /webhooks/new""",
     "password:write": """\
 GET /account/password
 POST /account/password
+GET /account/security
+GET /account/security/authenticator
+POST /account/security/authenticator
+GET /account/security/authenticator/remove
+POST /account/security/authenticator/remove
+GET /account/security/recovery-codes
+POST /account/security/recovery-codes
 GET /account/sessions
 POST /account/sessions/end-others
 POST /account/sessions/{id}/end

@@ -128,6 +128,7 @@ ORGANISATION_PLACES: Mapping[str, Callable[[], set[str]]] = {
         _columns(
             Organisation,
             *("locked_through", "is_demo", "journal_accounts", "logo", "default_tax_rate_id"),
+            "requires_second_factor",
             *("reminder_levels", "daily_reminders", "daily_reminders_from"),
         )
         | {"default_tax_rate"}

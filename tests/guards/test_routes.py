@@ -47,6 +47,7 @@ def test_the_public_list_is_short_and_true(app: Flask) -> None:
     assert sorted(PUBLIC_ENDPOINTS) == [
         "forgotten_passwords.choose",
         "forgotten_passwords.forgot",
+        "second_step.code",
         "set_up_link.show",
         "sign_in.sign_in",
         "sign_in.sign_out",
@@ -65,7 +66,8 @@ def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
             own = dict.fromkeys(
-                ("exports", "account", "saved_views", "sessions", "person_sessions"), blueprint.write_permission
+                ("exports", "account", "security", "saved_views", "sessions", "person_sessions"),
+                blueprint.write_permission,
             )
             access = dict.fromkeys(("tokens", "users", "roles"), "access:read")
             expected = (own | access | {"audit": "audit:read"}).get(name, "read")

@@ -35,6 +35,8 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "users.new": {"email": "ada@example.com", "role": "viewer"},
     "users.role": {"role": "viewer"},
     "users.password": {},
+    "users.second_factors": {},
+    "users.second_factor_rule": {"required": "yes"},
     "users.deactivate": {},
     "users.activate": {},
     "roles.new": {"name": "Branch office", "permissions": ["payments:write"], "id": str(uuid4())},
@@ -42,6 +44,9 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "roles.archive": {},
     "roles.limits": {"credit": "100"},
     "roles.restore": {},
+    "security.authenticator": {"salt": "x", "code": "123456"},
+    "security.remove_authenticator": {"current_code": "123456"},
+    "security.recovery_codes": {"current_code": "123456"},
     "bank_accounts.new": ACCOUNT,
     "bank_accounts.edit": ACCOUNT,
     "bank_accounts.make_default": {},
@@ -57,7 +62,7 @@ NEEDS_NONE = {
     "account.settings": "changes how pages look",
     "account.change_theme": "changes how pages look",
 }
-SUBJECTS = ("tokens", "users", "roles", "account", "bank_accounts", "periods")
+SUBJECTS = ("tokens", "users", "roles", "account", "security", "bank_accounts", "periods")
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 

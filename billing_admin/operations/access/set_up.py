@@ -59,4 +59,5 @@ def use_link(
     granting = replace(actor, permissions=ROLES[FIRST_ROLE])  # the link gives the rights of an admin
     user = create_user(session, email, password, FIRST_ROLE, granting, now)
     verified = VerifiedPassword(Credentials(user.id, user.password_hash), None)
-    return sign_in(session, user.email, verified, network, actor.request_id, now, user_agent=user_agent)
+    signed_in = sign_in(session, user.email, verified, network, actor.request_id, now, user_agent=user_agent)
+    return signed_in if isinstance(signed_in, str) else None

@@ -21,10 +21,12 @@ from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.sign_in import (
     FAILURES_COUNT_FOR,
     NETWORK_IS_FAMILIAR_FOR,
+    PendingSignIn,
     check_email,
     check_password,
     fold_email,
     normalise_password,
+    password_fingerprint,
 )
 from billing_admin.domain.text import strip_controls
 from billing_admin.domain.translation import Phrase
@@ -33,6 +35,7 @@ from billing_admin.operations.access.tokens import revoke
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.jobs import stop_unauthorised
 from billing_admin.queries.access.roles import permissions_of, roles_in_use
+from billing_admin.queries.access.second_factors import second_factors
 from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -107,7 +110,7 @@ def set_password(
 
     `temporary`: they must change it after they sign in. `revoked_tokens`: those of their API tokens to revoke.
     """
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     check_permissions_over(session, user, actor)
     _check_new_password(session, password, user.email)
     _store_password(session, user, password, temporary=temporary)
@@ -120,7 +123,7 @@ def choose_password(session: Session, user_id: UUID, password: str, request_id: 
 
     Raises Conflict for a deactivated person, and Invalid for the password.
     """
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if not user.active:
         raise _account_changed()
     _check_new_password(session, password, user.email)
@@ -220,7 +223,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     than the actor.
     """
     _check_role(session, role, actor)
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if user.role == role:
         return
     check_permissions_over(session, user, actor)
@@ -242,7 +245,7 @@ def deactivate(
     when the person is activated. Raises Conflict for the last admin, and Denied
     for a person with more rights than the actor.
     """
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if not user.active:
         return
     check_permissions_over(session, user, actor)
@@ -257,7 +260,7 @@ def deactivate(
 
 def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
     """Open a person's access again, with the same password."""
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if user.active:
         return
     check_permissions_over(session, user, actor)
@@ -305,21 +308,31 @@ def sign_in(
     now: datetime,
     *,
     user_agent: str = "",
-) -> str | None:
+) -> str | PendingSignIn | None:
     """Open a session and return its token, or None when the sign-in is refused.
 
-    A refusal is a result, not an error, so that the failed sign-in is committed. A throttled attempt stores nothing,
-    so that an attacker cannot fill the database.
+    A person with a second factor gets a pending sign-in instead of a session. Their failures still count until the
+    second factor is right too. A refusal is a result, not an error, so that the failed sign-in is committed. A throttled
+    attempt stores nothing, so that an attacker cannot fill the database.
     """
     if is_sign_in_throttled(session, email, network, now):
         return None
     user = _find_verified_user(session, verified)
     if verified is None or user is None:
-        _record_failure(session, email, network, request_id, now)
+        record_failure(session, email, network, request_id, now)
         return None
     if verified.new_hash:
         user.password_hash = verified.new_hash
         session.flush()
+    if second_factors(session, user.id):
+        return PendingSignIn(user.id, password_fingerprint(user.password_hash))
+    return finish_sign_in(session, user, network, request_id, now, user_agent=user_agent)
+
+
+def finish_sign_in(
+    session: Session, user: User, network: str, request_id: str | None, now: datetime, *, user_agent: str
+) -> str:
+    """Open a session for a person who proved who they are, and return its token."""
     _delete_expired(session, now)
     session.execute(delete(SignInFailure).where(SignInFailure.email == user.email, SignInFailure.address == network))
     session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
@@ -352,9 +365,11 @@ def end_session_by_id(session: Session, user_id: UUID, id: UUID, actor: Actor, n
     return bool(ended)
 
 
-def end_sessions(session: Session, user_id: UUID, actor: Actor, now: datetime, *, kept_id: UUID) -> int:
+def end_sessions(session: Session, user_id: UUID, actor: Actor, now: datetime, *, kept_id: UUID | None = None) -> int:
     """End the sessions of a person except one, and return their number."""
-    sessions = delete(UserSession).where(UserSession.user_id == user_id, UserSession.id != kept_id)
+    sessions = delete(UserSession).where(UserSession.user_id == user_id)
+    if kept_id is not None:
+        sessions = sessions.where(UserSession.id != kept_id)
     count = len(session.scalars(sessions.returning(UserSession.id)).all())
     if count:
         record(session, actor, now, "user.sessions_ended", "user", user_id, {"count": count})
@@ -379,7 +394,12 @@ def check_permissions_over(session: Session, user: User, actor: Actor) -> None:
     actor.require_all(permissions_of(session, user.role), "role")
 
 
-def _lock_user(session: Session, user_id: UUID) -> User:
+def lock_user(session: Session, user_id: UUID) -> User:
+    """Return a person, whose row is locked.
+
+    Raises:
+        NotFound: No person has this id.
+    """
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one_or_none()
     if user is None:
         raise NotFound("unknown_user", Phrase("There is no person with the ID {user_id}.", user_id=user_id))
@@ -496,8 +516,15 @@ def _find_verified_user(session: Session, verified: VerifiedPassword | None) -> 
     ).one_or_none()
 
 
-def _record_failure(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
-    """Count a failed sign-in.
+def record_failure(
+    session: Session,
+    email: str,
+    network: str,
+    request_id: str | None,
+    now: datetime,
+    action: str = "user.sign_in_failed",
+) -> None:
+    """Count a failed sign-in against the account and the network.
 
     The audit event names only an existing person: other input may be a password.
     """
@@ -505,7 +532,7 @@ def _record_failure(session: Session, email: str, network: str, request_id: str 
     user_id = session.scalars(select(User.id).where(User.email == address)).one_or_none()
     _store_failure(session, address, network, now)
     anonymous = Actor("person", None, "not signed in", frozenset(), request_id)
-    record(session, anonymous, now, "user.sign_in_failed", "user", user_id, {"address": network})
+    record(session, anonymous, now, action, "user", user_id, {"address": network})
 
 
 def _store_failure(session: Session, address: str, network: str, now: datetime) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, NETWORK_IS_FAMILIAR_FOR, RecentFailures, fold_email
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import FamiliarNetwork, Role, SignInFailure, User, UserSession
+from billing_admin.queries.access.second_factors import must_set_up_second_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ class OpenSession:
     density: str
     language: str
     own_permissions: list[str] | None  # of a role that is no built-in one
+    must_set_up_second_factor: bool
 
 
 # In the order of the fields of OpenSession.
-_OPEN_SESSION: tuple[InstrumentedAttribute[Any], ...] = (
+_OPEN_SESSION: tuple[Any, ...] = (
     UserSession.id,
     User.id,
     User.email,
@@ -59,6 +61,7 @@ _OPEN_SESSION: tuple[InstrumentedAttribute[Any], ...] = (
     User.density,
     User.language,
     Role.permissions,
+    must_set_up_second_factor(),
 )
 
 

@@ -2,16 +2,19 @@
 
 import json
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from flask import Response, make_response, redirect, render_template
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
+from wtforms.widgets import TextInput
 
+from billing_admin.domain.authenticator import LONGEST_TYPED_CODE
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.callers import describe_request
-from billing_admin.web.frame.forms import Form, PasswordField, render_form
+from billing_admin.web.frame.forms import Form, PasswordField, TextField, render_form
 from billing_admin.web.frame.local_urls import safe_local_url
 from billing_admin.web.frame.signed_in import SignedInPerson
 
@@ -20,6 +23,10 @@ _log = structlog.get_logger(__name__)
 TOO_MANY_ATTEMPTS = Phrase(
     "Too many failed attempts. Wait {seconds} minutes, then try again.", seconds=FAILURES_COUNT_FOR.seconds // 60
 )
+WRONG_CODE = Phrase(
+    "This code is wrong or was used before. Enter the code that your app shows now, or a recovery code that is not used."
+)
+CODE_INPUT = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class ContinuingForm(Form):
@@ -58,6 +65,24 @@ class PasswordForm(ContinuingForm):
         blank_message=Phrase("Enter the new password again."),
         render_kw={"autocomplete": "new-password"},
     )
+
+
+class CodeField(TextField):
+    """A code of an authenticator app, or a recovery code; it is not shown again."""
+
+    widget = TextInput()
+
+    def __init__(self, label: str, blank_message: str | None, **kwargs: Any) -> None:
+        super().__init__(label, blank_message, max_length=LONGEST_TYPED_CODE, render_kw=CODE_INPUT, **kwargs)
+
+    def _value(self) -> str:
+        return ""
+
+
+class CodeForm(ContinuingForm):
+    """The second step of a sign-in."""
+
+    code = CodeField(Phrase("Code"), Phrase("Enter the code that your app shows, or a recovery code."))
 
 
 def render_password_form(form: PasswordForm, person: SignedInPerson) -> ResponseReturnValue:

@@ -14,7 +14,7 @@ from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
+from billing_admin.domain.sign_in import LONGEST_EMAIL, PendingSignIn, attempt_network, fold_email
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.http.callers import describe_request
@@ -25,11 +25,13 @@ from billing_admin.queries.access.set_up import has_people
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.access.forms import (
     TOO_MANY_ATTEMPTS,
+    CodeForm,
     ContinuingForm,
     PasswordForm,
     refuse_throttled,
     render_password_form,
 )
+from billing_admin.web.access.pending import keep_pending
 from billing_admin.web.frame.forms import PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
 from billing_admin.web.frame.signed_in import begin_session, current_person, end_session, now, session_has_expired
@@ -82,6 +84,10 @@ def sign_in() -> ResponseReturnValue:
             form.form_errors.append(TOO_MANY_ATTEMPTS)
             return refuse_throttled(_sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS))
         token = _open_session(form.email.data, form.password.data)
+        if isinstance(token, PendingSignIn):
+            keep_pending(token, now())
+            code_form = CodeForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
+            return render_template("sign_in/code.html", form=code_form)
         if token is not None:
             begin_session(token)
             person = current_person()
@@ -124,6 +130,13 @@ def ask_to_sign_in() -> ResponseReturnValue:
     return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
 
 
+def ask_to_begin_again(next_url: str | None, saved_form: str | None) -> ResponseReturnValue:
+    """Return the sign-in page after a pending sign-in that is over."""
+    form = SignInForm(formdata=None, next=next_url, saved_form=saved_form)
+    form.form_errors.append(Phrase("Enter your password again: too much time has passed, or it was changed."))
+    return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
+
+
 def _sent_form_as_json() -> str:
     """Return the form that was sent, as JSON; empty if it is too long to keep."""
     request.max_content_length = MAX_SENT
@@ -137,8 +150,11 @@ def _sent_form_as_json() -> str:
     return saved_form if len(saved_form) <= MAX_KEPT else ""
 
 
-def _open_session(email: str, password: str) -> str | None:
-    """Check the password; return the token of a new session, or None if it is wrong."""
+def _open_session(email: str, password: str) -> str | PendingSignIn | None:
+    """Check the password; return the token of a new session, or None if it is wrong.
+
+    A person with a second factor has a pending sign-in first.
+    """
     proof = users.verify_password(credentials(db.session(), email), password)
     return transaction(users.sign_in, email, proof, client_network(), request_id(), now(), user_agent=user_agent())
 

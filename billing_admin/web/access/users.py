@@ -20,10 +20,11 @@ from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, 
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import User
-from billing_admin.operations.access import invitations, users as operations
+from billing_admin.operations.access import invitations, second_factors as factors, users as operations
 from billing_admin.queries.access import users as queries
 from billing_admin.queries.access.one_time_links import links_of_people
 from billing_admin.queries.access.roles import roles_in_use
+from billing_admin.queries.access.second_factors import people_with_second_factors, requires_second_factor
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
@@ -98,7 +99,24 @@ def index() -> ResponseReturnValue:
         links=links_of_people(db.session()),
         role_label=role_label,
         may_write=may_write,
+        with_second_factor=people_with_second_factors(db.session()),
+        is_required=requires_second_factor(db.session()),
     )
+
+
+@pages.post("/second-factor-rule")
+@recent_sign_in
+def second_factor_rule() -> ResponseReturnValue:
+    """Set whether everyone must have a second factor."""
+    required = request.form.get("required") == "yes"
+    transaction(factors.require_second_factor, required, actor(), now())
+    flash(
+        Phrase("Everyone must have a second factor now. Those without one set it up when they next open a page.")
+        if required
+        else Phrase("A second factor is optional now."),
+        "success",
+    )
+    return redirect(url_for("users.index"), 303)
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -193,6 +211,19 @@ def password(id: UUID) -> ResponseReturnValue:
         is_invited=purpose is LinkPurpose.INVITATION,
         mail_on=settings.mail_on,
     )
+
+
+@pages.route("/<uuid:id>/second-factors", methods=["GET", "POST"])
+@recent_sign_in
+def second_factors(id: UUID) -> ResponseReturnValue:
+    """Ask for confirmation, then remove the second factors of another person."""
+    form, email = Form(), queries.user(db.session(), id).email
+    if form.validate_on_submit():
+        with errors_on(form):
+            transaction(factors.remove_second_factors, id, actor(), now())
+            flash(Phrase("The second factor of {email} was removed.", email=email), "success")
+            return redirect(url_for("users.index"), 303)
+    return render_form("users/second_factors.html", form, email=email)
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])

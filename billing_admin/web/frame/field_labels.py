@@ -16,6 +16,7 @@ TERM_LABELS: Final[Mapping[str, str]] = {
 }
 # The fields in the details of audit events, and the parameters of filters.
 FIELD_LABELS: Final[Mapping[str, str]] = {
+    **TERM_LABELS,
     "approval": Phrase("Request for approval"),
     "approved_by": Phrase("Approved by"),
     "asked_by": Phrase("Asked by"),
@@ -194,12 +195,14 @@ FIELD_LABELS: Final[Mapping[str, str]] = {
     "region": Phrase("Region"),
     "registration_id": Phrase("Registration id"),
     "registration_scheme": Phrase("Registration scheme"),
+    "remaining": Phrase("Remaining"),
     "reminder_levels": Phrase("Reminder levels"),
     "reminders": Phrase("Reminders"),
     "removed": Phrase("Removed"),
     "replaced_by": Phrase("Replaced by"),
     "replaces": Phrase("Replaces"),
     "requires_complete_details": Phrase("Requires complete details"),
+    "requires_second_factor": Phrase("Requires second factor"),
     "response": Phrase("Response"),
     "revenue_account": Phrase("Revenue account"),
     "reversal_reason": Phrase("Reversal reason"),
@@ -257,7 +260,6 @@ FIELD_LABELS: Final[Mapping[str, str]] = {
     "whole": Phrase("Whole"),
     "wrong": Phrase("Wrong"),
     "year": Phrase("Year"),
-    **TERM_LABELS,
 }
 
 

@@ -15,19 +15,22 @@ from billing_admin.http.body_limits import open_body
 from billing_admin.http.security import csrf
 from billing_admin.web.access import sign_in
 from billing_admin.web.frame.local_urls import requested_url
-from billing_admin.web.frame.signed_in import actor, current_person
+from billing_admin.web.frame.signed_in import SignedInPerson, actor, current_person
 
 PUBLIC_ENDPOINTS = frozenset(
     {
         "static",
         "sign_in.sign_in",
         "sign_in.sign_out",
+        "second_step.code",
         "set_up_link.show",
         "forgotten_passwords.forgot",
         "forgotten_passwords.choose",
     }
 )
 OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
+# The only page of a person who lacks the second factor that the organisation requires.
+SECOND_FACTOR_PAGE = "security.authenticator"
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -109,12 +112,20 @@ def _check_access() -> ResponseReturnValue | None:
         person = current_person()
         if person is None:
             return _ask_to_sign_in()
-        if person.password_temporary and rule.endpoint != OWN_PASSWORD_PAGE:
-            return redirect(url_for(OWN_PASSWORD_PAGE, next=requested_url() if request.method == "GET" else None), 303)
+        only_page = _only_page(person)
+        if only_page is not None and rule.endpoint != only_page:
+            return redirect(url_for(only_page, next=requested_url() if request.method == "GET" else None), 303)
         actor().require(permission_for(current_app, rule))
     open_body()
     csrf.protect()
     return None
+
+
+def _only_page(person: SignedInPerson) -> str | None:
+    """Return the endpoint of the only page that a person may see now, or None."""
+    if person.password_temporary:
+        return OWN_PASSWORD_PAGE
+    return SECOND_FACTOR_PAGE if person.must_set_up_second_factor else None
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

@@ -45,6 +45,7 @@ class SignedInPerson:
     permissions: frozenset[str]
     session_id: UUID
     confirmed_at: datetime
+    must_set_up_second_factor: bool
     token: str = field(repr=False)
 
     is_authenticated = True
@@ -215,6 +216,7 @@ def _load_person(token: str) -> SignedInPerson | None:
         role_permissions(row.role, row.own_permissions),
         row.id,
         row.confirmed_at,
+        row.must_set_up_second_factor,
         token,
     )
     if not session_lifetime().covers(row.created_at, row.last_seen_at, at):
