@@ -34,7 +34,7 @@ from billing_admin.models.reminder import ReminderPause, ReminderRun, ReminderRu
 from billing_admin.models.rendition import Rendition
 from billing_admin.models.role import Role
 from billing_admin.models.saved_view import DefaultView, SavedView
-from billing_admin.models.second_factor import AuthenticatorApp, RecoveryCode
+from billing_admin.models.second_factor import AuthenticatorApp, Passkey, RecoveryCode
 from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
@@ -81,6 +81,7 @@ __all__ = [
     "NumberSeries",
     "OneTimeLink",
     "Organisation",
+    "Passkey",
     "Payment",
     "RecoveryCode",
     "RecurringCharge",

@@ -32,3 +32,21 @@ class RecoveryCode(Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
     code_hash: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Passkey(Base):
+    """A passkey (WebAuthn) of a person.
+
+    `sign_count` is the device's count of uses; many devices always send 0.
+    """
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), index=True)
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int]
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]

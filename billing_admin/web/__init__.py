@@ -13,6 +13,7 @@ from billing_admin.domain.mail_servers import Maildir
 from billing_admin.web.access import (
     account,
     forgotten_passwords,
+    passkeys,
     roles,
     saved_views,
     second_step,
@@ -130,6 +131,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     audit,
     account,
     security,
+    passkeys,
 )
 
 

@@ -624,6 +624,10 @@ GET /account/security/authenticator/remove
 POST /account/security/authenticator/remove
 GET /account/security/recovery-codes
 POST /account/security/recovery-codes
+GET /account/security/passkeys/new
+POST /account/security/passkeys/new
+GET /account/security/passkeys/{id}/remove
+POST /account/security/passkeys/{id}/remove
 GET /account/sessions
 POST /account/sessions/end-others
 POST /account/sessions/{id}/end

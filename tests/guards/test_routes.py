@@ -48,6 +48,7 @@ def test_the_public_list_is_short_and_true(app: Flask) -> None:
         "forgotten_passwords.choose",
         "forgotten_passwords.forgot",
         "second_step.code",
+        "second_step.passkey",
         "set_up_link.show",
         "sign_in.sign_in",
         "sign_in.sign_out",
@@ -66,7 +67,7 @@ def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
             own = dict.fromkeys(
-                ("exports", "account", "security", "saved_views", "sessions", "person_sessions"),
+                ("exports", "account", "security", "passkeys", "saved_views", "sessions", "person_sessions"),
                 blueprint.write_permission,
             )
             access = dict.fromkeys(("tokens", "users", "roles"), "access:read")

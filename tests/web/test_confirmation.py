@@ -47,6 +47,8 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "security.authenticator": {"salt": "x", "code": "123456"},
     "security.remove_authenticator": {"current_code": "123456"},
     "security.recovery_codes": {"current_code": "123456"},
+    "passkeys.new": {"name": "Laptop", "credential": "{}"},
+    "passkeys.remove": {"current_code": "123456"},
     "bank_accounts.new": ACCOUNT,
     "bank_accounts.edit": ACCOUNT,
     "bank_accounts.make_default": {},
@@ -62,7 +64,7 @@ NEEDS_NONE = {
     "account.settings": "changes how pages look",
     "account.change_theme": "changes how pages look",
 }
-SUBJECTS = ("tokens", "users", "roles", "account", "security", "bank_accounts", "periods")
+SUBJECTS = ("tokens", "users", "roles", "account", "security", "passkeys", "bank_accounts", "periods")
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 

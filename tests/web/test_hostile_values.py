@@ -43,6 +43,7 @@ from billing_admin.operations.messages.sending_runs import SendingRunSpec, start
 from billing_admin.operations.payments import refunds
 from billing_admin.web.frame import list_params, tables
 from billing_admin.web.frame.guard import is_api
+from tests.authenticator import Device
 from tests.background.hooks import make_endpoint
 from tests.hostile import QUICK_STEP, Watch, has_turn, in_query, rows, share, shares, values
 from tests.importing import check
@@ -156,6 +157,7 @@ MODELS: dict[str, type[models.Base]] = {
     "line_id": models.InvoiceLine,
     "messages": models.Message,
     "month_end": models.ApiToken,  # a source of charges
+    "passkeys": models.Passkey,
     "payments": models.Payment,
     "rebilling": models.Invoice,
     "recurring_charges": models.RecurringCharge,
@@ -187,7 +189,15 @@ class Filled:
         person(app, "viewer")
         self._make()
         sign_in(app.test_client(), "admin@example.com")  # another session, which can be ended
+        self._add_passkey()
         self.ids = dict(self._ids())
+
+    def _add_passkey(self) -> None:
+        """Add one to the admin, in this session, so that hostile values have a passkey to meet."""
+        page = self.browser.get("/account/security/passkeys/new")
+        form = next(form for form in parse(page).elements("form") if "data-options" in form.attributes)
+        answer = Device().create(form.attributes["data-options"])
+        send(self.browser, "/account/security/passkeys/new", name="Laptop", credential=answer)
 
     def _make(self) -> None:
         make_endpoint(self.app)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.authenticator import (
     RECOVERY_ALPHABET,
@@ -20,9 +21,12 @@ from billing_admin.domain.authenticator import (
     recovery_code_hash,
 )
 from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.passkeys import Ceremony, check_passkey_count
 from billing_admin.domain.sign_in import PendingSignIn
+from billing_admin.domain.text import check_not_blank
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import AuthenticatorApp, Organisation, RecoveryCode, User
+from billing_admin.formats.passkeys import check_assertion, check_new_credential, credential_id, refused_passkey
+from billing_admin.models import AuthenticatorApp, Organisation, Passkey, RecoveryCode, User
 from billing_admin.operations.access.users import (
     check_permissions_over,
     end_sessions,
@@ -32,7 +36,7 @@ from billing_admin.operations.access.users import (
 )
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.roles import permissions_of
-from billing_admin.queries.access.second_factors import pending_email, second_factors
+from billing_admin.queries.access.second_factors import passkey, pending_email, second_factors
 from billing_admin.queries.access.users import is_sign_in_throttled
 
 SALT_BYTES = 16
@@ -91,7 +95,7 @@ def remove_authenticator(session: Session, current: CodeAttempt, session_id: UUI
     if not _use_code(session, user, current, actor, now):
         return False
     session.execute(delete(AuthenticatorApp).where(AuthenticatorApp.user_id == user.id))
-    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    _remove_useless_codes(session, user.id)
     end_sessions(session, user.id, actor, now, kept_id=session_id)
     record(session, actor, now, "user.authenticator_removed", "user", user.id)
     return True
@@ -126,7 +130,8 @@ def remove_second_factors(session: Session, user_id: UUID, actor: Actor, now: da
     if not second_factors(session, user.id):
         return False
     session.execute(delete(AuthenticatorApp).where(AuthenticatorApp.user_id == user.id))
-    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    session.execute(delete(Passkey).where(Passkey.user_id == user.id))
+    _remove_useless_codes(session, user.id)
     end_sessions(session, user.id, actor, now)
     record(session, actor, now, "user.second_factors_removed", "user", user.id)
     return True
@@ -161,6 +166,94 @@ def complete_sign_in(
     if not _use_code(session, user, current, actor, now):
         return None
     return finish_sign_in(session, user, current.network, request_id, now, user_agent=user_agent)
+
+
+def add_passkey(
+    session: Session, name: str, answer: str, ceremony: Ceremony, session_id: UUID, actor: Actor, now: datetime
+) -> Sequence[str]:
+    """Add a passkey of the actor, and end their other sessions.
+
+    Returns new recovery codes if it is their first second factor. Raises Invalid for an answer of the browser that is
+    refused, and Conflict for a passkey that exists or one too many.
+    """
+    user = lock_user(session, _person(actor))
+    name = check_not_blank(name, "name")
+    credential = check_new_credential(answer, ceremony)
+    if not ceremony.is_valid(now):
+        raise refused_passkey()
+    factors = second_factors(session, user.id)
+    check_passkey_count(factors.passkeys)
+    if session.scalars(select(Passkey.id).where(Passkey.credential_id == credential.credential_id)).first() is not None:
+        raise Conflict("passkey_exists", Phrase("This passkey has been added already."))
+    row = Passkey(
+        id=new_id(now),
+        user_id=user.id,
+        credential_id=credential.credential_id,
+        public_key=credential.public_key,
+        sign_count=credential.sign_count,
+        name=name,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    end_sessions(session, user.id, actor, now, kept_id=session_id)
+    record(session, actor, now, "user.passkey_added", "user", user.id, {"name": name})
+    return () if factors else _new_recovery_codes(session, user.id)
+
+
+def remove_passkey(
+    session: Session, id: UUID, current: CodeAttempt, session_id: UUID, actor: Actor, now: datetime
+) -> bool:
+    """Remove a passkey of the actor, and end their other sessions.
+
+    Returns False if the code is wrong or attempts are throttled. Raises NotFound for an unknown passkey.
+    """
+    user = lock_user(session, _person(actor))
+    row = passkey(session, user.id, id)
+    if not _use_code(session, user, current, actor, now):
+        return False
+    name = row.name
+    session.execute(delete(Passkey).where(Passkey.id == id))
+    _remove_useless_codes(session, user.id)
+    end_sessions(session, user.id, actor, now, kept_id=session_id)
+    record(session, actor, now, "user.passkey_removed", "user", user.id, {"name": name})
+    return True
+
+
+def sign_in_with_passkey(
+    session: Session,
+    answer: str,
+    ceremony: Ceremony,
+    network: str,
+    request_id: str | None,
+    now: datetime,
+    *,
+    user_agent: str = "",
+) -> str:
+    """Open the session of the person of a passkey, and return its token.
+
+    The device verified the person, so that a passkey counts as password and second factor. Raises Invalid for an answer
+    that is refused.
+    """
+    pair = session.execute(
+        select(Passkey, User)
+        .join(User, User.id == Passkey.user_id)
+        .where(Passkey.credential_id == credential_id(answer), User.active)
+        .with_for_update()
+    ).one_or_none()
+    if pair is None or not ceremony.is_valid(now) or not ceremony.is_newer_than(pair.Passkey.last_used_at):
+        raise refused_passkey()
+    row, user = pair
+    row.sign_count = check_assertion(answer, ceremony, row.public_key, row.sign_count)
+    row.last_used_at = now
+    session.flush()
+    return finish_sign_in(session, user, network, request_id, now, user_agent=user_agent, passkey=row.name)
+
+
+def _remove_useless_codes(session: Session, user_id: UUID) -> None:
+    """Remove the recovery codes of a person without a second factor."""
+    if not second_factors(session, user_id):
+        session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
 
 
 def _use_code(session: Session, user: User, current: CodeAttempt, actor: Actor, now: datetime) -> bool:

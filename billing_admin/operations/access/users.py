@@ -330,16 +330,26 @@ def sign_in(
 
 
 def finish_sign_in(
-    session: Session, user: User, network: str, request_id: str | None, now: datetime, *, user_agent: str
+    session: Session,
+    user: User,
+    network: str,
+    request_id: str | None,
+    now: datetime,
+    *,
+    user_agent: str,
+    **details: str,
 ) -> str:
-    """Open a session for a person who proved who they are, and return its token."""
+    """Open a session for a person who proved who they are, and return its token.
+
+    `details` are those of the audit event.
+    """
     _delete_expired(session, now)
     session.execute(delete(SignInFailure).where(SignInFailure.email == user.email, SignInFailure.address == network))
     session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
     session.flush()
     token = _open_session(session, user.id, network, user_agent, now)
     user_actor = Actor("person", user.id, user.email, permissions_of(session, user.role), request_id)
-    record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network})
+    record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network} | details)
     return token
 
 

@@ -19,7 +19,12 @@ from billing_admin.domain.translation import Phrase
 from billing_admin.formats.qr_code import qr_code_url
 from billing_admin.operations.access import second_factors as operations
 from billing_admin.operations.access.second_factors import CodeAttempt
-from billing_admin.queries.access.second_factors import SecondFactors, requires_second_factor, second_factors
+from billing_admin.queries.access.second_factors import (
+    SecondFactors,
+    passkeys_of,
+    requires_second_factor,
+    second_factors,
+)
 from billing_admin.queries.access.users import is_sign_in_throttled
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, WRONG_CODE, CodeField, ContinuingForm, refuse_throttled
@@ -73,6 +78,7 @@ def index() -> ResponseReturnValue:
         "security/show.html",
         factors=_factors(),
         is_required=requires_second_factor(db.session()),
+        passkeys=passkeys_of(db.session(), person.id),
         email=person.email,
     )
 
@@ -86,7 +92,7 @@ def authenticator() -> ResponseReturnValue:
         del form.current_code
     if form.validate_on_submit():
         with errors_on(form):
-            codes = _with_code(
+            codes = act_with_code(
                 form.current_code if factors else None,
                 lambda current: transaction(
                     operations.set_up_authenticator,
@@ -94,7 +100,7 @@ def authenticator() -> ResponseReturnValue:
                 ),
             )
             if codes:
-                return _codes_page(codes, safe_local_url(form.next.data) if form.next.data else None)
+                return codes_page(codes, safe_local_url(form.next.data) if form.next.data else None)
     return _app_page(form, factors)
 
 
@@ -105,13 +111,13 @@ def remove_authenticator() -> ResponseReturnValue:
     form, person = CurrentCodeForm(), signed_in_person()
     if not _factors():
         return redirect(url_for("security.index"), 303)
-    if form.validate_on_submit() and _with_code(
+    if form.validate_on_submit() and act_with_code(
         form.current_code,
         lambda current: transaction(operations.remove_authenticator, current, person.session_id, actor(), now()),
     ):
         flash(Phrase("Your authenticator app was removed. You were signed out on all other devices."), "success")
         return redirect(url_for("security.index"), 303)
-    return _answer("security/remove_app.html", form)
+    return answer("security/remove_app.html", form)
 
 
 @pages.route("/recovery-codes", methods=["GET", "POST"])
@@ -122,20 +128,20 @@ def recovery_codes() -> ResponseReturnValue:
     if not _factors():
         return redirect(url_for("security.index"), 303)
     if form.validate_on_submit():
-        codes = _with_code(
+        codes = act_with_code(
             form.current_code,
             lambda current: transaction(operations.renew_recovery_codes, current, person.session_id, actor(), now()),
         )
         if codes:
-            return _codes_page(codes, None)
-    return _answer("security/new_codes.html", form)
+            return codes_page(codes, None)
+    return answer("security/new_codes.html", form)
 
 
 def _factors() -> SecondFactors:
     return second_factors(db.session(), signed_in_person().id)
 
 
-def _with_code(field: Field | None, act: Callable[[CodeAttempt], Result]) -> Result | None:
+def act_with_code(field: Field | None, act: Callable[[CodeAttempt], Result]) -> Result | None:
     """Return the result of an act that needs the current code in a field.
 
     The field gets an error if the code is wrong or attempts are throttled; without a field, no code is needed.
@@ -151,7 +157,8 @@ def _with_code(field: Field | None, act: Callable[[CodeAttempt], Result]) -> Res
     return result
 
 
-def _answer(template: str, form: Form, **context: object) -> ResponseReturnValue:
+def answer(template: str, form: Form, **context: object) -> ResponseReturnValue:
+    """Return a page with a form; 429 if attempts are throttled."""
     page = render_form(template, form, **context)
     is_throttled = any(TOO_MANY_ATTEMPTS in field.errors for field in form)
     return refuse_throttled(page) if is_throttled else page
@@ -161,7 +168,7 @@ def _app_page(form: NewAppForm, factors: SecondFactors) -> ResponseReturnValue:
     """Return the page with the QR code and the form for the first code."""
     person = signed_in_person()
     secret = authenticator_secret(typed_code("").key, person.id, form.salt.data)
-    return _answer(
+    return answer(
         "security/app.html" if not person.must_set_up_second_factor else "security/first_app.html",
         form,
         qr_code=qr_code_url(set_up_uri(secret, person.email, current_organisation().name or "billing-admin")),
@@ -170,7 +177,8 @@ def _app_page(form: NewAppForm, factors: SecondFactors) -> ResponseReturnValue:
     )
 
 
-def _codes_page(codes: Sequence[str], next_url: str | None) -> ResponseReturnValue:
+def codes_page(codes: Sequence[str], next_url: str | None) -> ResponseReturnValue:
+    """Return the page that shows new recovery codes, once."""
     text = "".join(f"{code}\r\n" for code in codes)
     page = render_template(
         "security/codes.html",

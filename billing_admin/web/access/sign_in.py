@@ -23,6 +23,7 @@ from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
 from billing_admin.queries.access.set_up import has_people
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
+from billing_admin.web.access.ceremonies import passkey_options
 from billing_admin.web.access.forms import (
     TOO_MANY_ATTEMPTS,
     CodeForm,
@@ -87,7 +88,7 @@ def sign_in() -> ResponseReturnValue:
         if isinstance(token, PendingSignIn):
             keep_pending(token, now())
             code_form = CodeForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
-            return render_template("sign_in/code.html", form=code_form)
+            return render_template("sign_in/code.html", form=code_form, passkey_options=passkey_options())
         if token is not None:
             begin_session(token)
             person = current_person()
@@ -130,10 +131,10 @@ def ask_to_sign_in() -> ResponseReturnValue:
     return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
 
 
-def ask_to_begin_again(next_url: str | None, saved_form: str | None) -> ResponseReturnValue:
-    """Return the sign-in page after a pending sign-in that is over."""
+def ask_to_begin_again(next_url: str | None, saved_form: str | None, reason: str) -> ResponseReturnValue:
+    """Return the sign-in page, with the reason why a sign-in was not completed."""
     form = SignInForm(formdata=None, next=next_url, saved_form=saved_form)
-    form.form_errors.append(Phrase("Enter your password again: too much time has passed, or it was changed."))
+    form.form_errors.append(reason)
     return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
 
 
@@ -171,6 +172,10 @@ def user_agent() -> str:
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
     page = render_template(
-        "sign_in/form.html", form=form, expired=session_has_expired(), has_people=has_people(db.session())
+        "sign_in/form.html",
+        form=form,
+        expired=session_has_expired(),
+        has_people=has_people(db.session()),
+        passkey_options=passkey_options(),
     )
     return page, status

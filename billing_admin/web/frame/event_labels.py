@@ -125,6 +125,8 @@ ACTION_LABELS: Final[Mapping[str, str]] = {
     "user.link_created": Phrase("User link created"),
     "user.link_not_sent": Phrase("User link not sent"),
     "user.link_sent": Phrase("User link sent"),
+    "user.passkey_added": Phrase("User passkey added"),
+    "user.passkey_removed": Phrase("User passkey removed"),
     "user.password_changed": Phrase("User password changed"),
     "user.password_check_failed": Phrase("User password check failed"),
     "user.recovery_code_used": Phrase("User recovery code used"),

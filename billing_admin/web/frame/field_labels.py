@@ -177,6 +177,7 @@ FIELD_LABELS: Final[Mapping[str, str]] = {
     "paid_on": Phrase("Paid on"),
     "paper": Phrase("Paper"),
     "part": Phrase("Part"),
+    "passkey": Phrase("Passkey"),
     "paused_on": Phrase("Paused on"),
     "payment_terms_days": Phrase("Payment terms days"),
     "percent": Phrase("Percent"),

@@ -23,14 +23,15 @@ PUBLIC_ENDPOINTS = frozenset(
         "sign_in.sign_in",
         "sign_in.sign_out",
         "second_step.code",
+        "second_step.passkey",
         "set_up_link.show",
         "forgotten_passwords.forgot",
         "forgotten_passwords.choose",
     }
 )
 OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
-# The only page of a person who lacks the second factor that the organisation requires.
-SECOND_FACTOR_PAGE = "security.authenticator"
+# The only pages of a person who lacks the second factor that the organisation requires.
+SECOND_FACTOR_PAGES = ("security.authenticator", "passkeys.new")
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -112,20 +113,23 @@ def _check_access() -> ResponseReturnValue | None:
         person = current_person()
         if person is None:
             return _ask_to_sign_in()
-        only_page = _only_page(person)
-        if only_page is not None and rule.endpoint != only_page:
-            return redirect(url_for(only_page, next=requested_url() if request.method == "GET" else None), 303)
+        only_pages = _only_pages(person)
+        if only_pages and rule.endpoint not in only_pages:
+            return redirect(url_for(only_pages[0], next=requested_url() if request.method == "GET" else None), 303)
         actor().require(permission_for(current_app, rule))
     open_body()
     csrf.protect()
     return None
 
 
-def _only_page(person: SignedInPerson) -> str | None:
-    """Return the endpoint of the only page that a person may see now, or None."""
+def _only_pages(person: SignedInPerson) -> tuple[str, ...]:
+    """Return the endpoints of the only pages that a person may see now.
+
+    None for a person who may see all.
+    """
     if person.password_temporary:
-        return OWN_PASSWORD_PAGE
-    return SECOND_FACTOR_PAGE if person.must_set_up_second_factor else None
+        return (OWN_PASSWORD_PAGE,)
+    return SECOND_FACTOR_PAGES if person.must_set_up_second_factor else ()
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
