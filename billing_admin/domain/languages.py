@@ -9,7 +9,7 @@ from typing import Final
 ENGLISH: Final = "en"
 # Each language that a person can choose, by its own name. Add a language when its catalogue is complete, so that no page
 # is a mixture: tests/guards/test_translations.py checks it.
-PAGE_LANGUAGES: Mapping[str, str] = {ENGLISH: "English"}
+PAGE_LANGUAGES: Mapping[str, str] = {ENGLISH: "English", "de": "Deutsch"}
 
 
 def page_language(*preferred: str) -> str:

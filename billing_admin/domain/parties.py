@@ -23,7 +23,7 @@ LANGUAGES: Final[Mapping[str, str]] = {
     "fr": Phrase("French"),
     "es": Phrase("Spanish"),
 }
-PAPERS: Final[Mapping[str, str]] = {"a4": "A4", "letter": Phrase("Letter")}
+PAPERS: Final[Mapping[str, str]] = {"a4": "A4", "letter": Phrase("US Letter")}
 E_INVOICE_FORMATS: Final[Mapping[str, str]] = {
     "none": Phrase("None"),
     "factur-x": Phrase("Factur-X / ZUGFeRD (in the PDF)"),

@@ -39,8 +39,8 @@ def collect() -> Catalog:
     catalog = _catalog()
     for folder, pattern, method, marks in SOURCES:
         marked = extract_from_dir(ROOT / folder, [(pattern, method)], OPTIONS, marks)
-        for name, line, message, _comments, _context in sorted(marked, key=lambda text: text[:2]):
-            catalog.add(message, locations=[(f"{folder}/{name}", line)])
+        for name, line, message, _comments, context in sorted(marked, key=lambda text: text[:2]):
+            catalog.add(message, locations=[(f"{folder}/{name}", line)], context=context)
     return catalog
 
 

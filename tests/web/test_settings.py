@@ -105,7 +105,7 @@ def test_each_section_is_saved_on_its_own(admin: FlaskClient, session: Session) 
     assert "The settings were saved. They apply to future invoices." in text
     assert "Next invoice number NB-2026-0001" in text
     assert "Likely duplicates Held for review" in text
-    assert "Language German Paper Letter Accent colour #0b57d0" in text
+    assert "Language German Paper US Letter Accent colour #0b57d0" in text
 
 
 def test_the_details_of_the_seller_are_saved_and_shown(admin: FlaskClient, session: Session) -> None:
