@@ -114,14 +114,14 @@ def test_an_sqlite_file_that_may_not_grow(app: Flask, session: Session) -> None:
         pages["most"] = 2**30
         db.engine.dispose()
 
-    db.session.remove()
+    session.close()
     db.engine.dispose()
     event.listen(db.engine, "connect", limit)
     try:
         assert_full_and_free_again(session, poster, free)
     finally:
         event.remove(db.engine, "connect", limit)
-        db.session.remove()
+        session.close()
         db.engine.dispose()
 
 

@@ -103,7 +103,17 @@ QUERIES: Mapping[str, Callable[[Session], Select[Any]]] = {
     "EXCHANGE_RATES": lambda _session: exchange_rates.latest_first(exchange_rates.RateFilter(), "EUR"),
 }
 # Lists whose rows are loaded whole or grouped, and therefore not sorted by a query.
-UNSORTED = {"UNBILLED_CHARGES", "AGEING", "SERIES", "TOKENS", "PEOPLE", "SESSIONS", "ROLES", "BANK_ACCOUNTS", "WEBHOOKS"}
+UNSORTED = {
+    "UNBILLED_CHARGES",
+    "AGEING",
+    "SERIES",
+    "TOKENS",
+    "PEOPLE",
+    "SESSIONS",
+    "ROLES",
+    "BANK_ACCOUNTS",
+    "WEBHOOKS",
+}
 PAGES = {
     "CHARGES": "/charges",
     "INVOICES": "/invoices",

@@ -77,7 +77,9 @@ class MappingForm(LayoutForm):
     `mapping_form` adds a field for each column of the file, and for each value that all rows may have.
     """
 
-    number_format = SelectField(Phrase("Number format"), choices={number.value: number.value for number in NumberFormat})
+    number_format = SelectField(
+        Phrase("Number format"), choices={number.value: number.value for number in NumberFormat}
+    )
     date_order = SelectField(Phrase("Dates"), choices={order.value: order.label for order in DateOrder})
     accounting = BooleanField(Phrase("Read (1.00) and 1.00- as negative numbers"))
     earlier_export = BooleanField(

@@ -3,7 +3,7 @@
 Each figure has a link to its list, and comes from the same query.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,27 +180,29 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
             note=Phrase("to start again"),
             attention=True,
         ),
-        QueueItem(
-            Phrase("To approve"),
-            work_queue.approvals_work(session),
-            url_for("approvals.index", state="waiting"),
-            noun="act",
-            note="above the limit of a role",
-            attention=True,
-        ),
-        *([_expiring_tokens()] if has_permission("access:read") else []),
+        *(item for item in _exceptional_work() if item.work.count),
     ]
 
 
-def _expiring_tokens() -> QueueItem:
-    return QueueItem(
-        Phrase("API tokens that expire"),
-        work_queue.expiring_tokens(db.session(), now()),
-        url_for("tokens.index"),
-        noun="API token",
-        note="to replace within 14 days",
+def _exceptional_work() -> Iterator[QueueItem]:
+    """Yield the items that most installations never have; they are shown only while something waits."""
+    yield QueueItem(
+        Phrase("To approve"),
+        work_queue.approvals_work(db.session()),
+        url_for("approvals.index", state="waiting"),
+        noun="act",
+        note=Phrase("above the limit of a role"),
         attention=True,
     )
+    if has_permission("access:read"):
+        yield QueueItem(
+            Phrase("API tokens that expire"),
+            work_queue.expiring_tokens(db.session(), now()),
+            url_for("tokens.index"),
+            noun="API token",
+            note=Phrase("to replace within 14 days"),
+            attention=True,
+        )
 
 
 def _trends(
