@@ -215,7 +215,7 @@ def test_takes_the_same_queries_whatever_there_is(app: Flask, session: Session) 
         post(make_spec(f"R{number}", "1"))
         if number in {0, 5}:
             counts.append(queries_of(app, client, "/"))
-    assert counts[0] == counts[1] < 40
+    assert counts[0] == counts[1] <= 40
 
 
 def test_the_dashboard_says_when_posting_of_recurring_charges_is_behind(app: Flask, session: Session) -> None:

@@ -185,7 +185,7 @@ def _queue(open_by_currency: Sequence[OpenSum], unbilled_totals: Sequence[Unbill
 
 
 def _exceptional_work() -> Iterator[QueueItem]:
-    """Yield the items that most installations never have; they are shown only while something waits."""
+    """Yield rare items, which are shown only while something waits."""
     yield QueueItem(
         Phrase("To approve"),
         work_queue.approvals_work(db.session()),
