@@ -133,7 +133,7 @@ def server() -> Iterator[tuple[str, Flask]]:
     """One server for all attacks, on a database with an admin and a viewer: its address and its application."""
     with TemporaryDirectory(prefix="billing-", dir=MEMORY) as folder, closing(SQLite(Path(folder))) as database:
         person(database.app, "admin")
-        person(database.app, "viewer")
+        person(database.app, "cashier")
         with serving(database.app.extensions["billing_settings"].database_url) as address:
             yield address, database.app
 
@@ -204,7 +204,7 @@ def test_a_gigabyte_without_a_length_is_refused_while_it_comes(home: str, chunk:
 
 def test_no_file_of_a_caller_without_permission_is_read(home: str) -> None:
     """200 MB, with a length and without; the caller gets the answer, and nothing goes to memory or disk."""
-    viewer, browser = signed_in(home, "viewer"), stranger(home)
+    cashier, browser = signed_in(home, "cashier"), stranger(home)
     piece, size = b"1" * MIB, 200 * MIB
 
     def chunked() -> Iterator[bytes]:
@@ -219,7 +219,7 @@ def test_no_file_of_a_caller_without_permission_is_read(home: str) -> None:
 
     with attacked(home):
         before = megabytes_written(home)
-        for caller, status in ((viewer, 403), (browser, 401)):
+        for caller, status in ((cashier, 403), (browser, 401)):
             for path in ("/verify-file", "/imports/charges/new", "/charges/many"):
                 for parts, length in (
                     (chunked(), {"Transfer-Encoding": "chunked"}),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.access import PERMISSIONS, SYSTEM, Actor
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
 from billing_admin.models import AuditEvent, User
@@ -27,7 +27,7 @@ from tests.making import NOW, make_customer, make_service, make_spec, post
 from tests.prepared import prepared
 
 A, B, AGREED = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
-ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset({"credits:write"}), "request-7")
+ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset(PERMISSIONS), "request-7")
 LATER = NOW + timedelta(hours=1)
 TODAY = NOW.date()
 PASSWORD = "violet-anchor-meadow-37"

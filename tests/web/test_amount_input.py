@@ -25,6 +25,7 @@ from wtforms.fields.core import UnboundField
 from billing_admin import web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.approvals import ACTS
 from billing_admin.domain.money import Money
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import AuditEvent, Charge, Invoice, Payment, RecurringCharge, ServicePrice
@@ -150,6 +151,9 @@ def _places(world: World) -> dict[str, Place]:
         "CorrectedLineForm.quantity": Place(again, f"{priced}-quantity", corrected, False),
         "RateForm.rate": Place("/settings/exchange-rates/new", "rate", {"currency": "CHF", "day": "2026-04-01"}, False),
         "RateForm.percent": Place("/set-up/tax", "rates-0-percent", {"rates-0-selected": "y"}, False),
+        **{
+            f"LimitsForm.{act}": Place("/settings/roles/limits?role=biller", act, {}) for act in ACTS if act != "unlock"
+        },
         "ServiceStepForm.unit_price": Place(
             "/set-up/service", "unit_price", {"code": "First", "name": "First", "tax_rate": "none"}
         ),

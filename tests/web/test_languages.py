@@ -61,7 +61,8 @@ def test_pages_are_in_the_language_of_the_browser(german: Flask) -> None:
         assert show() == '<html lang="en">Sign in|The view “A&amp;B” is deleted.|Sign in'
 
 
-def test_other_languages_are_not_offered_before_they_are_complete(app: Flask) -> None:
+def test_other_languages_are_not_offered_before_they_are_complete(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "PAGE_LANGUAGES", {"en": "English"})
     with request_in(app, "de"):
         assert show().startswith('<html lang="en">Sign in')
 
@@ -123,7 +124,8 @@ def test_a_language_that_is_no_longer_offered_is_that_of_the_browser(
     assert send(person, "/account/settings", **LOOK, language="").status_code == 303
 
 
-def test_the_language_is_no_choice_while_there_is_one(app: Flask) -> None:
+def test_the_language_is_no_choice_while_there_is_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "PAGE_LANGUAGES", {"en": "English"})
     person = signed_in(app)
     assert list(parse(person.get("/account/settings")).elements("input", name="language")) == []
     assert send(person, "/account/settings", **LOOK, language="de").status_code == 303

@@ -30,6 +30,7 @@ from billing_admin.domain.refunds import RefundSpec
 from billing_admin.formats.export import ExportRequest, describe_export, write_export
 from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.models import (
+    ApprovalRequest,
     BillingRun,
     Customer,
     ExchangeRate,
@@ -109,6 +110,7 @@ UNSORTED = {
     "SERIES",
     "TOKENS",
     "PEOPLE",
+    "APPROVALS",
     "SESSIONS",
     "ROLES",
     "BANK_ACCOUNTS",
@@ -144,6 +146,7 @@ PAGES = {
     "TOKENS": "/tokens",
     "PEOPLE": "/users",
     "SESSIONS": "/account/sessions",
+    "APPROVALS": "/approvals",
     "ROLES": "/settings/roles",
     "BANK_ACCOUNTS": "/settings/bank-accounts",
     "WEBHOOKS": "/webhooks",
@@ -203,6 +206,30 @@ def _fill_logs(customer_id: UUID) -> None:
 
 
 def _store_log_rows(session: Session) -> None:
+    session.add(
+        ApprovalRequest(
+            id=UUID(int=7),
+            act="void",
+            object_type="invoice",
+            object_id=None,
+            object_name="INV-2026-00001",
+            input={},
+            digest="",
+            fingerprint="",
+            reason="Wrong",
+            amount=100,
+            currency="USD",
+            in_base=Decimal(1),
+            state="rejected",
+            maker_kind="token",
+            maker_id=UUID(int=8),
+            maker_name="Script",
+            created_at=NOW,
+            decided_by="ann@example.com",
+            decided_at=NOW,
+            decision_reason="Unclear",
+        )
+    )
     session.add(
         WebhookEndpoint(
             id=ENDPOINT,
