@@ -37,6 +37,7 @@ from billing_admin.formats.maildir import deliver_to_maildir
 from billing_admin.operations.access import roles, saved_views, tokens
 from billing_admin.operations.access.saved_views import ViewSpec
 from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.limits import set_limits
 from billing_admin.operations.master_data import logos
 from billing_admin.operations.messages.reminder_runs import ReminderRunSpec, run_reminders
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, start_run
@@ -140,6 +141,7 @@ def watch() -> Iterator[Watch]:
 
 MODELS: dict[str, type[models.Base]] = {
     "allocation_id": models.Allocation,
+    "approvals": models.ApprovalRequest,
     "audit": models.AuditEvent,
     "bank_accounts": models.BankAccount,
     "billing_runs": models.BillingRun,
@@ -218,6 +220,9 @@ class Filled:
         issued, paid = make_invoice(acme), make_invoice(acme)
         make_invoice(acme, issue=False)
         make_invoice(make_customer(reference="third"), issue=False)
+        transaction(set_limits, "biller", {"void": Decimal(0)}, SYSTEM, NOW)
+        voided = make_invoice(make_customer(reference="fourth"))
+        send(signed_in(self.app, "biller"), f"/invoices/{voided.id}/void", charges="pending", reason="Wrong")
         make_message(issued, state="sent")
         make_message(paid, state="failed")
         pay(make_payment_spec(acme, "4", {paid.number or "": "2"}))

@@ -1,6 +1,7 @@
 """Invitations and forgotten passwords: links that work once, for a time, and say nothing about who has an account."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -85,7 +86,8 @@ def actions(session: Session) -> list[str]:
 @pytest.fixture
 def admin(app: Flask, time: time_machine.Traveller) -> FlaskClient:
     """An admin, and an empty mailbox."""
-    mails(app)
+    transport = app.extensions["billing_settings"].mail_transport
+    shutil.rmtree(transport.folder, ignore_errors=True)
     return signed_in(app)
 
 
