@@ -1,6 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics`: who may read them, under which host, and what they say."""
 
 import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,12 +26,25 @@ TOKEN = "Zq7w0Pn5Kd2Vx9Lm4Rt8Yc1Hb6Jf3Gs0"
 ON_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-def with_metrics(app: Flask, **settings: object) -> Flask:
-    """The same installation with metrics."""
-    stored: Settings = app.extensions["billing_settings"]
-    counting = create_app(stored.model_copy(update={"metrics": "loopback", **settings}))
-    counting.test_client_class = Client  # which closes responses
-    return counting
+WithMetrics = Callable[..., Flask]
+
+
+@pytest.fixture
+def with_metrics(app: Flask) -> Iterator[WithMetrics]:
+    """Return the same installation with metrics; its connections are closed before the next test gets the database."""
+    made: list[Flask] = []
+
+    def make(**settings: object) -> Flask:
+        stored: Settings = app.extensions["billing_settings"]
+        counting = create_app(stored.model_copy(update={"metrics": "loopback", **settings}))
+        counting.test_client_class = Client  # which closes responses
+        made.append(counting)
+        return counting
+
+    yield make
+    for counting in made:
+        with counting.app_context():
+            db.engine.dispose()
 
 
 @ON_SQLITE
@@ -68,13 +82,13 @@ def test_metrics_are_off_by_default(app: Flask) -> None:
 
 
 @ON_SQLITE
-def test_metrics_need_the_token_or_this_machine(app: Flask) -> None:
-    local = with_metrics(app).test_client()
+def test_metrics_need_the_token_or_this_machine(with_metrics: WithMetrics) -> None:
+    local = with_metrics().test_client()
     assert local.get("/metrics").status_code == 200
     assert local.get("/metrics", environ_base={"REMOTE_ADDR": "::1"}).status_code == 200
     for refused in ({"REMOTE_ADDR": "203.0.113.7"}, {"HTTP_X_FORWARDED_FOR": "127.0.0.1"}):
         assert local.get("/metrics", environ_base=refused).status_code == 403
-    by_token = with_metrics(app, metrics="token", metrics_token=TOKEN).test_client()
+    by_token = with_metrics(metrics="token", metrics_token=TOKEN).test_client()
     for header in ("", f"Bearer {TOKEN}x", TOKEN, "Bearer é"):
         response = by_token.get("/metrics", headers={"Authorization": header})
         assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -87,8 +101,8 @@ def test_a_token_must_be_long() -> None:
 
 
 @ON_SQLITE
-def test_requests_are_counted_by_route(app: Flask) -> None:
-    counting = with_metrics(app)
+def test_requests_are_counted_by_route(with_metrics: WithMetrics) -> None:
+    counting = with_metrics()
     browser = counting.test_client()
     for path in ("/sign-in", "/sign-in", "/nowhere/1", "/nowhere/2", "/customers"):
         browser.get(path)
