@@ -79,7 +79,6 @@ from billing_client.line_items import add_line_item
 __version__ = "0.1.0"
 
 __all__ = [
-    "ApprovalFilter",
     "ApprovalRequest",
     "AuditEvent",
     "BadRequest",
