@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.domain.approvals import ACTS, STATES
-from billing_admin.models.base import Base, value_check
+from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.user import User
 
 
@@ -17,7 +17,7 @@ class RoleLimit(Base):
     """The amount in the base currency above which an act of a role waits."""
 
     __tablename__ = "role_limits"
-    __table_args__ = (value_check("act", *ACTS),)
+    __table_args__ = (*exact_checks("amount"), value_check("act", *ACTS))
 
     role: Mapped[str] = mapped_column(primary_key=True)
     act: Mapped[str] = mapped_column(primary_key=True)
@@ -33,6 +33,7 @@ class ApprovalRequest(Base):
 
     __tablename__ = "approval_requests"
     __table_args__ = (
+        *exact_checks("in_base"),
         value_check("act", *ACTS),
         value_check("state", *STATES),
         Index(None, "state", "created_at"),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from billing_admin.models.base import Data, ExactDecimal, Key, Moment, Words
+from billing_admin.models.base import Data, ExactDecimal, Key, Moment, Words, exact_checks
 
 revision = "0064"
 down_revision = "0063"
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("role", Words, nullable=False),
         sa.Column("act", Words, nullable=False),
         sa.Column("amount", ExactDecimal(), nullable=False),
+        *exact_checks("amount"),
         sa.CheckConstraint(_ACTS, name=op.f("ck_role_limits_act_known")),
         sa.PrimaryKeyConstraint("role", "act", name=op.f("pk_role_limits")),
     )
@@ -46,6 +47,7 @@ def upgrade() -> None:
         sa.Column("decided_by", Words, nullable=False),
         sa.Column("decided_at", Moment(), nullable=True),
         sa.Column("decision_reason", Words, nullable=False),
+        *exact_checks("in_base"),
         sa.CheckConstraint(_ACTS, name=op.f("ck_approval_requests_act_known")),
         sa.CheckConstraint(
             "state IN ('waiting', 'approved', 'rejected', 'withdrawn')", name=op.f("ck_approval_requests_state_known")

@@ -19,6 +19,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.models import (
     Account,
+    ApprovalRequest,
     Base,
     Charge,
     Customer,
@@ -26,6 +27,7 @@ from billing_admin.models import (
     InvoiceLine,
     Organisation,
     RecurringCharge,
+    RoleLimit,
     TaxRate,
     TaxRateChange,
 )
@@ -163,6 +165,8 @@ EXACT_COLUMNS = [
     ("exchange_rates", "rate"),
     ("unbilled_days", "pending_amount"),
     ("unbilled_days", "held_amount"),
+    ("role_limits", "amount"),
+    ("approval_requests", "in_base"),
 ]
 
 
@@ -195,6 +199,28 @@ def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
             starts_on=DAY,
             created_at=NOW,
             purchase_order="",
+        )
+    )
+    session.add(RoleLimit(role="biller", act="credit", amount=Decimal(1)))
+    session.add(
+        ApprovalRequest(
+            id=UUID(int=10),
+            act="credit",
+            object_type="invoice",
+            object_name="",
+            input={},
+            digest="",
+            fingerprint="",
+            reason="",
+            currency="USD",
+            in_base=Decimal(1),
+            state="waiting",
+            maker_kind="token",
+            maker_id=UUID(int=8),
+            maker_name="",
+            created_at=NOW,
+            decided_by="",
+            decision_reason="",
         )
     )
 
