@@ -1,5 +1,6 @@
 """The language of a page, and the translation of its texts by Flask-Babel."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -47,11 +48,11 @@ def preferred_language(chosen: str) -> str:
 
     `chosen` is the one that they chose, or ''; then browser and organisation decide.
     """
-    return languages.page_language(
-        chosen,
-        *(language.partition("-")[0] for language in request.accept_languages.values()),
-        current_organisation().language,
-    )
+    return languages.page_language(chosen, *_languages_of_browser(), current_organisation().language)
+
+
+def _languages_of_browser() -> Iterator[str]:
+    return (language.partition("-")[0] for language in request.accept_languages.values())
 
 
 def use_language(language: str) -> None:
@@ -67,6 +68,9 @@ def use_language(language: str) -> None:
 def _use_language() -> None:
     endpoint = request.endpoint or ""
     if len(languages.PAGE_LANGUAGES) == 1 or endpoint == "static" or endpoint.startswith("api."):
+        return
+    if not endpoint:  # no page is at this address, which is said without the database as well
+        use_language(languages.page_language(*_languages_of_browser()))
         return
     person = current_person()
     use_language(preferred_language(person.language if person else ""))
