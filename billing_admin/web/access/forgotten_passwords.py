@@ -18,9 +18,10 @@ from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import invitations as operations
 from billing_admin.operations.access.invitations import PASSWORD_LINKS
 from billing_admin.queries.access.one_time_links import email_of_link
+from billing_admin.web.access.forms import ChosenPasswordForm
 from billing_admin.web.access.one_time_links import forget_secret, stored_secret, take_secret
 from billing_admin.web.access.sign_in import AccountEmailField, client_network
-from billing_admin.web.frame.forms import Form, PasswordField, add_errors, render_form
+from billing_admin.web.frame.forms import Form, add_errors, render_form
 from billing_admin.web.frame.signed_in import end_session, now
 
 pages = Blueprint("forgotten_passwords", __name__)
@@ -36,28 +37,6 @@ class ForgottenPasswordForm(Form):
         widget=EmailInput(),
         render_kw={"autocomplete": "username"},
     )
-
-
-class ChosenPasswordForm(Form):
-    """The password that a person chooses, twice."""
-
-    password = PasswordField(
-        Phrase("Password"), blank_message=Phrase("Enter a password."), render_kw={"autocomplete": "new-password"}
-    )
-    again = PasswordField(
-        Phrase("Repeat password"),
-        blank_message=Phrase("Enter the password again."),
-        render_kw={"autocomplete": "new-password"},
-    )
-
-    def check(self) -> None:
-        """Check the typed values.
-
-        Raises:
-            Invalid: The passwords differ.
-        """
-        if self.password.data != self.again.data:
-            raise Invalid("not_repeated", Phrase("The passwords do not match. Enter the same password twice."), "again")
 
 
 @pages.route("/forgot-password", methods=["GET", "POST"])

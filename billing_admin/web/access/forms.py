@@ -11,6 +11,7 @@ from wtforms import HiddenField
 from wtforms.widgets import TextInput
 
 from billing_admin.domain.authenticator import LONGEST_TYPED_CODE
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.callers import describe_request
@@ -113,3 +114,25 @@ def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | No
         return safe_local_url(str(action)), [(str(name), str(value)) for name, value in fields]
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+class ChosenPasswordForm(Form):
+    """The password that a person chooses, twice."""
+
+    password = PasswordField(
+        Phrase("Password"), blank_message=Phrase("Enter a password."), render_kw={"autocomplete": "new-password"}
+    )
+    again = PasswordField(
+        Phrase("Repeat password"),
+        blank_message=Phrase("Enter the password again."),
+        render_kw={"autocomplete": "new-password"},
+    )
+
+    def check(self) -> None:
+        """Check the typed values.
+
+        Raises:
+            Invalid: The passwords differ.
+        """
+        if self.password.data != self.again.data:
+            raise Invalid("not_repeated", Phrase("The passwords do not match. Enter the same password twice."), "again")

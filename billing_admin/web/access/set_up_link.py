@@ -10,21 +10,21 @@ from wtforms.widgets import EmailInput
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.errors import Invalid
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import set_up as operations
 from billing_admin.queries.access.set_up import has_people, is_link_valid
+from billing_admin.web.access.forms import ChosenPasswordForm
 from billing_admin.web.access.one_time_links import forget_secret, stored_secret, take_secret
 from billing_admin.web.access.sign_in import client_network, user_agent
-from billing_admin.web.frame.forms import Form, PasswordField, TextField, errors_on, render_form
+from billing_admin.web.frame.forms import TextField, errors_on, render_form
 from billing_admin.web.frame.signed_in import begin_session, current_person, now
 
 pages = Blueprint("set_up_link", __name__)
 
 
-class FirstPersonForm(Form):
+class FirstPersonForm(ChosenPasswordForm):
     """E-mail address and password of the first person."""
 
     email = TextField(
@@ -34,23 +34,6 @@ class FirstPersonForm(Form):
         widget=EmailInput(),
         render_kw={"autocomplete": "username"},
     )
-    password = PasswordField(
-        Phrase("Password"), blank_message=Phrase("Enter a password."), render_kw={"autocomplete": "new-password"}
-    )
-    again = PasswordField(
-        Phrase("Repeat password"),
-        blank_message=Phrase("Enter the password again."),
-        render_kw={"autocomplete": "new-password"},
-    )
-
-    def check(self) -> None:
-        """Check the typed values.
-
-        Raises:
-            Invalid: The passwords differ.
-        """
-        if self.password.data != self.again.data:
-            raise Invalid("not_repeated", Phrase("The passwords do not match. Enter the same password twice."), "again")
 
 
 @pages.route("/set-up", methods=["GET", "POST"])
