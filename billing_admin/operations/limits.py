@@ -12,7 +12,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.approvals import NeedsApproval, Submission, check_limits, is_within
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.exchange_rates import convert_to_base
-from billing_admin.domain.money import Money
+from billing_admin.domain.money import Money, plain_decimal_or_none
 from billing_admin.models import RoleLimit
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.access.limits import limit_of, limits_of_role
@@ -77,4 +77,4 @@ def _in_base(session: Session, submission: Submission, now: datetime) -> Decimal
 
 
 def _texts(limits: Mapping[str, Decimal | None]) -> dict[str, str | None]:
-    return {act: None if amount is None else str(amount) for act, amount in limits.items()}
+    return {act: plain_decimal_or_none(amount) for act, amount in limits.items()}

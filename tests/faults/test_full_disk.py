@@ -166,13 +166,27 @@ def database_on(server: PostgreSQL) -> Iterator[Database]:
         db.session.remove()
 
 
+def move_log(server: PostgreSQL, folder: Path) -> None:
+    """Keep the log of a server, which is stopped and started for it, in another folder."""
+    server.stop()
+    log = server.folder / "data" / "pg_wal"
+    moved = Path(shutil.copytree(log, folder / "pg_wal"))
+    for path in (folder, moved, *moved.rglob("*")):
+        os.chown(path, *(server.owner or (-1, -1)))
+        path.chmod(0o700)
+    shutil.rmtree(log)
+    log.symlink_to(moved)
+    server.start()
+
+
 @pytest.mark.deep
 def test_a_postgresql_whose_tables_may_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    with small_disk() as disk:
+    with small_disk() as disk, tempfile.TemporaryDirectory(prefix="log-") as elsewhere:
         monkeypatch.setattr(tempfile, "tempdir", str(disk))
-        server = PostgreSQL(durable=True, min_wal_size="32MB", max_wal_size="48MB")
+        server = PostgreSQL(durable=True)
         monkeypatch.undo()
         try:
+            move_log(server, Path(elsewhere))
             with database_on(server) as database:
                 poster = Poster(database.app)
                 assert_full_and_free_again(db.session(), poster, fill_up(disk).unlink)
@@ -188,15 +202,7 @@ def test_a_postgresql_whose_log_may_not_grow() -> None:
         try:
             with database_on(server) as database:
                 poster = Poster(database.app)
-                server.stop()
-                log = server.folder / "data" / "pg_wal"
-                moved = Path(shutil.copytree(log, disk / "pg_wal"))
-                for path in (moved, *moved.rglob("*")):
-                    os.chown(path, *(server.owner or (-1, -1)))
-                    path.chmod(0o700)
-                shutil.rmtree(log)
-                log.symlink_to(moved)
-                server.start()
+                move_log(server, disk)
                 poster.wait()
                 ballast = fill_up(disk)
                 refused = poster.fill()

@@ -233,7 +233,9 @@ def test_the_command_line_and_tokens_without_an_owner_have_no_limit(session: Ses
     assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", Decimal(40)), SYSTEM, NOW)[1]
 
 
+@pytest.mark.both_databases
 def test_limits_are_set_and_taken_away(session: Session, invoice: Invoice) -> None:
+    assert not transaction(set_limits, "admin", LIMITS, SYSTEM, NOW)
     with pytest.raises(Invalid, match="from 0 to"):
         transaction(set_limits, "admin", {"credit": Decimal(-1)}, SYSTEM, NOW)
     with pytest.raises(Invalid, match="no act"):
@@ -242,4 +244,4 @@ def test_limits_are_set_and_taken_away(session: Session, invoice: Invoice) -> No
     assert not transaction(set_limits, "admin", dict.fromkeys(LIMITS), SYSTEM, NOW)
     assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", HUNDRED), maker(), NOW)[1]
     changes = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "role.limits_changed")).all()
-    assert changes[-1]["credit"] == ["50", None]
+    assert ["50", None] in [change["credit"] for change in changes if "credit" in change]

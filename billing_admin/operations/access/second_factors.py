@@ -139,7 +139,7 @@ def remove_second_factors(session: Session, user_id: UUID, actor: Actor, now: da
 
 def require_second_factor(session: Session, required: bool, actor: Actor, now: datetime) -> None:
     """Set whether everyone must have a second factor."""
-    organisation = session.scalars(select(Organisation).with_for_update()).one()
+    organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if organisation.requires_second_factor != required:
         session.execute(update(Organisation).values(requires_second_factor=required))
         changes = {"requires_second_factor": [not required, required]}

@@ -22,7 +22,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.exchange_rates import credited_in_base
 from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue_date
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.money import Money
+from billing_admin.domain.money import Money, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Invoice
@@ -86,8 +86,8 @@ def credit_invoice(
 def _submission(row: Row, spec: CreditSpec, total: int) -> Submission:
     fields = {
         "reason": spec.reason,
-        "amount": None if spec.amount is None else str(spec.amount),
-        "lines": [[str(line_id), str(net)] for line_id, net in spec.lines],
+        "amount": plain_decimal_or_none(spec.amount),
+        "lines": [[str(line_id), plain_decimal(net)] for line_id, net in spec.lines],
         "issue_date": None if spec.issue_date is None else spec.issue_date.isoformat(),
         "id": None if spec.id is None else str(spec.id),
     }

@@ -25,7 +25,7 @@ from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.lifecycle import refuse_before_issue_date
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.money import Money, exact_decimal
+from billing_admin.domain.money import Money, exact_decimal, plain_decimal
 from billing_admin.domain.payments import (
     WRITE_OFF,
     AllocationPart,
@@ -502,7 +502,7 @@ def write_off(
             )
         raise Conflict("not_the_balance", message, "amount")
     payment_id = id or new_id(now)
-    fields = {"amount": str(amount), "reason": reason, "part": part, "id": None if id is None else str(id)}
+    fields = {"amount": plain_decimal(amount), "reason": reason, "part": part, "id": None if id is None else str(id)}
     submission = Submission("write_off", "invoice", invoice_id, invoice.number, fields, reason, minor, key[1])
     require_within_limit(session, actor, submission, now)
     payment = _NewPayment(key, minor, today, WRITE_OFF, reason=reason)

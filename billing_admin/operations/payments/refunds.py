@@ -17,7 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.approvals import Submission
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.master_data import refuse_differences
-from billing_admin.domain.money import Money
+from billing_admin.domain.money import Money, plain_decimal
 from billing_admin.domain.payments import differing_fields
 from billing_admin.domain.refunds import RefundPart as Part, RefundSpec, plan_refund
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse_unprintable
@@ -86,7 +86,7 @@ def record(session: Session, spec: RefundSpec, actor: Actor, now: datetime) -> R
 def _submission(spec: RefundSpec, key: tuple[UUID, str], reference: str, amount: int) -> Submission:
     customer_id, currency = key
     fields = {
-        "amount": str(spec.amount),
+        "amount": plain_decimal(spec.amount),
         "method": spec.method,
         "currency": currency,
         "paid_on": None if spec.paid_on is None else spec.paid_on.isoformat(),
