@@ -14,7 +14,7 @@ class TooManyWaiters(Exception):
 
 
 class WaiterLimit:
-    """Slots for waiting threads.
+    """Slots for waiting threads; without slots, nobody waits.
 
     A thread that finds no free slot waits for one, but gives up as soon as a thread in a slot has waited for `patience`
     seconds. Waits that end quickly therefore refuse no thread.
@@ -46,6 +46,8 @@ class WaiterLimit:
             return any(waited_for == key for _, waited_for in self._waiters)
 
     def _take(self, key: Hashable) -> tuple[float, Hashable]:
+        if not self._slots:
+            raise TooManyWaiters
         with self._changed:
             while len(self._waiters) >= self._slots:
                 since, _ = self._waiters[0]

@@ -41,6 +41,11 @@ def test_a_thread_without_a_slot_is_refused_once_others_have_waited_for_long() -
         pass
 
 
+def test_nobody_waits_without_slots() -> None:
+    with pytest.raises(TooManyWaiters), WaiterLimit(0, patience=20).slot():
+        pass
+
+
 def test_a_thread_without_a_slot_waits_while_others_have_not_waited_for_long() -> None:
     limit, patience = WaiterLimit(1, patience=0.2), 0.2
     with taken(limit, "a"):

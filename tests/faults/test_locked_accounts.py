@@ -6,7 +6,7 @@ On PostgreSQL, which alone locks rows, with gunicorn as in production: 2 process
 import http.client
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from billing_admin.models import Account, Charge, Customer
 from billing_admin.operations.access import tokens
 from tests.books import assert_books_balance
 from tests.browser.server import serving
-from tests.making import make_customer, make_spec, post
+from tests.making import all_invoices, bill, make_customer, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import words
 
@@ -73,6 +73,9 @@ class Server:
     def post_batch(self, customer: str) -> Answer:
         return self.call("POST", "/api/v1/charges/batch", {"charges": [charge(customer)] * 3})
 
+    def void(self, number: str) -> Answer:
+        return self.call("POST", f"/api/v1/invoices/{number}/void", {"reason": "Wrong", "charges": "pending"})
+
     def check_health(self) -> Answer:
         return self.call("GET", "/api/v1/health")
 
@@ -99,17 +102,59 @@ def locked_account(customer: Customer) -> Iterator[None]:
         billing.rollback()
 
 
-@pytest.fixture
-def server(app: Flask, customers: tuple[Customer, Customer]) -> Iterator[Server]:
-    """A server of two processes with four threads each, all of which have answered already."""
+@contextmanager
+def serving_script(app: Flask, workers: int, **settings: str) -> Iterator[Server]:
+    """A server of processes with four threads each, and a token for it."""
     token = transaction(tokens.create, "script", tuple(SCOPES), 1, actor=SYSTEM, now=clock.now())[1]
     url = str(app.extensions["billing_settings"].database_url)
     limits = {"rate_limit": "1000000/minute", "rate_limit_address": "1000000/minute"}
     with (
         tempfile.TemporaryDirectory(prefix="billing-") as folder,
-        serving(url, workers=2, rate_limit_storage=f"{folder}/limits", **limits) as address,
+        serving(url, workers=workers, rate_limit_storage=f"{folder}/limits", **limits, **settings) as address,
     ):
         yield Server(address, token)
+
+
+@pytest.fixture
+def server(app: Flask, customers: tuple[Customer, Customer]) -> Iterator[Server]:
+    """A server of two processes with four threads each, all of which have answered already."""
+    with serving_script(app, workers=2) as server:
+        yield server
+
+
+WRITES = 20
+POOL_SECONDS = 5  # the default of BILLING_POOL_TIMEOUT
+
+
+@pytest.mark.deep
+def test_a_pool_of_two_connections_refuses_writes_to_locked_accounts_in_time(app: Flask, session: Session) -> None:
+    customers = [make_customer(reference=f"C-{number}") for number in range(WRITES)]
+    post(*[make_spec(customer, "10.00") for customer in customers])
+    bill()
+    numbers = [invoice.number for invoice in all_invoices()]
+    session.rollback()
+    with serving_script(app, workers=1, pool_size="2") as server, ThreadPoolExecutor(64) as threads:
+
+        def call_all(call: Callable[..., Answer], *arguments: Sequence[Any]) -> list[Answer]:
+            return list(threads.map(call, *arguments))
+
+        references = [customer.reference for customer in customers]
+        kinds: dict[str, Callable[[], list[Answer]]] = {
+            "one account": lambda: call_all(server.post, references[:1] * WRITES),
+            "an account each": lambda: call_all(server.post, references),
+            "batches": lambda: call_all(server.post_batch, references),
+            "voids": lambda: call_all(server.void, numbers),
+        }
+        usual = slowest(kinds["an account each"]())
+        with db.engine.connect().execution_options(**write_options(db.engine)) as billing:
+            billing.execute(select(Account.currency).with_for_update()).all()
+            refused = {kind: call() for kind, call in kinds.items()}
+            billing.rollback()
+        for kind, answers in refused.items():
+            assert {(answer.status, answer.retry_after) for answer in answers} == {(503, "5")}, kind
+            assert slowest(answers) < POOL_SECONDS + usual, kind
+        assert {answer.status for answer in kinds["voids"]()} == {200}
+    assert_books_balance(session)
 
 
 def observe(server: Server, threads: ThreadPoolExecutor, seconds: float) -> list[Answer]:

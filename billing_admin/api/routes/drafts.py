@@ -10,9 +10,10 @@ from billing_admin.api.frame.routing import Reply, route
 from billing_admin.api.frame.versions import check_if_match
 from billing_admin.api.routes.invoices import InvoiceOut, invoice_reply
 from billing_admin.clock import now
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.master_data import MAX_NOTE_LENGTH, DraftFields
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.object_ids import invoice_id
@@ -45,7 +46,7 @@ class ChargesMove(Body):
 @route("PATCH", "/invoices/{number}", scope="billing:write", body=DraftChanges, response=InvoiceOut, versioned=True)
 def patch_invoice(actor: Actor, number: str, body: DraftChanges) -> Reply:
     """Change the note, purchase order or due date of a draft."""
-    return transaction(_change, number, body, actor, now())
+    return bounded_transaction(_change, number, body, actor, now())
 
 
 def _change(session: Session, name: str, body: DraftChanges, actor: Actor, at: datetime) -> Reply:
@@ -63,7 +64,7 @@ def move_invoice_charges(actor: Actor, number: str, body: ChargesMove) -> Reply:
 
     Removed charges are pending again.
     """
-    return transaction(_move, number, body, actor, now())
+    return bounded_transaction(_move, number, body, actor, now())
 
 
 def _move(session: Session, name: str, body: ChargesMove, actor: Actor, at: datetime) -> Reply:

@@ -24,13 +24,14 @@ from billing_admin.api.frame.versions import etag
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.messages import STATES
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.domain.webhook_payloads import base_currency_members
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Invoice
 from billing_admin.models.invoice import DOCUMENT_KINDS
 from billing_admin.operations.invoices import invoices as operations
@@ -400,7 +401,7 @@ def invoice_reply(session: Session, name: str, at: datetime) -> Reply:
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
     """Issue a draft: it receives its number and can no longer change."""
-    return transaction(_issue, number, body.issue_date, actor, now())
+    return bounded_transaction(_issue, number, body.issue_date, actor, now())
 
 
 def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, at: datetime) -> Reply:

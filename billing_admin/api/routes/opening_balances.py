@@ -23,10 +23,11 @@ from billing_admin.api.frame.routing import Reply, created_reply, list_reply, ro
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import Page, page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.domain.opening_balances import MAX_NUMBER_LENGTH, OpeningSpec
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import opening_balances as operations
 from billing_admin.queries.opening_totals import OpeningTotal, opening_totals
 from billing_admin.queries.payments.opening_balances import opening_balance, opening_rows
@@ -135,7 +136,7 @@ def _total_out(total: OpeningTotal) -> OpeningTotalOut:
 )
 def post_opening_balance(actor: Actor, body: OpeningBalanceIn) -> Reply:
     """Record an open invoice or a credit of an earlier system."""
-    stored, is_new = transaction(_record, OpeningSpec(**body.__dict__), actor, now())
+    stored, is_new = bounded_transaction(_record, OpeningSpec(**body.__dict__), actor, now())
     return created_reply(stored, is_new)
 
 

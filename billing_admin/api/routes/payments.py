@@ -31,11 +31,12 @@ from billing_admin.api.frame.routing import Reply, created_reply, list_reply, pa
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.payments import payments as operations
 from billing_admin.operations.payments.payments import RecordedPayment
 from billing_admin.queries.object_ids import invoice_id
@@ -239,7 +240,7 @@ def post_payment(actor: Actor, body: PaymentIn) -> Reply:
 
     A repeated reference is reported in `possible_duplicate_of`, not refused.
     """
-    stored, is_new = transaction(_record, body.spec(), actor, now())
+    stored, is_new = bounded_transaction(_record, body.spec(), actor, now())
     return created_reply(stored, is_new)
 
 
@@ -270,7 +271,7 @@ def get_payment(id: str) -> Reply:
 @route("POST", "/payments/{id}/allocations", scope="payments:write", body=AllocateIn, response=PaymentOut)
 def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
     """Allocate all or part of a payment's unallocated amount as of today."""
-    return Reply(transaction(_act, operations.allocate, parse_id(id), _allocate(body.allocate), actor, now()))
+    return Reply(bounded_transaction(_act, operations.allocate, parse_id(id), _allocate(body.allocate), actor, now()))
 
 
 @route(
@@ -284,14 +285,18 @@ def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
 def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn) -> Reply:
     """Withdraw an allocation as of today: its amount is unallocated again."""
     return Reply(
-        transaction(_act, operations.withdraw_allocation, parse_id(id), parse_id(allocation), body.reason, actor, now())
+        bounded_transaction(
+            _act, operations.withdraw_allocation, parse_id(id), parse_id(allocation), body.reason, actor, now()
+        )
     )
 
 
 @route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, response=PaymentOut)
 def reverse_payment(actor: Actor, id: str, body: ReverseIn) -> Reply:
     """Reverse a payment and withdraw all its allocations."""
-    return Reply(transaction(_act, operations.reverse, parse_id(id), body.reason, body.reversed_on, actor, now()))
+    return Reply(
+        bounded_transaction(_act, operations.reverse, parse_id(id), body.reason, body.reversed_on, actor, now())
+    )
 
 
 def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
@@ -309,7 +314,7 @@ def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
 )
 def write_off_invoice(actor: Actor, number: str, body: WriteOffIn) -> Reply:
     """Write off the open balance of an invoice, or a part of it, as a payment."""
-    stored, is_new = transaction(_write_off, number, body, actor, now())
+    stored, is_new = bounded_transaction(_write_off, number, body, actor, now())
     return created_reply(stored, is_new)
 
 

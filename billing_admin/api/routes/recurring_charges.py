@@ -30,7 +30,7 @@ from billing_admin.api.routes.charges import OptionalReason
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.recurring_charges import (
     INTERVALS,
@@ -39,6 +39,7 @@ from billing_admin.domain.recurring_charges import (
     TIMINGS,
     RecurringChargeSpec,
 )
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.queries.charges.recurring_charges import (
     STATES,
@@ -227,7 +228,7 @@ def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
 
     The daily command posts its charges when they are due.
     """
-    return created_reply(*transaction(_create, RecurringChargeSpec(**body.__dict__), actor, now()))
+    return created_reply(*bounded_transaction(_create, RecurringChargeSpec(**body.__dict__), actor, now()))
 
 
 def _create(session: Session, spec: RecurringChargeSpec, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
@@ -243,7 +244,7 @@ def pause_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply
 
     No period that begins from today on is posted until you resume it.
     """
-    return Reply(transaction(_apply, operations.pause, parse_id(id), (body.reason,), actor, now()))
+    return Reply(bounded_transaction(_apply, operations.pause, parse_id(id), (body.reason,), actor, now()))
 
 
 @route(
@@ -259,7 +260,7 @@ def resume_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Repl
 
     Periods that began during the pause are skipped.
     """
-    return Reply(transaction(_apply, operations.resume, parse_id(id), (body.reason,), actor, now()))
+    return Reply(bounded_transaction(_apply, operations.resume, parse_id(id), (body.reason,), actor, now()))
 
 
 @route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, response=RecurringOut)
@@ -268,7 +269,7 @@ def end_recurring_charge(actor: Actor, id: str, body: Ending) -> Reply:
 
     A negative charge deducts days posted after it.
     """
-    return Reply(transaction(_apply, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
+    return Reply(bounded_transaction(_apply, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
 
 
 def _apply(
@@ -281,7 +282,7 @@ def _apply(
 @route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, response=RecurringOut, statuses=(201, 200))
 def change_recurring_charge(actor: Actor, id: str, body: Change) -> Reply:
     """End a recurring charge on the day before the change, and return its replacement."""
-    return created_reply(*transaction(_change, parse_id(id), body, actor, now()))
+    return created_reply(*bounded_transaction(_change, parse_id(id), body, actor, now()))
 
 
 def _change(session: Session, id: UUID, body: Change, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:

@@ -26,11 +26,12 @@ from billing_admin.api.frame.routing import Reply, created_reply, list_reply, pa
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.refunds import RefundSpec
 from billing_admin.domain.webhook_payloads import refund_payload
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.payments import refunds as operations
 from billing_admin.queries.payments.refunds import RefundFilter, parts_of_refunds, refund, refunds
 
@@ -116,7 +117,7 @@ def _read(session: Session, id: UUID) -> RefundOut:
 @route("POST", "/refunds", scope="payments:write", body=RefundIn, response=RefundOut, statuses=(201, 200))
 def post_refund(actor: Actor, body: RefundIn) -> Reply:
     """Record a refund of a customer's credit, the oldest credit first."""
-    stored, is_new = transaction(_record, body.spec(), actor, now())
+    stored, is_new = bounded_transaction(_record, body.spec(), actor, now())
     return created_reply(stored, is_new)
 
 
@@ -147,7 +148,7 @@ def get_refund(id: str) -> Reply:
 @route("POST", "/refunds/{id}/reverse", scope="payments:write", body=ReverseRefundIn, response=RefundOut)
 def reverse_refund(actor: Actor, id: str, body: ReverseRefundIn) -> Reply:
     """Reverse a refund: the money is the customer's credit again."""
-    return Reply(transaction(_reverse, parse_id(id), body.reason, body.reversed_on, actor, now()))
+    return Reply(bounded_transaction(_reverse, parse_id(id), body.reason, body.reversed_on, actor, now()))
 
 
 def _reverse(

@@ -7,8 +7,9 @@ from billing_admin.api.frame.fields import OMITTED, Body, Day, Key, Number, Reas
 from billing_admin.api.frame.routing import REPLAYED, Reply, created_reply, route
 from billing_admin.api.routes.invoices import InvoiceOut, invoice_out, invoice_reply
 from billing_admin.clock import now
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import credit_notes, rebilling, voids
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
 from billing_admin.queries.invoices.credit_notes import CreditSpec
@@ -100,7 +101,7 @@ def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
 
     It keeps its number.
     """
-    return transaction(_void, number, body, actor, now())
+    return bounded_transaction(_void, number, body, actor, now())
 
 
 def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime) -> Reply:
@@ -120,7 +121,7 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
 )
 def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
     """Issue a credit note for an invoice, and return the credit note."""
-    return transaction(_credit, number, body.spec(), actor, now())
+    return bounded_transaction(_credit, number, body.spec(), actor, now())
 
 
 def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: datetime) -> Reply:
@@ -142,7 +143,7 @@ def bill_again(actor: Actor, number: str, body: BillAgainIn) -> Reply:
 
     This needs the scope `charges:write` as well, and `payments:write` with `apply_credit`.
     """
-    return created_reply(*transaction(_bill_again, number, body.spec(), actor, now()))
+    return created_reply(*bounded_transaction(_bill_again, number, body.spec(), actor, now()))
 
 
 def _bill_again(

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.recurring_charges import (
@@ -25,6 +25,7 @@ from billing_admin.domain.recurring_charges import (
 )
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase, plural
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
@@ -233,7 +234,7 @@ def new() -> ResponseReturnValue:
     form.expect_currency(form.currency.data or form.customer.currency)
     if not _wants_preview() and form.validate_on_submit():
         with errors_on(form):
-            row, is_new = transaction(operations.create, _spec(form), actor(), now())
+            row, is_new = bounded_transaction(operations.create, _spec(form), actor(), now())
             flash(
                 Phrase("Recurring charge saved.")
                 if is_new
@@ -275,7 +276,7 @@ def change(id: UUID) -> ResponseReturnValue:
     form = _change_form(row, catalogue)
     if not _wants_preview() and form.validate_on_submit():
         with errors_on(form, {"from": "from_"}):
-            successor, is_new = transaction(
+            successor, is_new = bounded_transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
             )
             flash(
@@ -340,7 +341,7 @@ def change_status(id: UUID, action: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         days = [form["ends_on"].data] if action == "end" else []
         with errors_on(form):
-            transaction(_apply, operation, id, days, form.reason.data)
+            bounded_transaction(_apply, operation, id, days, form.reason.data)
             flash(message, "success")
             return redirect(url_for("recurring_charges.show", id=id), 303)
     return render_form(
@@ -375,7 +376,7 @@ def post_now(id: UUID) -> ResponseReturnValue:
     row = queries.recurring_charge(db.session(), id)
     form = ReasonForm()
     with errors_on(form):
-        posted = transaction(post_due_charges, [row.id], today(), actor(), now())
+        posted = bounded_transaction(post_due_charges, [row.id], today(), actor(), now())
         flash(
             plural("{count} charge posted.", "{count} charges posted.", posted)
             if posted

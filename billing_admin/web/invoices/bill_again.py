@@ -12,13 +12,14 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, HiddenField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, dry_run, transaction
+from billing_admin.db.transactions import Session, dry_run
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Stale
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Invoice, InvoiceLine
 from billing_admin.operations.invoices import rebilling
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
@@ -207,7 +208,7 @@ def _confirmation_page(form: Any, invoice: Invoice, spec: RebillSpec) -> Respons
 
 
 def _confirmed(id: UUID, spec: RebillSpec, shown: str) -> ResponseReturnValue:
-    rebilled, figures = transaction(_bill_as_shown, id, spec, shown, actor(), now())
+    rebilled, figures = bounded_transaction(_bill_as_shown, id, spec, shown, actor(), now())
     number = figures.invoice.number
     message = (
         Phrase("{note_number} and {number} were issued.", note_number=figures.note.number, number=number)

@@ -12,13 +12,14 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.domain.messages import NOT_SENT_REASONS
 from billing_admin.domain.translation import Phrase, join, plural
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.operations.messages.documents import plan_sending, send_documents
@@ -108,7 +109,7 @@ def charges(id: UUID) -> ResponseReturnValue:
         add, remove = (selected, []) if adding else ([], selected)
         with errors_on(form):
             if selected:
-                moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
+                moved = bounded_transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
                 draft = load_draft(id, "changed")
                 total = format_money(draft.total, draft.currency)
                 flash(_moved_message(moved, total, adding=adding), "success")
@@ -142,7 +143,7 @@ def issue() -> ResponseReturnValue:
             wants = wants_to_send()
             recipients = form.recipients.data or "" if wants else None
             shown = (filters, form.shown.data or "", recipients, form.issue_date.data)
-            count, sent = transaction(_issue_as_shown, *shown, may_send(), actor(), now())
+            count, sent = bounded_transaction(_issue_as_shown, *shown, may_send(), actor(), now())
             sentences = [plural("{count} invoice issued.", "{count} invoices issued.", count)]
             if wants:
                 sentences.append(

@@ -32,6 +32,7 @@ from billing_admin.formats.addresses import country_name
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters
 from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import BillingRun, Customer, Invoice, Message
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
@@ -461,12 +462,12 @@ def issue(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             if wants_to_send():
                 shown = (form.recipients.data or "", form.issue_date.data)
-                transaction(_issue_and_send, id, *shown, may_send(), actor(), now())
+                bounded_transaction(_issue_and_send, id, *shown, may_send(), actor(), now())
                 flash(
                     Phrase("{number} was issued and will be sent shortly.", number=_load_invoice(id).number), "success"
                 )
                 return redirect(url_for("invoices.show", id=id), 303)
-            issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
+            issued = bounded_transaction(operations.issue, id, form.issue_date.data, actor(), now())
             number = _load_invoice(id).number
             message = (
                 Phrase("{number} was issued.", number=number)
@@ -527,7 +528,7 @@ def discard(id: UUID) -> ResponseReturnValue:
                 customer_name=invoice.customer_name,
                 charge_count_text=_charge_count_text(invoice),
             )
-            transaction(operations.discard, id, actor(), now())
+            bounded_transaction(operations.discard, id, actor(), now())
             flash(message, "success")
         except NotFound:
             flash(Phrase("This draft was already discarded."), "info")

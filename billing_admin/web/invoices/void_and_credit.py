@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.credit_notes import Credit, Creditable, credit_effect, net_of_quantity
 from billing_admin.domain.errors import Conflict, Invalid
@@ -21,6 +21,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
 from billing_admin.domain.words import word
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
@@ -139,7 +140,9 @@ def void(id: UUID) -> ResponseReturnValue:
     form = VoidForm()
     if form.validate_on_submit():
         with errors_on(form):
-            is_new, draft = transaction(voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now())
+            is_new, draft = bounded_transaction(
+                voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now()
+            )
             number = _load_invoice(id).number
             message = (
                 Phrase("{number} was voided.", number=number)
@@ -169,7 +172,9 @@ def credit_in_full(id: UUID) -> ResponseReturnValue:
     form = CreditInFullForm()
     if form.validate_on_submit():
         with errors_on(form):
-            note_id, _ = transaction(credit_notes.credit_in_full, id, form.reason.data, form.id.data, actor(), now())
+            note_id, _ = bounded_transaction(
+                credit_notes.credit_in_full, id, form.reason.data, form.id.data, actor(), now()
+            )
             flash(
                 Phrase(
                     "{number} was issued and credits {number2}.",
@@ -214,7 +219,7 @@ def credit(id: UUID) -> ResponseReturnValue:
         try:
             spec = form.spec(invoice, creditable)
             if form.shown.data:
-                note_id = transaction(_credit_as_shown, id, spec, form.shown.data, actor(), now())
+                note_id = bounded_transaction(_credit_as_shown, id, spec, form.shown.data, actor(), now())
                 flash(
                     Phrase(
                         "{number} was issued and credits {creditable_number}.",

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from wtforms import RadioField, SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.opening_balances import MAX_NUMBER_LENGTH, OpeningSpec, signed
 from billing_admin.domain.translation import Phrase
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import opening_balances as operations
 from billing_admin.queries.opening_totals import opening_totals, sum_by_currency
 from billing_admin.queries.payments import opening_balances as queries
@@ -99,7 +99,7 @@ def new() -> ResponseReturnValue:
     form.expect_currency(form.currency.data or form.customer.currency)
     if form.validate_on_submit():
         with errors_on(form):
-            recorded = transaction(operations.record, form.spec(), actor(), now())
+            recorded = bounded_transaction(operations.record, form.spec(), actor(), now())
             flash(
                 Phrase("{number} was recorded.", number=form.number.data)
                 if recorded.created

@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_exact, format_money
 from billing_admin.domain.lifecycle import balance
@@ -21,6 +20,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, file_stem
 from billing_admin.domain.translation import Phrase
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import letters
 from billing_admin.operations.payments import payments as operations
 from billing_admin.queries.invoices import invoices
@@ -228,7 +228,7 @@ def _record(form: Form, account: PaymentAccount) -> ResponseReturnValue:
         id=form.id.data,
     )
     try:
-        recorded = transaction(operations.record, spec, actor(), now())
+        recorded = bounded_transaction(operations.record, spec, actor(), now())
     except (Conflict, Invalid) as error:
         if error.code == "id_conflict":
             form.id.data = uuid4()
@@ -273,7 +273,9 @@ def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnVa
     if not amounts:
         raise Invalid("nothing_entered", Phrase("Enter an amount for at least one invoice."))
     try:
-        minor = transaction(operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data)
+        minor = bounded_transaction(
+            operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data
+        )
     except (Conflict, Invalid) as error:
         raise move_errors_to_invoices(error, amounts) from error
     flash(Phrase("{minor} allocated.", minor=format_money(minor, account.currency)), "success")
@@ -286,7 +288,7 @@ def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnVa
 @pages.post("/<uuid:id>/allocations/<uuid:allocation_id>/withdraw")
 def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
     """Withdraw an allocation; its money can be allocated again."""
-    withdrawn = transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
+    withdrawn = bounded_transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
     message = (
         Phrase("Allocation withdrawn. The money is unallocated.")
         if withdrawn
@@ -313,7 +315,9 @@ def reverse(id: UUID) -> ResponseReturnValue:
     form = ReverseForm(reversed_on=today())
     if form.validate_on_submit():
         with errors_on(form):
-            reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
+            reversed_now = bounded_transaction(
+                operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now()
+            )
             message = Phrase("Payment reversed.") if reversed_now else Phrase("This payment was already reversed.")
             flash(message, "success" if reversed_now else "info")
             return redirect(url_for("payments.show", id=id), 303)
@@ -347,7 +351,7 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
     form.expect_currency(currency)
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(
+            bounded_transaction(
                 operations.write_off,
                 invoice_id,
                 form.amount.data,

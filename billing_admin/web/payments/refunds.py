@@ -11,13 +11,13 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS
 from billing_admin.domain.refunds import RefundSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import Customer
 from billing_admin.operations.payments import refunds as operations
 from billing_admin.queries.master_data import customers
@@ -142,7 +142,7 @@ def _record(form: Form, customer: Customer, currency: str) -> ResponseReturnValu
         id=form.id.data,
     )
     try:
-        recorded = transaction(operations.record, spec, actor(), now())
+        recorded = bounded_transaction(operations.record, spec, actor(), now())
     except Conflict as error:
         if error.code == "id_conflict":
             form.id.data = uuid4()
@@ -175,7 +175,9 @@ def reverse(id: UUID) -> ResponseReturnValue:
     form = ReverseRefundForm(reversed_on=today())
     if form.validate_on_submit():
         with errors_on(form):
-            reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
+            reversed_now = bounded_transaction(
+                operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now()
+            )
             message = Phrase("Refund reversed.") if reversed_now else Phrase("This refund was already reversed.")
             flash(message, "success" if reversed_now else "info")
             return redirect(url_for("refunds.show", id=id), 303)

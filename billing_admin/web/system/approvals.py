@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.approvals import ACTS, STATES, WAITING
 from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.domain.translation import Phrase
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import ApprovalRequest
 from billing_admin.operations import approvals as operations
 from billing_admin.queries import approvals as queries
@@ -96,7 +96,7 @@ def approve(id: UUID) -> ResponseReturnValue:
     """Do the act, if its effect is still the one that was shown."""
     form = ApproveForm()
     try:
-        approval = transaction(operations.approve, id, form.shown.data or "", actor(), now())
+        approval = bounded_transaction(operations.approve, id, form.shown.data or "", actor(), now())
     except DomainError as error:
         if isinstance(error, Conflict) and error.code == "already_decided":
             raise
@@ -112,7 +112,7 @@ def reject(id: UUID) -> ResponseReturnValue:
     form = RejectForm()
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.reject, id, form.reason.data, actor(), now())
+            bounded_transaction(operations.reject, id, form.reason.data, actor(), now())
             flash(Phrase("The request was rejected. Nothing was changed."), "success")
             return redirect(url_for("approvals.show", id=id), 303)
     approval = queries.approval_request(db.session(), id)
@@ -123,6 +123,6 @@ def reject(id: UUID) -> ResponseReturnValue:
 @needs("read")
 def withdraw(id: UUID) -> ResponseReturnValue:
     """Withdraw one's own request."""
-    transaction(operations.withdraw, id, actor(), now())
+    bounded_transaction(operations.withdraw, id, actor(), now())
     flash(Phrase("The request was withdrawn. Nothing was changed."), "success")
     return redirect(url_for("approvals.show", id=id), 303)
