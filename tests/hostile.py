@@ -16,7 +16,7 @@ PROCESSOR_SECONDS = 1.0
 CLOCK_SECONDS = 10.0
 # Every place gets each so many of the values. `make test` tries fewer than `make test-deep`, and
 # `HYPOTHESIS_PROFILE=search` sends every value to every place.
-QUICK_STEP, DEEP_STEP = 32, 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
+QUICK_STEP, DEEP_STEP = 96, 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
 shares = pytest.mark.parametrize(
     "step", [pytest.param(QUICK_STEP, id="few"), pytest.param(DEEP_STEP, id="many", marks=pytest.mark.deep)]
 )

@@ -51,10 +51,14 @@ def rounds(count: int) -> list[Any]:
     return [0, *(pytest.param(number, marks=pytest.mark.deep) for number in range(1, count))]
 
 
-def samples(every: int) -> pytest.MarkDecorator:
-    """Run a test with `step` = `every`, for `sample`, in each run, and with all items in `make test-deep`."""
+def samples(every: int, deep: int = 1) -> pytest.MarkDecorator:
+    """Run a test with `step` = `every`, for `sample`, in each run, and with `deep`, usually all items, in `make test-deep`."""
     return pytest.mark.parametrize(
-        "step", [pytest.param(every, id="sample"), pytest.param(1, id="all", marks=pytest.mark.deep)]
+        "step",
+        [
+            pytest.param(every, id="sample"),
+            pytest.param(deep, id="all" if deep == 1 else "many", marks=pytest.mark.deep),
+        ],
     )
 
 

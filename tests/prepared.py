@@ -5,7 +5,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import time_machine
@@ -140,21 +140,25 @@ def _dump(value: object) -> bytes:
     return content.getvalue()
 
 
+# Models that are unpickled now; SQLAlchemy takes milliseconds to add and remove a listener of all models.
+_unpickled: list[Any] = []
+
+
+@cache
+def _listen() -> None:
+    from billing_admin.models import Base  # noqa: PLC0415 - as in tests.conftest
+
+    event.listen(Base, "unpickle", lambda instance, _state: _unpickled.append(instance), propagate=True)
+
+
 def _load(content: bytes, app: Flask) -> Any:
     """Return the value, its models attached to the session of the test if it has one."""
     from billing_admin.db.engine import db  # noqa: PLC0415 - as in tests.conftest
-    from billing_admin.models import Base  # noqa: PLC0415
 
-    instances: list[Any] = []
-
-    def collect(instance: Any, _state: Any) -> None:
-        instances.append(instance)
-
-    event.listen(Base, "unpickle", collect, propagate=True)
-    try:
-        value = _Unpickler(content, app).load()
-    finally:
-        event.remove(Base, "unpickle", collect)
+    _listen()
+    _unpickled.clear()
+    value = _Unpickler(content, app).load()
     if has_app_context():
-        db.session.add_all(instances)
+        db.session.add_all(_unpickled)
+    _unpickled.clear()
     return value

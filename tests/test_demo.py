@@ -101,12 +101,13 @@ def test_the_same_on_both_databases_at_any_hour_of_a_day(sqlite: SQLite, postgre
     "now",
     [
         datetime(2026, 11, 30, 23, 5, tzinfo=UTC),
-        pytest.param(datetime(2026, 12, 31, 23, 0, tzinfo=UTC), marks=pytest.mark.deep),
-        pytest.param(datetime(2028, 2, 29, 12, 0, tzinfo=UTC), marks=pytest.mark.deep),
-        pytest.param(datetime(2026, 10, 31, 22, 59, tzinfo=UTC), marks=pytest.mark.deep),
+        datetime(2026, 12, 31, 23, 0, tzinfo=UTC),
+        datetime(2028, 2, 29, 12, 0, tzinfo=UTC),
+        datetime(2026, 10, 31, 22, 59, tzinfo=UTC),
     ],
     ids=str,
 )
+@pytest.mark.deep
 def test_on_any_day_all_is_well_and_nothing_lies_in_the_future(sqlite: SQLite, now: datetime) -> None:
     told = filled(sqlite, now)
     assert max(row.created_at for row in told["charges"]) <= now

@@ -86,7 +86,7 @@ def each_route(items: Iterable[T], step: int) -> Iterator[tuple[Route, T]]:
             yield route, item
 
 
-@samples(16)
+@samples(48)
 def test_what_is_not_json(script: Script, step: int) -> None:
     for route, body in each_route((*NOT_JSON, b'{"a":NaN}', b'{"a":[-Infinity]}'), step):
         if body or not route.body_optional:
@@ -110,7 +110,7 @@ PLACES = [
 ]
 
 
-@samples(9)
+@samples(27)
 def test_the_place_is_named(script: Script, step: int) -> None:
     for route, (body, kind, pointer) in each_route(PLACES, step):
         response = send(script, route, body)
@@ -120,7 +120,7 @@ def test_the_place_is_named(script: Script, step: int) -> None:
         assert (pointer, kind) in errors, (route, body)
 
 
-@samples(6)
+@samples(18)
 def test_a_body_is_an_object(script: Script, step: int) -> None:
     for route, body in each_route(("[]", "null", "1", '"{}"', "true", "[{}]"), step):
         response = send(script, route, body)
@@ -139,14 +139,14 @@ OTHER_CONTENT = (
 )
 
 
-@samples(8)
+@samples(24)
 def test_other_content(script: Script, step: int) -> None:
     for route, content_type in each_route(OTHER_CONTENT, step):
         response = send(script, route, b"{}", content_type=content_type)
         assert (response.status_code, code(response)) == (415, "unsupported_media_type"), (route, content_type)
 
 
-@samples(3)
+@samples(9)
 def test_json_content_and_no_body(script: Script, step: int) -> None:
     types = ("application/json", "application/json; charset=UTF-8", "Application/JSON;charset=utf-8")
     for route, content_type in each_route(types, step):
@@ -180,7 +180,7 @@ def test_too_large(script: Script, app: Flask, monkeypatch: pytest.MonkeyPatch) 
             assert (response.status_code, code(response)) == (413, "request_entity_too_large"), route
 
 
-@samples(24)
+@samples(72)
 def test_ten_megabytes_of_digits(recording: Recorder, step: int) -> None:
     """Use a numeric field if the body has one, else any field. The refusal must not take seconds."""
     for route in sample(TAKING_A_BODY, step):
@@ -190,7 +190,7 @@ def test_ten_megabytes_of_digits(recording: Recorder, step: int) -> None:
         assert "/" + "/".join(map(str, places[0][0])) in pointers(response)
 
 
-@samples(4)
+@samples(12)
 def test_no_long_text_is_normalised_or_sent_back(recording: Recorder, step: int) -> None:
     """Try each text field. Normalising 20,000 combining marks would take seconds."""
     normalize, marks = unicodedata.normalize, json.dumps("a" + "\u0301\u0327" * 10_000, ensure_ascii=False)
@@ -290,7 +290,7 @@ def spoil(recording: Recorder, route: Route, place: tuple[str | int, ...], value
     return recording.script.call(route.method, path, spoilt(route, place, value), headers={"If-Match": "*"})
 
 
-@samples(16)
+@samples(48)
 def test_each_field_refuses_what_it_cannot_be(recording: Recorder, step: int) -> None:
     """The error names the field or a value inside of it."""
     turn = 0

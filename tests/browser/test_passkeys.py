@@ -42,6 +42,7 @@ def test_a_passkey_is_added_and_signs_in_alone(walked: str, visit: Visit) -> Non
     assert visitor.page.url.endswith("/customers")
 
 
+@pytest.mark.deep
 def test_without_script_or_a_passkey_the_page_says_so(walked: str, visit: Visit) -> None:
     visitor = visit(walked, javascript=False)
     visitor.sign_in()

@@ -68,6 +68,7 @@ def test_counts_and_exact_sums_follow_the_ticks(reviewer: Visitor) -> None:
     assert page.locator("h1").inner_text() == "Hold 4 charges?"
 
 
+@pytest.mark.deep
 def test_on_a_narrow_screen_the_acts_appear_with_the_first_selected_row(reviewer: Visitor) -> None:
     """The bar covered a quarter of the screen."""
     page = reviewer.page
@@ -102,6 +103,7 @@ def test_keys_move_select_and_open(reviewer: Visitor) -> None:
     assert page.url.endswith("/unbilled")
 
 
+@pytest.mark.deep
 def test_keys_leave_fields_and_other_shortcuts_alone(reviewer: Visitor) -> None:
     page = reviewer.page
     field = page.get_by_label("Customer name or reference")
@@ -126,6 +128,7 @@ def test_keys_leave_fields_and_other_shortcuts_alone(reviewer: Visitor) -> None:
     assert "/unbilled/charges" in page.url
 
 
+@pytest.mark.deep
 def test_without_script_the_next_page_counts_and_a_page_lists_the_keys(
     app: Flask, reviewer: Visitor, walked: str, visit: Visit
 ) -> None:

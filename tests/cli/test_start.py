@@ -134,6 +134,7 @@ def count(folder: Path, table: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
+@pytest.mark.deep
 def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, port: int) -> None:
     folder.mkdir(0o700)
     (folder / "first-sign-in.txt").write_text("Password: of an earlier version")

@@ -129,6 +129,7 @@ def ended(process: "subprocess.Popen[str]") -> dict[str, int]:
     return {name: int(count) for count, name in re.findall(r"(\d+) (rows|created|posted before|refused)", output)}
 
 
+@pytest.mark.deep
 def test_two_processes_post_the_same_file(gunicorn: str, token: str, session: Session, usage: Any) -> None:
     file, values = usage
     first, second = [ended(process) for process in [start(file, gunicorn, token), start(file, gunicorn, token)]]

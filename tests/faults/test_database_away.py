@@ -84,7 +84,7 @@ def assert_unavailable(response: TestResponse, method: str, url: str) -> None:
         assert "The database is unavailable" in response.text, (method, url)
 
 
-@samples(12)
+@samples(40)
 def test_with_postgresql_stopped_every_route_answers_503_again_and_again(running: Place, step: int) -> None:
     server, everything = running
     for method, url in [("GET", "/customers"), ("GET", "/api/v1/customers")] * 4:
@@ -171,7 +171,7 @@ def statuses(everything: Everything, cut: Cut, method: str, url: str) -> list[in
     return codes
 
 
-@samples(12)
+@samples(40)
 def test_a_connection_that_breaks_at_any_statement_of_any_page_is_503(
     running: Place, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -359,7 +359,7 @@ SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 @SQLITE
-@samples(12)
+@samples(40)
 def test_an_sqlite_file_that_is_locked_or_damaged_is_503(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

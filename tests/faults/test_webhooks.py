@@ -87,6 +87,7 @@ def _let_the_hold_run_out(session: Session, id: UUID) -> None:
 
 
 @pytest.mark.quick_cases("postgresql")
+@pytest.mark.deep
 def test_killed_while_it_sends_another_goes_on(app: Flask, session: Session, worker: Worker) -> None:
     with receiving() as receiver:
         stalled, freed = threading.Event(), threading.Event()

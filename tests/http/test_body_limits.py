@@ -71,7 +71,7 @@ def writing(app: Flask, api: bool) -> Iterator[tuple[Rule, str]]:
                 yield rule, method
 
 
-@samples(3)
+@samples(10)
 def test_nothing_is_read_of_a_page_for_whom_it_is_not_meant(app: Flask, step: int) -> None:
     viewer = signed_in(app, "viewer")
     token, count = csrf_token(viewer), 0
@@ -127,7 +127,7 @@ def test_a_revoked_tokens_large_body_is_not_read(app: Flask, make_token: MakeTok
         assert (response.status_code, body.bytes_read) == (401, 0)
 
 
-@samples(3)
+@samples(10)
 def test_no_page_reads_more_than_it_declares(app: Flask, step: int) -> None:
     admin = signed_in(app)
     token = csrf_token(admin)
@@ -144,7 +144,7 @@ def test_no_page_reads_more_than_it_declares(app: Flask, step: int) -> None:
         assert body.bytes_read <= most + SPARE, rule
 
 
-@samples(3)
+@samples(10)
 def test_no_page_takes_more_fields_than_it_declares(app: Flask, step: int) -> None:
     admin = signed_in(app)
     headers = {"X-CSRFToken": csrf_token(admin)}

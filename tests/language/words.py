@@ -4,16 +4,18 @@ Names are nouns and verbs of the field, and sentences name their subject (docs/g
 """
 
 import ast
-import io
 import re
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.language.texts import ROOT, Text, all_texts
 
 CODE = ("billing_admin", "client")
+MAX_SUMMARY = 80  # characters of the first line of a docstring
+MAX_WHAT_RATE = 2  # per 1,000 words
 # Local names and arguments that do not say what they hold.
 VAGUE_NAMES = frozenset(
     "one ones found said made asked given told kept own rest beside what how wanted others other meant taken left seen"
@@ -64,7 +66,7 @@ def unplain_texts() -> list[str]:
 
 def vague_names(path: Path) -> Iterator[str]:
     """Yield the local names and arguments of a module that do not say what they hold."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         stored = node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else None
         name = node.arg if isinstance(node, ast.arg) else stored
         if name is not None and name.strip("_") in VAGUE_NAMES and f"{_place(path)}: {name}" not in CONTRACT_NAMES:
@@ -73,27 +75,48 @@ def vague_names(path: Path) -> Iterator[str]:
 
 def subjectless_sentences(path: Path) -> Iterator[str]:
     """Yield the sentences of docstrings and comments that begin with a pronoun in place of their subject."""
-    for line, prose in _prose(path.read_text(encoding="utf-8")):
+    for line, prose in _prose(path):
         for sentence in _SENTENCE_END.split(prose):
             if SUBJECTLESS.match(sentence.strip()):
                 yield f"{_place(path)}:{line}: no subject: {' '.join(sentence.split())[:100]}"
 
 
-def _prose(source: str) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            docstring = ast.get_docstring(node)
-            if docstring:
-                yield node.body[0].lineno, docstring
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string.lstrip("# ")
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _prose(path: Path) -> list[tuple[int, str]]:
+    """Return the docstrings and comments of a module, with the line of each."""
+    documented = (
+        node
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    docstrings = ((node.body[0].lineno, ast.get_docstring(node)) for node in documented if node.body)
+    with path.open(encoding="utf-8") as source:
+        comments = [
+            (token.start[0], token.string.lstrip("# "))
+            for token in tokenize.generate_tokens(source.readline)
+            if token.type == tokenize.COMMENT
+        ]
+    return [(line, docstring) for line, docstring in docstrings if docstring] + comments
 
 
 def what_rate(paths: Iterable[Path]) -> float:
     """Return how often "what", which stands where a noun is missing, occurs per 1,000 words of docstrings and comments."""
-    words = [word for path in paths for _, prose in _prose(path.read_text(encoding="utf-8")) for word in prose.split()]
+    words = [word for path in paths for _, prose in _prose(path) for word in prose.split()]
     return 1000 * sum(word.strip("(“\"'.,:;?!)”").lower() == "what" for word in words) / max(1, len(words))
+
+
+def long_summaries(path: Path) -> Iterator[str]:
+    """Yield the docstrings of a module whose first line is too long."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            summary = (ast.get_docstring(node) or "").partition("\n")[0]
+            if len(summary) > MAX_SUMMARY:
+                yield f"{_place(path)}:{node.body[0].lineno}: {len(summary)} characters: {summary}"
 
 
 def modules_in(paths: Iterable[Path]) -> list[Path]:
@@ -109,8 +132,10 @@ def main() -> int:
     """Print each finding of the paths named, or of all code and texts; return 1 if there is any."""
     named = [Path(argument).resolve() for argument in sys.argv[1:]]
     modules = [path for path in modules_in(named or [ROOT / folder for folder in CODE]) if path.suffix == ".py"]
-    findings = [finding for path in modules for finding in vague_names(path)]
-    findings += [finding for path in modules for finding in subjectless_sentences(path)]
+    checks = (vague_names, subjectless_sentences, long_summaries)
+    findings = [finding for check in checks for path in modules for finding in check(path)]
+    if not named and (rate := what_rate(modules)) >= MAX_WHAT_RATE:
+        findings.append(f"“what” occurs {rate:.1f} times per 1,000 words, and may {MAX_WHAT_RATE} times")
     prefixes = tuple(path.relative_to(ROOT).as_posix() for path in named)
     findings += [finding for finding in unplain_texts() if not prefixes or finding.startswith(prefixes)]
     print(*findings, sep="\n")

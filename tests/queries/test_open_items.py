@@ -38,7 +38,7 @@ def book(seed: int) -> None:
                 pass
 
 
-@pytest.mark.parametrize("seed", rounds(5))
+@pytest.mark.parametrize("seed", rounds(3))
 def test_open_items_add_up_to_the_ageing_of_any_day(session: Session, seed: int) -> None:
     book(seed)
     for days in range(0, 400, 23):

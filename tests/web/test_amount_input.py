@@ -231,7 +231,7 @@ def test_every_field_is_tried(make_world: MakeWorld) -> None:
         ("BHD", ["$5", "KD 5"]),
     ],
 )
-@samples(12)
+@samples(40, 4)
 def test_a_foreign_sign_is_refused_in_every_field(
     browser: FlaskClient, session: Session, make_world: MakeWorld, currency: str, foreign: list[str], step: int
 ) -> None:
@@ -276,7 +276,7 @@ def test_the_customers_own_sign_is_taken_in_every_field(
             assert is_confirmed_first or stored(session) > before, name
 
 
-@samples(3)
+@samples(9)
 def test_two_readings_are_refused_in_every_field(
     browser: FlaskClient, session: Session, make_world: MakeWorld, step: int
 ) -> None:

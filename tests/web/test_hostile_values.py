@@ -408,7 +408,7 @@ def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
         kinds |= filled.read
 
 
-@samples(4)
+@samples(10)
 def test_each_list_shows_its_first_page_for_a_bad_cursor(filled: Filled, watch: Watch, step: int) -> None:
     """A message says so; `tests/db/test_paging.py` spoils cursors in more ways."""
     pages = sample((path for rule in filled.rules("GET") for path in filled.addresses(rule)), step)

@@ -326,7 +326,7 @@ def _keys(session: Session, query: Select[Any]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-@samples(2)
+@samples(8)
 def test_each_list_shows_its_columns_and_its_sort(browser: FlaskClient, filled: Session, name: str, step: int) -> None:
     table, path = LISTS[name], PAGES[name]
     if "{" in path:

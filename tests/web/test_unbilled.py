@@ -144,7 +144,6 @@ FILTERS = {
 ROWS = ("ACME 1", "ACME 40", "ACME 400", "Foo 1", "Foo 2")
 
 
-@pytest.mark.both_databases
 @time_machine.travel(NOW, tick=False)
 def test_each_filter_has_the_same_charges_on_all_pages(app: Flask, acme: Customer, session: Session) -> None:
     """Both lists and the page of an account agree with what is expected."""
