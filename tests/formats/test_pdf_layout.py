@@ -17,15 +17,14 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 from pypdf import PdfReader
-from pypdf.generic import ContentStream
 
 from billing_admin.domain.document_details import Address, BankAccount, CustomLine, Delivery, DocumentDetails
 from billing_admin.domain.parties import LANGUAGES
 from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.glyphs import FOLDER, load_glyphs
-from billing_admin.formats.payment_code import QUIET_ZONE
 from billing_admin.formats.pdf import render_pdf
 from billing_admin.models import Logo
+from tests.formats.pictures import draw_pages, read_codes
 from tests.formats.printing import (
     DETAILS,
     IBAN,
@@ -405,33 +404,8 @@ def test_the_code_in_the_pdf_says_what_the_payment_box_says(language: str) -> No
     iban = text.partition("IBAN ")[2].partition(" BIC")[0].replace(" ", "")
     reference = text.rpartition({"en": "Reference ", "de": "Verwendungszweck "}[language])[2].partition(" ")[0]
     assert (amount, iban, reference) == ("35.70", IBAN, "INV-2026-00042")
-    assert drawn_modules(pdf) == transfer("Cloud Example GmbH", amount.removesuffix("0"), reference)
-
-
-def drawn_modules(pdf: bytes) -> list[list[bool]]:
-    """Return the dark modules of the code on the first page, from the bars that are drawn there."""
-    reader = PdfReader(BytesIO(pdf))
-    operations = ContentStream(reader.pages[0].get_contents(), reader).operations
-    # The code has a scale of its own: once for its white ground, once for its dark bars.
-    scaled = [at for at, (values, name) in enumerate(operations) if name == b"cm" and values[0] != 1]
-    path = operations[
-        scaled[-1] : next(at for at, (_, name) in enumerate(operations) if at > scaled[-1] and name == b"f")
-    ]
-    corners = [[(round(x), round(y)) for x, y in group] for group in bars_of(path)]
-    dark = {(x, bar[0][1]) for bar in corners for x in range(min(bar)[0], max(bar)[0])}
-    left, right = min(dark)[0], max(dark)[0]
-    assert left == QUIET_ZONE
-    return [[(x, y) in dark for x in range(left, right + 1)] for y in range(left, right + 1)]
-
-
-def bars_of(path: list[Any]) -> list[list[tuple[float, float]]]:
-    bars: list[list[tuple[float, float]]] = []
-    for values, name in path:
-        if name == b"m":
-            bars.append([])
-        if name in {b"m", b"l"}:
-            bars[-1].append((float(values[0]), float(values[1])))
-    return bars
+    (picture,) = draw_pages(pdf)
+    assert read_codes(picture) == ["\n".join(transfer("Cloud Example GmbH", amount, reference))]
 
 
 @pytest.mark.parametrize(
