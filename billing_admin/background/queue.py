@@ -5,7 +5,6 @@ With `immediate:`, jobs run at once in the process that enqueues them.
 
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,7 +14,6 @@ from sqlalchemy import make_url
 
 from billing_admin.background import runner
 from billing_admin.config import Settings, create_data_folder
-from billing_admin.private_files import create_private_database
 
 if TYPE_CHECKING:
     from huey import Huey
@@ -38,14 +36,11 @@ class Queue:
 
     @cached_property
     def huey(self) -> "Huey":
-        """The open queue, with its one task, which also runs each minute."""
-        from huey import crontab  # noqa: PLC0415 - the import takes 0.25 s, which page requests need not wait for
-
+        """The open queue, with its one task."""
         huey = _open_huey(self._settings)
-        # Stored messages of earlier releases contain this name.
+        # Stored messages of earlier releases contain these names.
         self.task = huey.task(name="work_off")(self._run_jobs)
-        huey.periodic_task(crontab(), name="look")(self._run_jobs)
-        huey.on_startup(name="look_first")(self._run_jobs)
+        huey.task(name="look")(self._run_jobs)
         return huey
 
     def _run_jobs(self) -> None:
@@ -54,7 +49,7 @@ class Queue:
     def wake_worker(self) -> None:
         """Wake a worker.
 
-        After an error, a worker finds the job within a minute.
+        After an error, a worker finds the job within a few seconds.
         """
         try:
             _ = self.huey
@@ -78,7 +73,8 @@ def wake_worker() -> None:
 
 
 def _open_huey(settings: Settings) -> "Huey":
-    from huey import MemoryHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
+    # The import takes 0.25 s, which page requests need not wait for.
+    from huey import Huey, MemoryHuey, RedisHuey  # noqa: PLC0415
     from huey.serializer import SignedSerializer  # noqa: PLC0415
 
     url = settings.queue_url
@@ -92,9 +88,9 @@ def _open_huey(settings: Settings) -> "Huey":
         return RedisHuey(QUEUE_NAME, url=url, **options)
     if url.startswith("postgresql://"):
         return _open_postgresql_huey(url, options)
-    file = Path(make_url(url).database or "")
-    create_private_database(file)
-    return SqliteHuey(QUEUE_NAME, filename=str(file), **options)
+    from billing_admin.background.queue_file import QueueFile  # noqa: PLC0415
+
+    return Huey(QUEUE_NAME, storage_class=QueueFile, filename=make_url(url).database or "", **options)
 
 
 def _open_postgresql_huey(url: str, options: dict[str, Any]) -> "Huey":

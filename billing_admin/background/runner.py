@@ -10,6 +10,7 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
+from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable, explain_unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import Actor
@@ -17,6 +18,7 @@ from billing_admin.domain.errors import DomainError
 from billing_admin.models import Job
 from billing_admin.operations import jobs
 from billing_admin.operations.audit import seal_events
+from billing_admin.queries.jobs import has_claimable_job
 
 HEARTBEAT_SECONDS = 2.0  # the work between two reports must take less than jobs.LEASE
 WORKER = Actor("system", None, "worker", frozenset())
@@ -89,6 +91,15 @@ def run_jobs(app: Flask) -> None:
             and (job := transaction(jobs.claim_next, worker, WORKER, clock.now())) is not None
         ):
             _run(job, worker)
+
+
+def search_jobs(app: Flask) -> None:
+    """Run jobs if one is waiting; a search that finds none writes nothing."""
+    with app.app_context(), LogIfUnavailable("jobs_not_searched"):
+        is_waiting = has_claimable_job(db.session(), clock.now() - jobs.LEASE)
+        db.session.remove()
+        if is_waiting:
+            run_jobs(app)
 
 
 def _run(job: Job, worker: str) -> None:

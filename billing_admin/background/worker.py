@@ -6,9 +6,10 @@ messages, and post recurring charges.
 
 import logging
 import time
+from datetime import datetime
 
 from flask import Flask, current_app
-from huey.consumer import Consumer
+from huey import consumer
 
 from billing_admin.background import runner
 from billing_admin.background.billing_runs import RunJoiner
@@ -22,13 +23,43 @@ from billing_admin.db.errors import LogIfUnavailable
 
 MAX_POLL_SECONDS = 1.0  # between two reads of the queue
 QUEUE_RETRY_SECONDS = 2.0  # before a queue that could not be opened is tried again
+SEARCH_SECONDS = 5.0  # between two searches for jobs of which the queue did not tell
 
 
-class Worker(Consumer):  # type: ignore[misc]
+class JobThread(consumer.Worker):  # type: ignore[misc]
+    """Runs jobs, when the queue tells of them and every few seconds.
+
+    Jobs are therefore found whatever becomes of the queue.
+    """
+
+    app: Flask
+    _search_due = 0.0
+
+    def loop(self, now: datetime | None = None) -> None:
+        """Search for jobs if it is time to, then read the queue once."""
+        if time.monotonic() >= self._search_due:
+            runner.search_jobs(self.app)
+            self._search_due = time.monotonic() + SEARCH_SECONDS
+        super().loop(now)
+
+
+class Worker(consumer.Consumer):  # type: ignore[misc]
     """Runs jobs in threads.
 
     When it is told to stop, each thread puts its job back at its next progress report.
     """
+
+    worker_class = JobThread
+
+    def __init__(self, app: Flask, threads: int) -> None:
+        self._app = app
+        huey = app.extensions["billing_queue"].huey
+        super().__init__(huey, workers=threads, periodic=False, max_delay=MAX_POLL_SECONDS, check_worker_health=True)
+
+    def _create_worker(self) -> JobThread:
+        thread: JobThread = super()._create_worker()
+        thread.app = self._app
+        return thread
 
     def stop(self, graceful: bool = False) -> None:
         """Stop gracefully in any case.
@@ -61,7 +92,7 @@ def run_worker(threads: int) -> None:
     for helper in helpers:
         helper.start()
     try:
-        Worker(queue.huey, workers=threads, max_delay=MAX_POLL_SECONDS, check_worker_health=True).run()
+        Worker(app, threads).run()
     finally:
         runner.shutting_down.set()
         for helper in helpers:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
@@ -21,7 +21,7 @@ from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.permissions import has_lost_permission
-from billing_admin.queries.jobs import job, unfinished_job
+from billing_admin.queries.jobs import is_claimable, job, unfinished_job
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -91,8 +91,7 @@ def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Jo
 
     Returns None when there is none.
     """
-    expired = and_(Job.state == "running", Job.beat_at < now - LEASE)
-    query = select(Job).where(or_(Job.state == "queued", expired)).order_by(Job.created_at, Job.id).limit(1)
+    query = select(Job).where(is_claimable(now - LEASE)).order_by(Job.created_at, Job.id).limit(1)
     claimed = session.scalar(query.with_for_update(skip_locked=True))
     if claimed is None:
         return None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
@@ -26,6 +26,19 @@ def count_jobs_by_state(session: Session, created_since: datetime | None = None)
     """Return the numbers of jobs by state; `created_since` as in `jobs`."""
     query = jobs("", created_since).order_by(None).with_only_columns(Job.state, func.count()).group_by(Job.state)
     return dict(session.execute(query).all())
+
+
+def is_claimable(expired_before: datetime) -> ColumnElement[bool]:
+    """Return the condition that a worker may claim a job.
+
+    It is queued, or its lease was last renewed before a moment.
+    """
+    return or_(Job.state == "queued", and_(Job.state == "running", Job.beat_at < expired_before))
+
+
+def has_claimable_job(session: Session, expired_before: datetime) -> bool:
+    """Return whether a worker can claim a job; `expired_before` as in `is_claimable`."""
+    return session.scalar(select(Job.id).where(is_claimable(expired_before)).limit(1)) is not None
 
 
 def job(session: Session, id: UUID, lock: bool = False) -> Job:

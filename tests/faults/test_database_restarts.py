@@ -230,7 +230,7 @@ def test_a_worker_waits_for_its_database_and_survives_restarts(
     with worker(server, log) as process:
         wait_until_logged(log, "started_without_database")
         server.start()
-        wait_until_done(90)  # it looks by itself each minute
+        wait_until_done(90)  # it searches by itself
         for count in (1, 2):
             db.session.remove()
             server.stop(signal.SIGQUIT)
