@@ -92,6 +92,17 @@ def open_body() -> None:
     cast("Request", request).is_sealed = False
 
 
+def refuse_long_body() -> None:
+    """Raise RequestEntityTooLarge if the body is longer than the route allows.
+
+    The body of another type than a form was not read until now. Of routes for files, only the declared length counts.
+    """
+    stream = request.stream
+    if (request.max_content_length or 0) <= MIB:
+        while stream.read(64 * KIB):
+            pass
+
+
 def describe_limit() -> str:
     """Return a sentence with the limits of this request's route.
 

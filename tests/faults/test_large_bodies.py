@@ -21,13 +21,22 @@ CHUNK = b" " * (1 << 20)
 TAKING_A_BODY = [route for route in ROUTES if route.body is not None]
 
 
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=part"
+
+
 def _sent(
-    connection: http.client.HTTPConnection, method: str, path: str, token: str, megabytes: int, chunked: bool
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    token: str,
+    megabytes: int,
+    chunked: bool,
+    content_type: str = "application/json",
 ) -> int:
     """Send the body a megabyte at a time until the server has had enough of it; the status it answers."""
-    connection.putrequest(method, BASE + path)
+    connection.putrequest(method, path)
     connection.putheader("Authorization", f"Bearer {token}")
-    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Type", content_type)
     if chunked:
         connection.putheader("Transfer-Encoding", "chunked")
     else:
@@ -60,7 +69,11 @@ def test_memory_stays_flat(app: Flask, make_token: MakeToken, chunked: bool) -> 
             for route in TAKING_A_BODY:
                 path = route.path.replace("{", "").replace("}", "")
                 connection = http.client.HTTPConnection(host, timeout=30)
-                assert _sent(connection, route.method, path, token, size, chunked) == 413, route
+                assert _sent(connection, route.method, BASE + path, token, size, chunked) == 413, route
+                connection.close()
+            for content_type in (FORM, MULTIPART, "application/json", "application/octet-stream"):
+                connection = http.client.HTTPConnection(host, timeout=30)
+                assert _sent(connection, "POST", "/sign-in", "", size, chunked, content_type) == 413, content_type
                 connection.close()
             return megabytes(home)
 

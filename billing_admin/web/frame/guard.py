@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 from werkzeug.routing import Rule
 
 from billing_admin.domain.errors import Denied
 from billing_admin.domain.translation import Phrase
-from billing_admin.http.body_limits import open_body
+from billing_admin.http.body_limits import open_body, refuse_long_body
 from billing_admin.http.security import csrf
 from billing_admin.web.access import sign_in
 from billing_admin.web.frame.local_urls import requested_url
@@ -118,7 +119,11 @@ def _check_access() -> ResponseReturnValue | None:
             return redirect(url_for(only_pages[0], next=requested_url() if request.method == "GET" else None), 303)
         actor().require(permission_for(current_app, rule))
     open_body()
-    csrf.protect()
+    try:
+        csrf.protect()
+    except CSRFError:
+        refuse_long_body()
+        raise
     return None
 
 
