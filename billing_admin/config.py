@@ -9,6 +9,7 @@ import secrets
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from limits import parse
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -25,6 +26,7 @@ from billing_admin.domain.mail_servers import (
     parse_mail_url,
     split_named_address,
 )
+from billing_admin.domain.single_sign_on import CALLBACK_PATH, ProviderSettings
 from billing_admin.private_files import create_private_folder
 
 VERSION = "0.1.0"
@@ -33,6 +35,32 @@ INSTANCE = ROOT / "instance"
 MIN_SECRET_LENGTH = 32
 _PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
+
+
+# The variables of single sign-on; with one of them, the first three are needed.
+OIDC_FIELDS = frozenset(
+    f"oidc_{name}"
+    for name in (
+        *("issuer", "client_id", "client_secret_file", "name", "scopes", "role_claim", "roles"),
+        *("create_people", "email_domains", "second_factor"),
+    )
+)
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_provider_url(url: str, *, production: bool) -> bool:
+    """Return whether a URL can be one of an identity provider.
+
+    It has TLS; outside of production, a provider on this machine needs none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_local = not production and parts.scheme == "http" and host in _LOOPBACK_HOSTS
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc and not parts.fragment
+    return bool(host) and is_plain and (parts.scheme == "https" or is_local)
 
 
 class Settings(BaseSettings):
@@ -63,6 +91,16 @@ class Settings(BaseSettings):
     mail_from: str = ""
     mail_bounces: str = ""
     mail_per_minute: int = Field(default=60, ge=1, le=10_000)
+    oidc_issuer: str = ""  # of the identity provider for single sign-on
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None
+    oidc_name: str = "single sign-on"  # in “Sign in with …”
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = ("openid", "email")
+    oidc_role_claim: str = ""
+    oidc_roles: dict[str, str] = Field(default_factory=dict)  # values of the claim → roles
+    oidc_create_people: bool = False
+    oidc_email_domains: Annotated[tuple[str, ...], NoDecode] = ()
+    oidc_second_factor: bool = False  # the provider asks for the second factor
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
     rate_limit: str = "6000/minute"  # per token
@@ -73,7 +111,7 @@ class Settings(BaseSettings):
     metrics_token: str = Field(default="", repr=False)
     rate_limit_storage: str = Field(default="", repr=False)  # redis://… or a file; by default next to the database
 
-    @field_validator("trusted_hosts", mode="before")
+    @field_validator("trusted_hosts", "oidc_email_domains", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -170,6 +208,24 @@ class Settings(BaseSettings):
                 raise ValueError(f"Correct BILLING_MAIL_PASSWORD_FILE: {error}") from None
         return value or None
 
+    @field_validator("oidc_client_secret_file", mode="before")
+    @classmethod
+    def _check_client_secret_file(cls, value: object) -> object:
+        if value:
+            try:
+                read_password_file(Path(str(value)))
+            except ValueError as error:
+                raise ValueError(f"Correct BILLING_OIDC_CLIENT_SECRET_FILE: {error}") from None
+        return value or None
+
+    @field_validator("oidc_scopes", mode="before")
+    @classmethod
+    def _check_scopes(cls, value: object) -> object:
+        scopes = tuple(value.split()) if isinstance(value, str) else value
+        if isinstance(scopes, tuple) and "openid" not in scopes:
+            raise ValueError("Set BILLING_OIDC_SCOPES to scopes with openid among them, separated by spaces.")
+        return scopes
+
     @field_validator("mail_from", "mail_bounces")
     @classmethod
     def _check_mail_address(cls, value: str, info: ValidationInfo) -> str:
@@ -210,7 +266,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
         """Check settings that depend on each other, and name all problems at once."""
-        problems = self._mail_problems()
+        problems = self._mail_problems() + self._oidc_problems()
         if self.metrics == "token" and len(self.metrics_token) < MIN_SECRET_LENGTH:
             problems.append(
                 f"Set BILLING_METRICS_TOKEN to at least {MIN_SECRET_LENGTH} random characters: BILLING_METRICS is token."
@@ -235,6 +291,32 @@ class Settings(BaseSettings):
             problems.append(
                 "Add the user to BILLING_MAIL_URL, or unset BILLING_MAIL_PASSWORD_FILE: it is the password of a user."
             )
+        return problems
+
+    def _oidc_problems(self) -> list[str]:
+        fields = type(self).model_fields
+        if all(getattr(self, name) == fields[name].get_default(call_default_factory=True) for name in OIDC_FIELDS):
+            return []
+        problems = []
+        if not self.oidc_issuer:
+            problems.append(
+                "Set BILLING_OIDC_ISSUER to the issuer of your identity provider, or unset all BILLING_OIDC_… variables."
+            )
+        elif not is_provider_url(self.oidc_issuer, production=self.env == "production"):
+            problems.append(
+                "Set BILLING_OIDC_ISSUER to an address that begins with https://, such as https://login.example.com."
+            )
+        if not self.oidc_client_id:
+            problems.append("Set BILLING_OIDC_CLIENT_ID to the ID of this client at the identity provider.")
+        if self.oidc_client_secret_file is None:
+            problems.append("Set BILLING_OIDC_CLIENT_SECRET_FILE to a file with the secret of this client.")
+        if bool(self.oidc_role_claim) != bool(self.oidc_roles):
+            problems.append(
+                "Set BILLING_OIDC_ROLE_CLAIM and BILLING_OIDC_ROLES together: the claim with a person’s groups, and the role"
+                ' of each group as JSON, such as {"billing-admins": "admin"}.'
+            )
+        if self.oidc_create_people and not self.oidc_roles:
+            problems.append("Set BILLING_OIDC_ROLES, or unset BILLING_OIDC_CREATE_PEOPLE: a new person needs a role.")
         return problems
 
     def _production_problems(self) -> list[str]:
@@ -319,6 +401,28 @@ class Settings(BaseSettings):
             ValueError: The file cannot be read, or is empty.
         """
         return read_password_file(self.mail_password_file) if self.mail_password_file else ""
+
+    @property
+    def identity_provider(self) -> ProviderSettings | None:
+        """The identity provider for single sign-on, or None.
+
+        The secret is read from its file.
+        """
+        if self.oidc_client_secret_file is None:
+            return None
+        return ProviderSettings(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            read_password_file(self.oidc_client_secret_file),
+            self.oidc_name or "single sign-on",
+            self.base_url + CALLBACK_PATH,
+            self.oidc_scopes,
+            self.oidc_role_claim,
+            self.oidc_roles,
+            self.oidc_create_people,
+            tuple(domain.removeprefix("@") for domain in self.oidc_email_domains),
+            self.oidc_second_factor,
+        )
 
     @property
     def production(self) -> bool:

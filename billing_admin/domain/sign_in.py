@@ -124,11 +124,13 @@ def is_recently_confirmed(confirmed_at: datetime, now: datetime) -> bool:
 class PendingSignIn:
     """A sign-in whose password was right, and which still needs the second factor.
 
-    It is no session. `fingerprint` is that of the password's hash, so that a new password ends it.
+    It is no session. `fingerprint` is that of the password's hash, so that a new password ends it. `single_sign_on`: the
+    identity provider took the place of the password.
     """
 
     user_id: UUID
     fingerprint: str
+    single_sign_on: bool = False
 
 
 def password_fingerprint(password_hash: str) -> str:

@@ -39,7 +39,7 @@ from billing_admin.models.selection import SelectedRow, Selection
 from billing_admin.models.sending_run import SendingRun, SendingRunItem
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.set_up import ClosedSetUpStep
-from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
+from billing_admin.models.user import ApiToken, FamiliarNetwork, ProviderAccount, SignInFailure, User, UserSession
 from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -83,6 +83,7 @@ __all__ = [
     "Organisation",
     "Passkey",
     "Payment",
+    "ProviderAccount",
     "RecoveryCode",
     "RecurringCharge",
     "RecurringPosting",

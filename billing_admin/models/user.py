@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.appearance import Density, Theme
@@ -38,7 +38,7 @@ class UserSession(Base):
 
     `token_hash` is the SHA-256 of the random value in its cookie, which changes when the person confirms their identity at
     `confirmed_at`; `id` names the session in pages. `user_agent` and `address` are those of the sign-in; they are empty for
-    sessions of earlier versions.
+    sessions of earlier versions. `single_sign_on`: the person signed in at the identity provider.
     """
 
     __tablename__ = "user_sessions"
@@ -51,8 +51,25 @@ class UserSession(Base):
     confirmed_at: Mapped[datetime]
     user_agent: Mapped[str]
     address: Mapped[str]
+    single_sign_on: Mapped[bool] = mapped_column(default=False)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class ProviderAccount(Base):
+    """A person's account at an identity provider, by which they sign in.
+
+    `issuer` and `subject` name it; the provider never gives a subject to another person.
+    """
+
+    __tablename__ = "provider_accounts"
+    __table_args__ = (UniqueConstraint("user_id", "issuer"),)
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
 
 
 class FamiliarNetwork(Base):

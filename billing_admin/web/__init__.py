@@ -21,9 +21,11 @@ from billing_admin.web.access import (
     sessions,
     set_up_link,
     sign_in,
+    single_sign_on,
     tokens,
     users,
 )
+from billing_admin.web.access.identity_provider import init_identity_provider
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
     charges,
@@ -72,6 +74,7 @@ from billing_admin.web.webhooks import webhooks
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
     second_step,
+    single_sign_on,
     set_up_link,
     forgotten_passwords,
     dashboard,
@@ -138,6 +141,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
 def init_web(app: Flask, config: Settings) -> None:
     """Register sign-in, the guard, the template environment and all pages."""
     init_sign_in(app, config)
+    init_identity_provider(app, config)
     init_guard(app)
     init_number_format(app)
     init_languages(app)

@@ -52,6 +52,8 @@ def test_the_public_list_is_short_and_true(app: Flask) -> None:
         "set_up_link.show",
         "sign_in.sign_in",
         "sign_in.sign_out",
+        "single_sign_on.begin",
+        "single_sign_on.callback",
         "static",
     ]
     assert set(app.view_functions) >= PUBLIC_ENDPOINTS

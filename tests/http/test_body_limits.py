@@ -189,7 +189,7 @@ def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> Non
     small_files = {"exchange_rates.import_file", "set_up.look", "settings.edit_logo"}
     tables = {"many_charges.new", "corrections.credit", "rebilling.bill_again"}
     selections = {"duplicates.decide", "messages.change_selected"}  # the ids of all rows of a list
-    signing_in = {"sign_in.sign_in", "second_step.code", "second_step.passkey"}
+    signing_in = {"sign_in.sign_in", "second_step.code", "second_step.passkey", "single_sign_on.begin"}
     assert set(larger) == uploads | small_files | tables | selections | signing_in
     assert all(larger[name] <= 8 * 1024 * 1024 for name in small_files)
     assert {larger[name] for name in uploads} == {app.config["MAX_UPLOAD_LENGTH"]}

@@ -17,6 +17,7 @@ from billing_admin.models import OneTimeLink, User
 from billing_admin.operations.access import users
 from billing_admin.operations.access.one_time_links import create_link, create_link_to_send, take_link
 from billing_admin.operations.audit import record
+from billing_admin.queries.access.provider_accounts import has_provider_account
 from billing_admin.queries.access.users import user
 
 # The purposes of links by which a person chooses a password.
@@ -63,11 +64,12 @@ def offer_link(
 def request_reset(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
     """Have a link sent to a person who forgot their password.
 
-    Does nothing for an address without an active person, and within five minutes of their last link.
+    Does nothing for an address without an active person, within five minutes of their last link, and for a person who signs
+    in at the identity provider alone: a person who loses the access there must not get around it by e-mail.
     """
     query = select(User).where(User.email == fold_email(email), User.active)
     person = session.scalars(query.with_for_update()).one_or_none()
-    if person is None:
+    if person is None or (not person.password_hash and has_provider_account(session, person.id)):
         return
     last_link = select(OneTimeLink.created_at).where(
         OneTimeLink.user_id == person.id, OneTimeLink.purpose == LinkPurpose.PASSWORD_RESET

@@ -165,7 +165,11 @@ def complete_sign_in(
     actor = Actor("person", user.id, user.email, permissions_of(session, user.role), request_id)
     if not _use_code(session, user, current, actor, now):
         return None
-    return finish_sign_in(session, user, current.network, request_id, now, user_agent=user_agent)
+    return finish_sign_in(
+        *(session, user, current.network, request_id, now),
+        user_agent=user_agent,
+        single_sign_on=pending.single_sign_on,
+    )
 
 
 def add_passkey(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
@@ -30,7 +30,7 @@ from billing_admin.domain.sign_in import (
 )
 from billing_admin.domain.text import strip_controls
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import ApiToken, FamiliarNetwork, Role, SignInFailure, User, UserSession
+from billing_admin.models import ApiToken, FamiliarNetwork, ProviderAccount, Role, SignInFailure, User, UserSession
 from billing_admin.operations.access.tokens import revoke
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.jobs import stop_unauthorised
@@ -227,7 +227,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     if user.role == role:
         return
     check_permissions_over(session, user, actor)
-    _refuse_last_admin(session, user)
+    refuse_last_admin(session, user)
     changed = changed_fields({"role": user.role}, {"role": role})
     user.role = role
     session.flush()
@@ -249,7 +249,7 @@ def deactivate(
     if not user.active:
         return
     check_permissions_over(session, user, actor)
-    _refuse_last_admin(session, user)
+    refuse_last_admin(session, user)
     user.active = False
     session.flush()
     _end_sessions(session, user_id)
@@ -337,17 +337,20 @@ def finish_sign_in(
     now: datetime,
     *,
     user_agent: str,
+    single_sign_on: bool = False,
     **details: str,
 ) -> str:
     """Open a session for a person who proved who they are, and return its token.
 
-    `details` are those of the audit event.
+    `details` are those of the audit event. `single_sign_on`: they did so at the identity provider.
     """
     _delete_expired(session, now)
     session.execute(delete(SignInFailure).where(SignInFailure.email == user.email, SignInFailure.address == network))
     session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
     session.flush()
-    token = _open_session(session, user.id, network, user_agent, now)
+    token = _open_session(session, user.id, network, user_agent, now, single_sign_on=single_sign_on)
+    if single_sign_on:
+        details["method"] = "single sign-on"
     user_actor = Actor("person", user.id, user.email, permissions_of(session, user.role), request_id)
     record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network} | details)
     return token
@@ -430,12 +433,17 @@ def _hash_password(password: str) -> str:
     return _HASHER.hash(normalise_password(password))
 
 
-def _refuse_last_admin(session: Session, user: User) -> None:
-    # Locked in one order: two admins cannot remove each other at the same moment. An admin who was invited and has no
-    # password yet does not count.
+def refuse_last_admin(session: Session, user: User) -> None:
+    """Check that a person is not the only admin who can sign in.
+
+    An admin who was invited and has neither a password nor an account at the identity provider does not count. Raises
+    Conflict.
+    """
+    # Locked in one order: two admins cannot remove each other at the same moment.
+    has_account = select(ProviderAccount.user_id).where(ProviderAccount.user_id == User.id).exists()
     admins = session.scalars(
         select(User.id)
-        .where(User.role == ADMIN, User.active, User.password_hash != "")
+        .where(User.role == ADMIN, User.active, or_(User.password_hash != "", has_account))
         .order_by(User.id)
         .with_for_update()
     ).all()
@@ -454,7 +462,9 @@ def _store_password(session: Session, user: User, password: str, *, temporary: b
     _end_sessions(session, user.id)
 
 
-def _open_session(session: Session, user_id: UUID, network: str, user_agent: str, now: datetime) -> str:
+def _open_session(
+    session: Session, user_id: UUID, network: str, user_agent: str, now: datetime, *, single_sign_on: bool = False
+) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     row = {
         "id": new_id(now),
@@ -465,6 +475,7 @@ def _open_session(session: Session, user_id: UUID, network: str, user_agent: str
         "confirmed_at": now,
         "user_agent": strip_controls(user_agent)[:MAX_USER_AGENT_LENGTH],
         "address": network,
+        "single_sign_on": single_sign_on,
     }
     session.execute(insert(UserSession), [row])
     return token
@@ -541,8 +552,24 @@ def record_failure(
     address = fold_email(email)
     user_id = session.scalars(select(User.id).where(User.email == address)).one_or_none()
     _store_failure(session, address, network, now)
-    anonymous = Actor("person", None, "not signed in", frozenset(), request_id)
-    record(session, anonymous, now, action, "user", user_id, {"address": network})
+    record(session, not_signed_in(request_id), now, action, "user", user_id, {"address": network})
+
+
+def record_provider_failure(
+    session: Session, user_id: UUID | None, reason: str, network: str, request_id: str | None, now: datetime
+) -> None:
+    """Count a failed single sign-on against the network alone.
+
+    So an account cannot be blocked by what happens at the identity provider. `user_id`: the person, if that is known.
+    """
+    _store_failure(session, "", network, now)
+    details = {"address": network, "reason": reason}
+    record(session, not_signed_in(request_id), now, "user.single_sign_on_failed", "user", user_id, details)
+
+
+def not_signed_in(request_id: str | None) -> Actor:
+    """Return the actor of a request by somebody who is not signed in."""
+    return Actor("person", None, "not signed in", frozenset(), request_id)
 
 
 def _store_failure(session: Session, address: str, network: str, now: datetime) -> None:

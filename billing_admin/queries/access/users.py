@@ -40,6 +40,7 @@ class OpenSession:
     created_at: datetime
     last_seen_at: datetime
     confirmed_at: datetime
+    single_sign_on: bool
     theme: str
     density: str
     language: str
@@ -57,6 +58,7 @@ _OPEN_SESSION: tuple[Any, ...] = (
     UserSession.created_at,
     UserSession.last_seen_at,
     UserSession.confirmed_at,
+    UserSession.single_sign_on,
     User.theme,
     User.density,
     User.language,
@@ -144,6 +146,15 @@ def is_sign_in_throttled(session: Session, email: str, network: str, now: dateti
     return failures.block(is_familiar=False) and failures.block(
         is_familiar=_is_familiar(session, address, network, now)
     )
+
+
+def is_network_throttled(session: Session, network: str, now: datetime) -> bool:
+    """Return whether attempts from a network are refused for all accounts."""
+    from_network = SignInFailure.address == network
+    counts = session.execute(
+        select(func.count().filter(from_network), func.count()).where(SignInFailure.at > now - FAILURES_COUNT_FOR)
+    ).one()
+    return RecentFailures(0, 0, *counts).block(is_familiar=False)
 
 
 def _is_familiar(session: Session, address: str, network: str, now: datetime) -> bool:

@@ -15,7 +15,10 @@ SESSION_KEY = "pending_sign_in"
 
 def keep_pending(pending: PendingSignIn, now: datetime) -> None:
     """Keep a pending sign-in in this browser."""
-    session[SESSION_KEY] = [str(pending.user_id), pending.fingerprint, int(now.timestamp())]
+    session[SESSION_KEY] = [
+        *(str(pending.user_id), pending.fingerprint, int(now.timestamp())),
+        pending.single_sign_on,
+    ]
 
 
 def kept_pending(now: datetime) -> PendingSignIn | None:
@@ -25,6 +28,6 @@ def kept_pending(now: datetime) -> PendingSignIn | None:
     """
     if SESSION_KEY not in session:
         return None
-    user_id, fingerprint, at = session[SESSION_KEY]
+    user_id, fingerprint, at, *flags = session[SESSION_KEY]  # cookies of earlier versions have three values
     is_valid = datetime.fromtimestamp(at, UTC) <= now < datetime.fromtimestamp(at, UTC) + PENDING_SIGN_IN_IS_VALID_FOR
-    return PendingSignIn(UUID(user_id), fingerprint) if is_valid else None
+    return PendingSignIn(UUID(user_id), fingerprint, any(flags)) if is_valid else None

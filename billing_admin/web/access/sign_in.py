@@ -32,6 +32,7 @@ from billing_admin.web.access.forms import (
     refuse_throttled,
     render_password_form,
 )
+from billing_admin.web.access.identity_provider import provider_name
 from billing_admin.web.access.pending import keep_pending
 from billing_admin.web.frame.forms import PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
@@ -131,11 +132,13 @@ def ask_to_sign_in() -> ResponseReturnValue:
     return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
 
 
-def ask_to_begin_again(next_url: str | None, saved_form: str | None, reason: str) -> ResponseReturnValue:
+def ask_to_begin_again(
+    next_url: str | None, saved_form: str | None, reason: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED
+) -> ResponseReturnValue:
     """Return the sign-in page, with the reason why a sign-in was not completed."""
     form = SignInForm(formdata=None, next=next_url, saved_form=saved_form)
     form.form_errors.append(reason)
-    return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
+    return _sign_in_page(form, status)
 
 
 def _sent_form_as_json() -> str:
@@ -177,5 +180,6 @@ def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus
         expired=session_has_expired(),
         has_people=has_people(db.session()),
         passkey_options=passkey_options(),
+        provider_name=provider_name(),
     )
     return page, status

@@ -25,6 +25,8 @@ PUBLIC_ENDPOINTS = frozenset(
         "sign_in.sign_out",
         "second_step.code",
         "second_step.passkey",
+        "single_sign_on.begin",
+        "single_sign_on.callback",
         "set_up_link.show",
         "forgotten_passwords.forgot",
         "forgotten_passwords.choose",

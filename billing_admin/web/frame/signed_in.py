@@ -45,6 +45,7 @@ class SignedInPerson:
     permissions: frozenset[str]
     session_id: UUID
     confirmed_at: datetime
+    single_sign_on: bool
     must_set_up_second_factor: bool
     token: str = field(repr=False)
 
@@ -209,14 +210,15 @@ def _load_person(token: str) -> SignedInPerson | None:
         row.user_id,
         row.email,
         row.role,
-        row.password_temporary,
+        row.password_temporary and not row.single_sign_on,
         row.theme,
         row.density,
         row.language,
         role_permissions(row.role, row.own_permissions),
         row.id,
         row.confirmed_at,
-        row.must_set_up_second_factor,
+        row.single_sign_on,
+        row.must_set_up_second_factor and not (row.single_sign_on and _provider_checks_second_factor()),
         token,
     )
     if not session_lifetime().covers(row.created_at, row.last_seen_at, at):
@@ -226,6 +228,11 @@ def _load_person(token: str) -> SignedInPerson | None:
         _write_if_possible(users.record_session_use, token, at)
     set_caller(person.actor(request_id()))
     return person
+
+
+def _provider_checks_second_factor() -> bool:
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings.oidc_second_factor
 
 
 def _write_if_possible(work: Callable[..., None], *args: object) -> None:
