@@ -14,6 +14,7 @@ from billing_admin.web.access import (
     account,
     forgotten_passwords,
     passkeys,
+    provider_confirmation,
     roles,
     saved_views,
     second_step,
@@ -135,6 +136,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     account,
     security,
     passkeys,
+    provider_confirmation,
 )
 
 

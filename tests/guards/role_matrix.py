@@ -615,6 +615,7 @@ POST /webhooks/deliveries/{id}/again
 GET /webhooks/new
 POST /webhooks/new""",
     "password:write": """\
+GET /account/confirm-identity
 GET /account/password
 POST /account/password
 GET /account/security

@@ -69,7 +69,19 @@ def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
             own = dict.fromkeys(
-                ("exports", "account", "security", "passkeys", "saved_views", "sessions", "person_sessions"),
+                (
+                    "exports",
+                    "account",
+                    "security",
+                    "passkeys",
+                    (
+                        *("exports", "account", "security", "passkeys", "provider_confirmation"),
+                        *("saved_views", "sessions", "person_sessions"),
+                    ),
+                    "saved_views",
+                    "sessions",
+                    "person_sessions",
+                ),
                 blueprint.write_permission,
             )
             access = dict.fromkeys(("tokens", "users", "roles"), "access:read")

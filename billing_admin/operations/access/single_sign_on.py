@@ -81,7 +81,7 @@ def record_refused_answer(session: Session, reason: str, network: str, request_i
 
 
 def confirm_identity(
-    session: Session, token: str, identity: Identity, flow: Flow, actor: Actor, now: datetime
+    session: Session, token: str, identity: Identity, flow: Flow, network: str, actor: Actor, now: datetime
 ) -> str | None:
     """Record that the actor confirmed their identity at the provider.
 
@@ -94,6 +94,8 @@ def confirm_identity(
         ProviderAccount.user_id == actor.id,
     )
     if not identity.was_confirmed_since(flow.created_at) or session.scalars(query).one_or_none() is None:
+        if not is_network_throttled(session, network, now):
+            record_provider_failure(session, actor.id, "not_confirmed", network, actor.request_id, now)
         return None
     return renew_session(session, token, actor, now)
 

@@ -113,6 +113,11 @@ def credentials(session: Session, email: str) -> Credentials | None:
     return None if row is None else Credentials(row.id, row.password_hash)
 
 
+def has_password(session: Session, user_id: UUID) -> bool:
+    """Return whether a person has a password."""
+    return bool(session.scalar(select(User.password_hash).where(User.id == user_id)))
+
+
 def open_session(session: Session, token: str) -> OpenSession | None:
     """Return the session of an active person by the browser's token, or None."""
     row = session.execute(

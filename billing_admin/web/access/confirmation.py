@@ -1,6 +1,7 @@
 """The confirmation of an identity, before acts that give access or move money.
 
-The person confirms again when their last confirmation or sign-in is older than ten minutes. The form that they sent is kept.
+The person confirms again when their last confirmation or sign-in is older than ten minutes, by their password or at the
+identity provider. The form that they sent is kept.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import is_recently_confirmed
 from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import users
-from billing_admin.queries.access.users import credentials, is_sign_in_throttled
+from billing_admin.queries.access.users import credentials, has_password, is_sign_in_throttled
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, refuse_throttled
-from billing_admin.web.access.sign_in import NOT_KEPT, client_network
+from billing_admin.web.access.provider_confirmation import confirming_provider
+from billing_admin.web.access.sign_in import CONFIRMED_ELSEWHERE, NOT_KEPT, client_network
 from billing_admin.web.frame.forms import Form, PasswordField, errors_on
 from billing_admin.web.frame.local_urls import referring_url
 from billing_admin.web.frame.signed_in import actor, now, renew_session, signed_in_person
@@ -61,6 +63,8 @@ def confirmation_page() -> ResponseReturnValue | None:
     person = signed_in_person()
     if is_recently_confirmed(person.confirmed_at, now()):
         return None
+    if not has_password(db.session(), person.id):
+        return _page_without_password()
     is_answer = "confirmation_password" in request.form
     form = ConfirmationForm() if is_answer else ConfirmationForm(formdata=None)
     if is_answer and is_sign_in_throttled(db.session(), person.email, client_network(), now()):
@@ -72,9 +76,9 @@ def confirmation_page() -> ResponseReturnValue | None:
 
 
 def confirm_identity(form: ConfirmationForm) -> bool:
-    """Check the confirmation in a form, and renew the session if it is right.
+    """Check the password in a form, and renew the session if it is right.
 
-    Other ways to confirm than the password are checked here as well.
+    `provider_confirmation` has the other way to confirm.
     """
     person = signed_in_person()
     field: Field = form.confirmation_password
@@ -88,7 +92,22 @@ def confirm_identity(form: ConfirmationForm) -> bool:
     return False
 
 
+def _page_without_password() -> ResponseReturnValue:
+    """Return the page for a person who can confirm at the identity provider alone."""
+    form = ConfirmationForm(formdata=None)
+    del form.confirmation_password
+    if CONFIRMED_ELSEWHERE in request.form:
+        form.form_errors.append(Phrase("Your identity is not confirmed yet. Do so in the new window, then continue."))
+    return _page(form)
+
+
 def _page(form: ConfirmationForm) -> ResponseReturnValue:
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT]
-    page = render_template("account/confirm.html", form=form, fields=fields, cancel_url=referring_url())
+    page = render_template(
+        "account/confirm.html",
+        form=form,
+        fields=fields,
+        provider_name=confirming_provider(),
+        cancel_url=referring_url(),
+    )
     return page, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.UNAUTHORIZED

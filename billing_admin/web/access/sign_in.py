@@ -41,7 +41,8 @@ from billing_admin.web.frame.signed_in import begin_session, current_person, end
 MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
-NOT_KEPT = frozenset({"csrf_token", "confirmation_password"})  # fields of a kept form
+CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # the field that continues after a confirmation in another window
+NOT_KEPT = frozenset({"csrf_token", "confirmation_password", CONFIRMED_ELSEWHERE})  # fields of a kept form
 WRONG_CREDENTIALS = Phrase("The e-mail address and the password do not match an account. Check both and try again.")
 
 pages = Blueprint("sign_in", __name__)

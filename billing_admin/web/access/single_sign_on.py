@@ -1,5 +1,6 @@
 """Signing in at the identity provider."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
@@ -22,6 +23,7 @@ from billing_admin.web.access.ceremonies import passkey_options
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, CodeForm, ContinuingForm, refuse_throttled
 from billing_admin.web.access.identity_provider import IdentityProvider, ProviderUnavailable, identity_provider
 from billing_admin.web.access.pending import keep_pending
+from billing_admin.web.access.provider_confirmation import confirm, result_page
 from billing_admin.web.access.provider_flows import begin_flow, end_flow
 from billing_admin.web.frame.local_urls import safe_local_url
 from billing_admin.web.frame.signed_in import begin_session, now
@@ -49,7 +51,7 @@ def begin() -> ResponseReturnValue:
     try:
         url = provider.authorization_url(flow, now())
     except ProviderUnavailable as error:
-        return _unavailable(error, flow.next_url, saved_form)
+        return _unavailable(error, replace(flow, saved_form=saved_form))
     is_too_long = bool(saved_form) and not flow.saved_form
     return render_template(
         "sign_in/provider.html",
@@ -73,12 +75,12 @@ def callback() -> ResponseReturnValue:
     try:
         identity = provider.identify(code, flow, now())
     except ProviderUnavailable as error:
-        return _unavailable(error, flow.next_url, flow.saved_form)
+        return _unavailable(error, flow)
     except RefusedToken as error:
         _log.warning("single_sign_on_failed", reason=error.reason, **describe_request())
         transaction(operations.record_refused_answer, error.reason, sign_in.client_network(), request_id(), now())
         return _refuse(flow, NOT_ACCEPTED.format(name=provider.settings.name))
-    return _open_session(flow, identity, provider)
+    return confirm(flow, identity) if flow.is_confirmation else _open_session(flow, identity, provider)
 
 
 def _open_session(flow: Flow, identity: Identity, provider: IdentityProvider) -> ResponseReturnValue:
@@ -109,10 +111,12 @@ def _provider() -> IdentityProvider:
     return provider
 
 
-def _refuse(flow: Flow, reason: str) -> ResponseReturnValue:
-    return sign_in.ask_to_begin_again(flow.next_url, flow.saved_form, reason)
+def _refuse(flow: Flow, reason: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> ResponseReturnValue:
+    if flow.is_confirmation:
+        return result_page(reason, status)
+    return sign_in.ask_to_begin_again(flow.next_url, flow.saved_form, reason, status)
 
 
-def _unavailable(error: ProviderUnavailable, next_url: str, saved_form: str) -> ResponseReturnValue:
+def _unavailable(error: ProviderUnavailable, flow: Flow) -> ResponseReturnValue:
     _log.error("identity_provider_unavailable", reason=str(error), **describe_request())
-    return sign_in.ask_to_begin_again(next_url, saved_form, UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)
+    return _refuse(flow, UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)
