@@ -2,10 +2,14 @@
 
 import base64
 import hashlib
+import html
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -120,6 +124,45 @@ class Provider:
 
     def _sign(self, claims: dict[str, Any]) -> str:
         return signed(claims, self.key)
+
+
+@contextmanager
+def serving_provider() -> Iterator[Provider]:
+    """A provider with an address of its own, at which people click once to sign in."""
+    provider = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith("/authorize"):
+                return self.answer("GET")
+            back = html.escape(provider.authorize(self.path))
+            address = html.escape(provider.claims["email"])
+            page = f'<!DOCTYPE html><html lang="en"><title>Example ID</title><a href="{back}">Continue as {address}</a>'
+            return self.write(ProviderAnswer(200, {"Content-Type": "text/html"}, page.encode()))
+
+        def do_POST(self) -> None:
+            self.answer("POST", self.rfile.read(int(self.headers["Content-Length"])))
+
+        def answer(self, method: str, body: bytes | None = None) -> None:
+            self.write(provider(method, self.path, dict(self.headers.items()), body))
+
+        def write(self, answer: ProviderAnswer) -> None:
+            self.send_response(answer.status)
+            for name, text in answer.headers.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_text: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        provider.issuer = f"http://127.0.0.1:{server.server_port}"
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield provider
+        finally:
+            server.shutdown()
 
 
 def signed(claims: dict[str, Any], key: Key, algorithm: str | None = None) -> str:

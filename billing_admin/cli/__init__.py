@@ -18,10 +18,13 @@ from billing_admin.cli.mail import import_bounces, mail_test
 from billing_admin.cli.messages import mark_sent, outbox, resume_outbox, send
 from billing_admin.cli.month_end import month_end
 from billing_admin.cli.people import (
+    add_single_sign_on,
+    check_single_sign_on,
     create_token,
     create_user,
     invite,
     remove_second_factors,
+    remove_single_sign_on,
     reset_link,
     role_conflicts,
     set_password,
@@ -37,9 +40,11 @@ from billing_admin.config import ROOT
 from billing_admin.db.engine import db
 
 COMMANDS = (
+    add_single_sign_on,
     audit_head,
     backup,
     billing_run,
+    check_single_sign_on,
     create_token,
     create_user,
     invite,
@@ -60,6 +65,7 @@ COMMANDS = (
     month_end,
     readiness,
     remove_second_factors,
+    remove_single_sign_on,
     render,
     restore,
     seal_audit,

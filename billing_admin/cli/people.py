@@ -15,10 +15,11 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ADMIN, ROLE_SENTENCES, SCOPES, SYSTEM
 from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
-from billing_admin.operations.access import invitations, second_factors, tokens, users
-from billing_admin.queries.access.roles import conflict_reports
+from billing_admin.operations.access import invitations, second_factors, single_sign_on, tokens, users
+from billing_admin.queries.access.roles import conflict_reports, roles_in_use
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import user_by_email
+from billing_admin.web.access.identity_provider import IdentityProvider, ProviderUnavailable, identity_provider
 
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 _role = click.option(
@@ -178,6 +179,71 @@ def remove_second_factors(email: str) -> None:
     address = user.email
     removed = transaction(second_factors.remove_second_factors, user.id, SYSTEM, clock.now())
     print_message(f"{address} can sign in with the password alone." if removed else f"{address} has no second factor.")
+
+
+@command("check-single-sign-on")
+@click.pass_context
+def check_single_sign_on(ctx: click.Context) -> None:
+    """Read the metadata and keys of the identity provider, and check the roles.
+
+    Exit code 1 if the provider does not answer as it should, or a role does not exist.
+
+    \b
+    Example:
+      flask --app wsgi check-single-sign-on
+    """
+    provider = _identity_provider()
+    try:
+        provider.check(clock.now())
+    except ProviderUnavailable as error:
+        print_message(f"{provider.settings.issuer} cannot be used: {error}.")
+        ctx.exit(1)
+    known = {role.key for role in roles_in_use(db.session())}
+    unknown = [role for role in provider.settings.roles.values() if role not in known]
+    for role in unknown:
+        print_message(f"BILLING_OIDC_ROLES names a role that does not exist: {role}.")
+    print_message(f"{provider.settings.issuer} answers. Its redirect URI must be {provider.settings.redirect_uri}")
+    ctx.exit(1 if unknown else 0)
+
+
+@command("add-single-sign-on", writes=True)
+@click.argument("email")
+@click.argument("subject")
+def add_single_sign_on(email: str, subject: str) -> None:
+    """Tie an account at the identity provider to a person, by its subject.
+
+    Use it if the provider does not say that e-mail addresses are verified.
+
+    \b
+    Example:
+      flask --app wsgi add-single-sign-on ada@example.com 248289761001
+    """
+    issuer, user = _identity_provider().settings.issuer, user_by_email(db.session(), email)
+    address = user.email
+    transaction(single_sign_on.add_account, user.id, issuer, subject, SYSTEM, clock.now())
+    print_message(f"{address} can sign in with the account {subject} of {issuer}.")
+
+
+@command("remove-single-sign-on", writes=True)
+@click.argument("email")
+def remove_single_sign_on(email: str) -> None:
+    """Remove the single sign-on of a person, and sign them out on all devices.
+
+    \b
+    Example:
+      flask --app wsgi remove-single-sign-on ada@example.com
+    """
+    user = user_by_email(db.session(), email)
+    address = user.email
+    removed = transaction(single_sign_on.remove_account, user.id, SYSTEM, clock.now())
+    print_message(f"The single sign-on of {address} was removed." if removed else f"{address} has no single sign-on.")
+
+
+def _identity_provider() -> IdentityProvider:
+    provider = identity_provider()
+    if provider is None:
+        raise click.UsageError("Single sign-on is not configured. Set BILLING_OIDC_ISSUER.")
+    return provider
 
 
 def _is_temporary(option: bool | None) -> bool:

@@ -81,7 +81,6 @@ class Identity:
 class Refusal(StrEnum):
     """The reasons for which a person whom the provider knows is refused."""
 
-    THROTTLED = "throttled"
     EMAIL_NOT_VERIFIED = "email_not_verified"
     FOREIGN_DOMAIN = "foreign_domain"
     UNKNOWN_PERSON = "unknown_person"
@@ -127,6 +126,11 @@ def read_identity(issuer: str, claims: Mapping[str, Any], role_claim: str) -> Id
         claim_values(claims, role_claim) if role_claim else (),
         _moment(claims.get("auth_time")),
     )
+
+
+def is_subject(text: str) -> bool:
+    """Return whether a text can be a subject: up to 255 printable characters of ASCII."""
+    return 0 < len(text) <= LONGEST_SUBJECT and text.isascii() and text.isprintable()
 
 
 def mapped_role(groups: Collection[str], roles: Mapping[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from billing_admin.domain.single_sign_on import CLOCK_DIFFERENCE, LONGEST_SUBJECT
+from billing_admin.domain.single_sign_on import CLOCK_DIFFERENCE, is_subject
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -81,7 +81,6 @@ def check_id_token(
     except (JoseError, ValueError, TypeError) as error:
         name = getattr(error, "claim", None)
         raise RefusedToken(f"{getattr(error, 'error', 'unreadable_claim')}:{name}" if name else str(error)) from error
-    subject = claims["sub"]
-    if not (0 < len(subject) <= LONGEST_SUBJECT and subject.isascii() and subject.isprintable()):
+    if not is_subject(claims["sub"]):
         raise RefusedToken("invalid_claim:sub")
     return dict(claims)

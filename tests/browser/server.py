@@ -49,19 +49,19 @@ def chromium() -> Iterator[Browser]:
 def serving(database_url: str, workers: int = 1, **settings: str) -> Iterator[str]:
     """The address of the product on this migrated database. Ends with an AssertionError if it logged a traceback.
 
-    `settings` are BILLING_… variables without the prefix.
+    `settings` are BILLING_… variables without the prefix; {address} in them is the address of the product.
     """
     given = {"database_url": database_url, "secret_key": SECRET, "queue_url": "immediate:"} | settings
-    environment = os.environ | {f"BILLING_{name.upper()}": value for name, value in given.items()}
     with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        named = {f"BILLING_{name.upper()}": value.replace("{address}", address) for name, value in given.items()}
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", *GUNICORN, "--workers", str(workers)),
                 *("--bind", f"fd://{listener.fileno()}", "wsgi:app"),
             ],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | named,
             pass_fds=(listener.fileno(),),
             stdout=log,
             stderr=log,

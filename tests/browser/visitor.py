@@ -20,6 +20,7 @@ class Visitor:
     def __init__(self, context: BrowserContext, home: str, *, javascript: bool, axe: bool) -> None:
         self.context, self.home, self.javascript, self.axe = context, home, javascript, axe
         self.faults: list[str] = []
+        self.others: tuple[str, ...] = ()  # other services to which pages may lead
         self.page = context.new_page()
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
@@ -36,7 +37,7 @@ class Visitor:
             self.faults.append(f"console: {message.text}")
 
     def _see_request(self, request: Request) -> None:
-        if not request.url.startswith((f"{self.home}/", "data:", "blob:")):
+        if not request.url.startswith((f"{self.home}/", "data:", "blob:", *self.others)):
             self.faults.append(f"request elsewhere: {request.url}")
 
     def _see_response(self, response: Response) -> None:

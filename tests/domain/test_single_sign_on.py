@@ -97,4 +97,4 @@ def test_domains(email: str, domains: tuple[str, ...], expected: bool) -> None:
 
 
 def test_each_refusal_says_what_to_do() -> None:
-    assert set(REFUSAL_SENTENCES) == set(Refusal) - {Refusal.THROTTLED}
+    assert set(REFUSAL_SENTENCES) == set(Refusal)

@@ -592,6 +592,8 @@ GET /users/{id}/role
 POST /users/{id}/role
 GET /users/{id}/second-factors
 POST /users/{id}/second-factors
+GET /users/{id}/single-sign-on
+POST /users/{id}/single-sign-on
 POST /users/second-factor-rule
 GET /users/new
 POST /users/new

@@ -68,22 +68,8 @@ def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     """Files change nothing; a password and views are everybody's own."""
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, PageBlueprint):
-            own = dict.fromkeys(
-                (
-                    "exports",
-                    "account",
-                    "security",
-                    "passkeys",
-                    (
-                        *("exports", "account", "security", "passkeys", "provider_confirmation"),
-                        *("saved_views", "sessions", "person_sessions"),
-                    ),
-                    "saved_views",
-                    "sessions",
-                    "person_sessions",
-                ),
-                blueprint.write_permission,
-            )
+            own_pages = ("account", "security", "passkeys", "provider_confirmation", "sessions", "person_sessions")
+            own = dict.fromkeys(("exports", "saved_views", *own_pages), blueprint.write_permission)
             access = dict.fromkeys(("tokens", "users", "roles"), "access:read")
             expected = (own | access | {"audit": "audit:read"}).get(name, "read")
             assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read", "access:read"}) == (

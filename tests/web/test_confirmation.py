@@ -37,6 +37,7 @@ NEEDS_CONFIRMATION: dict[str, dict[str, Any]] = {
     "users.password": {},
     "users.second_factors": {},
     "users.second_factor_rule": {"required": "yes"},
+    "users.single_sign_on": {},
     "users.deactivate": {},
     "users.activate": {},
     "roles.new": {"name": "Branch office", "permissions": ["payments:write"], "id": str(uuid4())},

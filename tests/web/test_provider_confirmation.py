@@ -12,7 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
 from billing_admin.models import AuditEvent, UserSession
+from billing_admin.operations.access.second_factors import require_second_factor
 from billing_admin.web.access.identity_provider import EXTENSION
 from tests.identity_provider import METADATA, Provider, query, use_provider
 from tests.people import PASSWORD, person, send, sign_in
@@ -96,6 +99,18 @@ def test_a_person_with_a_password_has_both_ways(
     clock.shift(timedelta(minutes=10))
     assert "Your identity is confirmed" in confirm(client, provider)
     assert send(client, "/users/new", email="b@example.com", role="viewer").status_code == 201
+
+
+def test_a_person_who_must_set_up_a_second_factor_can_confirm(
+    admin: FlaskClient, provider: Provider, session: Session
+) -> None:
+    assert session.scalars(select(UserSession.single_sign_on)).all() == [True]
+    transaction(require_second_factor, True, SYSTEM, START)
+    app_page = "/account/security/authenticator"
+    assert admin.get("/customers").location.startswith(app_page)
+    assert has_link(send(admin, app_page, salt="x", code="123456"), "Confirm with Example ID")
+    assert "Your identity is confirmed" in confirm(admin, provider)
+    assert send(admin, app_page, salt="x", code="123456").status_code == 422
 
 
 def test_others_have_the_password_alone(app: Flask, provider: Provider, clock: time_machine.Traveller) -> None:

@@ -24,12 +24,13 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.sign_in import FAILURES_PER_NETWORK
-from billing_admin.models import AuditEvent, ProviderAccount, SignInFailure, User, UserSession
+from billing_admin.models import AuditEvent, FamiliarNetwork, ProviderAccount, SignInFailure, User, UserSession
 from billing_admin.operations.access import invitations, users
 from billing_admin.operations.access.second_factors import require_second_factor
 from billing_admin.web.access.identity_provider import EXTENSION, ProviderAnswer
 from billing_admin.web.access.provider_flows import SESSION_KEY
 from tests.identity_provider import (
+    CALLBACK,
     CLIENT,
     KEYS,
     METADATA,
@@ -43,7 +44,7 @@ from tests.identity_provider import (
     signed,
     use_provider,
 )
-from tests.people import person, send, sign_in
+from tests.people import person, send, sign_in, signed_in
 from tests.web.pages import fields, parse, words
 from tests.web.test_second_factors import app_code, set_up
 
@@ -468,12 +469,18 @@ def test_failures_are_limited_by_network_and_block_no_account(
         {"id": new_id(START), "email": "", "address": "127.0.0.1", "at": START} for _ in range(FAILURES_PER_NETWORK - 1)
     ]
     transaction(lambda session: session.execute(insert(SignInFailure), rows))
+    familiar = {"user_id": session.scalars(select(User.id)).one(), "address": "127.0.0.1"}
     provider.claims |= {"email": "eve@example.com", "sub": "eve"}
     assert use(client, provider).status_code == 401
-    blocked = use(client, provider)
+    blocked, exchanges = use(client, provider), provider.paths.count(TOKEN)
     assert (blocked.status_code, "Too many failed attempts." in words(blocked)) == (429, True)
-    assert count(session, SignInFailure) == FAILURES_PER_NETWORK
+    assert (count(session, SignInFailure), exchanges) == (FAILURES_PER_NETWORK, 1)
     assert len(events(session, "single_sign_on_failed")) == 1
+    transaction(lambda session: session.execute(insert(FamiliarNetwork), [familiar | {"at": START}]))
+    assert use(client, provider).status_code == 401, "somebody signed in from there, so that nobody is locked out"
+    assert count(session, SignInFailure) == FAILURES_PER_NETWORK, "and nothing more is stored"
+    provider.claims |= {"email": ADDRESS, "sub": "1234"}
+    assert use(client, provider).status_code == 303
 
 
 def test_secrets_are_not_logged(app: Flask, client: FlaskClient, provider: Provider, session: Session) -> None:
@@ -497,3 +504,61 @@ def test_claims_that_the_token_lacks_come_from_the_user_info(
     provider.user_info["sub"] = "another"
     assert use(client, provider).status_code == 401
     assert last_reason(session) == "user_info_of_another_person"
+
+
+def test_an_admin_removes_the_single_sign_on_of_a_person(app: Flask, provider: Provider, session: Session) -> None:
+    admin, viewer = signed_in(app), app.test_client()
+    use(viewer, provider)
+    url = f"/users/{session.scalars(select(ProviderAccount.user_id)).one()}/single-sign-on"
+    people = admin.get("/users")
+    assert ("Single sign-on" in words(people), f'href="{url}"' in people.text) == (True, True)
+    assert "They have no password." not in words(admin.get(url))
+    assert "You sign in with Example ID." in words(viewer.get("/account/security"))
+    assert send(admin, url).location == "/users"
+    assert (is_signed_in(viewer), count(session, ProviderAccount)) == (False, 0)
+    assert events(session)[-1].action == "user.single_sign_on_removed"
+    assert url not in admin.get("/users").text
+    assert send(admin, url).location == "/users", "nothing is left to remove"
+
+
+def test_the_last_admin_without_a_password_keeps_single_sign_on(
+    app: Flask, client: FlaskClient, provider: Provider, session: Session
+) -> None:
+    transaction(invitations.invite, "eve@example.com", "admin", SYSTEM, START, by_mail=False)
+    provider.claims |= {"email": "eve@example.com", "sub": "eve"}
+    use(client, provider)
+    assert "You have no password here." in words(client.get("/account/security"))
+    url = f"/users/{session.scalars(select(ProviderAccount.user_id)).one()}/single-sign-on"
+    page = send(client, url)
+    assert (page.status_code, "This is the last admin." in words(page)) == (422, True)
+    assert "They have no password." in words(page)
+
+
+def test_commands_tie_and_untie_an_account(
+    app: Flask, client: FlaskClient, provider: Provider, session: Session
+) -> None:
+    runner = app.test_cli_runner()
+    del provider.claims["email_verified"]
+    added = runner.invoke(args=["add-single-sign-on", ADDRESS.upper(), "1234"])
+    assert added.stderr.strip() == f"{ADDRESS} can sign in with the account 1234 of {provider.issuer}."
+    assert use(client, provider).status_code == 303
+    for subject, sentence in (("1234", "has an account there"), ("x" * 256, "Enter the subject")):
+        refused = runner.invoke(args=["add-single-sign-on", ADDRESS, subject])
+        assert (refused.exit_code > 0, sentence in refused.stderr) == (True, True)
+    removed = [runner.invoke(args=["remove-single-sign-on", ADDRESS]).stderr.strip() for _ in range(2)]
+    assert removed == [f"The single sign-on of {ADDRESS} was removed.", f"{ADDRESS} has no single sign-on."]
+    assert not is_signed_in(client)
+
+
+def test_a_command_checks_the_provider(app: Flask, provider: Provider) -> None:
+    runner = app.test_cli_runner()
+    done = runner.invoke(args=["check-single-sign-on"])
+    assert (done.exit_code, CALLBACK in done.stderr, provider.paths) == (0, True, [METADATA, KEYS])
+    use_provider(app, provider, role_claim="groups", roles={"finance": "biller", "lost": "no such role"})
+    wrong = runner.invoke(args=["check-single-sign-on"])
+    assert (wrong.exit_code, "does not exist: no such role." in wrong.stderr) == (1, True)
+    provider.answers[METADATA] = as_json({}, 404)
+    away = runner.invoke(args=["check-single-sign-on"])
+    assert (away.exit_code, f"{provider.issuer} cannot be used: status 404" in away.stderr) == (1, True)
+    app.extensions[EXTENSION] = None
+    assert "Single sign-on is not configured." in runner.invoke(args=["check-single-sign-on"]).stderr

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import PERMISSIONS, Actor
@@ -15,20 +16,25 @@ from billing_admin.domain.single_sign_on import (
     ProviderSettings,
     Refusal,
     is_allowed_domain,
+    is_subject,
     mapped_role,
 )
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import ProviderAccount, User
 from billing_admin.operations.access.users import (
     change_role,
+    check_permissions_over,
     create_user,
     end_sessions,
     finish_sign_in,
+    lock_user,
     record_provider_failure,
+    refuse_last_admin,
     renew_session,
 )
 from billing_admin.operations.audit import record
+from billing_admin.queries.access.provider_accounts import has_provider_account
 from billing_admin.queries.access.second_factors import second_factors
-from billing_admin.queries.access.users import is_network_throttled
 
 ACTOR_NAME: Final = "single sign-on"
 
@@ -58,8 +64,6 @@ def sign_in(
     provider if a claim for it is configured. A person with a second factor of their own gets a pending sign-in, unless the
     provider asks for it. A refusal is a result, not an error, so that it is committed.
     """
-    if is_network_throttled(session, network, now):
-        return Refusal.THROTTLED
     actor = Actor("system", None, ACTOR_NAME, frozenset(PERMISSIONS), request_id)
     try:
         user = _find_person(session, identity, provider, actor, now)
@@ -69,15 +73,6 @@ def sign_in(
     if not provider.checks_second_factor and second_factors(session, user.id):
         return PendingSignIn(user.id, password_fingerprint(user.password_hash), single_sign_on=True)
     return finish_sign_in(session, user, network, request_id, now, user_agent=user_agent, single_sign_on=True)
-
-
-def record_refused_answer(session: Session, reason: str, network: str, request_id: str | None, now: datetime) -> None:
-    """Count a sign-in for which the provider's answer was not accepted.
-
-    A throttled attempt stores nothing.
-    """
-    if not is_network_throttled(session, network, now):
-        record_provider_failure(session, None, reason, network, request_id, now)
 
 
 def confirm_identity(
@@ -94,10 +89,43 @@ def confirm_identity(
         ProviderAccount.user_id == actor.id,
     )
     if not identity.was_confirmed_since(flow.created_at) or session.scalars(query).one_or_none() is None:
-        if not is_network_throttled(session, network, now):
-            record_provider_failure(session, actor.id, "not_confirmed", network, actor.request_id, now)
+        record_provider_failure(session, actor.id, "not_confirmed", network, actor.request_id, now)
         return None
     return renew_session(session, token, actor, now)
+
+
+def add_account(session: Session, user_id: UUID, issuer: str, subject: str, actor: Actor, now: datetime) -> None:
+    """Tie an account at the identity provider to a person.
+
+    It is for providers that do not say whether an address is verified. Raises Invalid for a text that is no subject, and
+    Conflict if the person has an account there, or the account belongs to another person.
+    """
+    user = lock_user(session, user_id)
+    check_permissions_over(session, user, actor)
+    if not is_subject(subject):
+        raise Invalid("not_a_subject", Phrase("Enter the subject that the identity provider gives to the person."))
+    if session.get(ProviderAccount, (issuer, subject)) is not None or _has_account(session, user, issuer):
+        raise Conflict("account_exists", Phrase("This person has an account there, or it belongs to another person."))
+    _tie(session, user, issuer, subject, actor, now)
+    session.flush()
+
+
+def remove_account(session: Session, user_id: UUID, actor: Actor, now: datetime) -> bool:
+    """Remove the single sign-on of a person, and end their sessions.
+
+    Returns whether they had one. Raises Conflict for the last admin without a password, and Denied for a person with more
+    rights than the actor.
+    """
+    user = lock_user(session, user_id)
+    check_permissions_over(session, user, actor)
+    if not has_provider_account(session, user.id):
+        return False
+    if not user.password_hash:
+        refuse_last_admin(session, user)
+    session.execute(delete(ProviderAccount).where(ProviderAccount.user_id == user.id))
+    end_sessions(session, user.id, actor, now)
+    record(session, actor, now, "user.single_sign_on_removed", "user", user.id)
+    return True
 
 
 def _find_person(session: Session, identity: Identity, provider: ProviderSettings, actor: Actor, now: datetime) -> User:
@@ -121,7 +149,7 @@ def _find_person(session: Session, identity: Identity, provider: ProviderSetting
     elif role is not None:
         _follow_role(session, user, role, actor, now)
     if account is None:
-        _tie(session, user, identity, actor, now)
+        _tie(session, user, identity.issuer, identity.subject, actor, now)
     else:
         account.last_used_at = now
     session.flush()
@@ -144,10 +172,7 @@ def _find_by_address(session: Session, identity: Identity, provider: ProviderSet
         if not provider.creates_people:
             raise Refused(Refusal.UNKNOWN_PERSON)
         return None
-    accounts = select(ProviderAccount).where(
-        ProviderAccount.user_id == user.id, ProviderAccount.issuer == identity.issuer
-    )
-    if session.scalars(accounts).one_or_none() is not None:
+    if _has_account(session, user, identity.issuer):
         raise Refused(Refusal.OTHER_ACCOUNT, user)
     return user
 
@@ -185,15 +210,12 @@ def _follow_role(session: Session, user: User, role: str, actor: Actor, now: dat
         record(session, actor, now, "user.role_kept", "user", user.id, details)
 
 
-def _tie(session: Session, user: User, identity: Identity, actor: Actor, now: datetime) -> None:
-    session.add(
-        ProviderAccount(
-            issuer=identity.issuer,
-            subject=identity.subject,
-            user_id=user.id,
-            created_at=now,
-            last_used_at=now,
-        )
-    )
-    details = {"issuer": identity.issuer, "subject": identity.subject}
+def _has_account(session: Session, user: User, issuer: str) -> bool:
+    accounts = select(ProviderAccount).where(ProviderAccount.user_id == user.id, ProviderAccount.issuer == issuer)
+    return session.scalars(accounts).one_or_none() is not None
+
+
+def _tie(session: Session, user: User, issuer: str, subject: str, actor: Actor, now: datetime) -> None:
+    session.add(ProviderAccount(issuer=issuer, subject=subject, user_id=user.id, created_at=now, last_used_at=now))
+    details = {"issuer": issuer, "subject": subject}
     record(session, actor, now, "user.single_sign_on_added", "user", user.id, details)

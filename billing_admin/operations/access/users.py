@@ -36,7 +36,12 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.jobs import stop_unauthorised
 from billing_admin.queries.access.roles import permissions_of, roles_in_use
 from billing_admin.queries.access.second_factors import second_factors
-from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
+from billing_admin.queries.access.users import (
+    Credentials,
+    is_network_throttled,
+    is_sign_in_throttled,
+    session_token_hash,
+)
 from billing_admin.queries.master_data.organisation import organisation
 
 TOKEN_BYTES = 32
@@ -560,8 +565,11 @@ def record_provider_failure(
 ) -> None:
     """Count a failed single sign-on against the network alone.
 
-    So an account cannot be blocked by what happens at the identity provider. `user_id`: the person, if that is known.
+    So an account cannot be blocked by what happens at the identity provider. `user_id`: the person, if that is known. A
+    throttled attempt stores nothing, so that an attacker cannot fill the database.
     """
+    if is_network_throttled(session, network, now):
+        return
     _store_failure(session, "", network, now)
     details = {"address": network, "reason": reason}
     record(session, not_signed_in(request_id), now, "user.single_sign_on_failed", "user", user_id, details)

@@ -162,6 +162,14 @@ def is_network_throttled(session: Session, network: str, now: datetime) -> bool:
     return RecentFailures(0, 0, *counts).block(is_familiar=False)
 
 
+def is_network_familiar(session: Session, network: str, now: datetime) -> bool:
+    """Return whether anybody signed in from a network lately."""
+    query = select(FamiliarNetwork.at).where(
+        FamiliarNetwork.address == network, FamiliarNetwork.at > now - NETWORK_IS_FAMILIAR_FOR
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def _is_familiar(session: Session, address: str, network: str, now: datetime) -> bool:
     """Return whether the person signed in from the network lately."""
     query = (

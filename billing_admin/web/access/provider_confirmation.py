@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 @pages.get("")
 def begin() -> ResponseReturnValue:
-    """Redirect to the identity provider, which asks for the person's credentials again."""
+    """Redirect to the identity provider, which asks for the credentials again."""
     provider = identity_provider()
     if provider is None:
         abort(HTTPStatus.NOT_FOUND)

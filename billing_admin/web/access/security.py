@@ -25,9 +25,10 @@ from billing_admin.queries.access.second_factors import (
     requires_second_factor,
     second_factors,
 )
-from billing_admin.queries.access.users import is_sign_in_throttled
+from billing_admin.queries.access.users import has_password, is_sign_in_throttled
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, WRONG_CODE, CodeField, ContinuingForm, refuse_throttled
+from billing_admin.web.access.provider_confirmation import confirming_provider
 from billing_admin.web.access.second_step import typed_code
 from billing_admin.web.access.sign_in import client_network
 from billing_admin.web.frame.forms import Form, errors_on, render_form
@@ -80,6 +81,8 @@ def index() -> ResponseReturnValue:
         is_required=requires_second_factor(db.session()),
         passkeys=passkeys_of(db.session(), person.id),
         email=person.email,
+        has_password=has_password(db.session(), person.id),
+        provider_name=confirming_provider(),
     )
 
 

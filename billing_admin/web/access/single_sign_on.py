@@ -17,7 +17,8 @@ from billing_admin.http.body_limits import body_limit
 from billing_admin.http.callers import describe_request
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import single_sign_on as operations
-from billing_admin.queries.access.users import is_network_throttled
+from billing_admin.operations.access.users import record_provider_failure
+from billing_admin.queries.access.users import is_network_familiar, is_network_throttled
 from billing_admin.web.access import sign_in
 from billing_admin.web.access.ceremonies import passkey_options
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, CodeForm, ContinuingForm, refuse_throttled
@@ -67,7 +68,7 @@ def callback() -> ResponseReturnValue:
     provider, flow = _provider(), end_flow(request.args.get("state", ""), now())
     if flow is None:
         return sign_in.ask_to_begin_again(None, None, FLOW_IS_OVER)
-    if is_network_throttled(db.session(), sign_in.client_network(), now()):
+    if _is_throttled():
         return refuse_throttled(_refuse(flow, TOO_MANY_ATTEMPTS))
     if not (code := request.args.get("code", "")) or len(code) > MAX_CODE_LENGTH:
         _log.warning("single_sign_on_not_completed", **describe_request())
@@ -78,7 +79,7 @@ def callback() -> ResponseReturnValue:
         return _unavailable(error, flow)
     except RefusedToken as error:
         _log.warning("single_sign_on_failed", reason=error.reason, **describe_request())
-        transaction(operations.record_refused_answer, error.reason, sign_in.client_network(), request_id(), now())
+        transaction(record_provider_failure, None, error.reason, sign_in.client_network(), request_id(), now())
         return _refuse(flow, NOT_ACCEPTED.format(name=provider.settings.name))
     return confirm(flow, identity) if flow.is_confirmation else _open_session(flow, identity, provider)
 
@@ -90,8 +91,6 @@ def _open_session(flow: Flow, identity: Identity, provider: IdentityProvider) ->
         *(identity, provider.settings, sign_in.client_network(), request_id(), now()),
         user_agent=sign_in.user_agent(),
     )
-    if outcome is Refusal.THROTTLED:
-        return refuse_throttled(_refuse(flow, TOO_MANY_ATTEMPTS))
     if isinstance(outcome, Refusal):
         _log.warning("single_sign_on_failed", reason=outcome.value, **describe_request())
         return _refuse(flow, REFUSAL_SENTENCES[outcome].format(name=provider.settings.name))
@@ -101,6 +100,15 @@ def _open_session(flow: Flow, identity: Identity, provider: IdentityProvider) ->
         return render_template("sign_in/code.html", form=form, passkey_options=passkey_options())
     begin_session(outcome)
     return ContinuingForm(formdata=None, next=flow.next_url, saved_form=flow.saved_form).continue_to_request()
+
+
+def _is_throttled() -> bool:
+    """Return whether attempts from the network of this request are refused.
+
+    They are not where somebody signed in lately, so that no attacker can lock people out.
+    """
+    network = sign_in.client_network()
+    return is_network_throttled(db.session(), network, now()) and not is_network_familiar(db.session(), network, now())
 
 
 def _provider() -> IdentityProvider:

@@ -20,9 +20,15 @@ from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, 
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import User
-from billing_admin.operations.access import invitations, second_factors as factors, users as operations
+from billing_admin.operations.access import (
+    invitations,
+    second_factors as factors,
+    single_sign_on as provider_accounts,
+    users as operations,
+)
 from billing_admin.queries.access import users as queries
 from billing_admin.queries.access.one_time_links import links_of_people
+from billing_admin.queries.access.provider_accounts import people_with_provider_accounts
 from billing_admin.queries.access.roles import roles_in_use
 from billing_admin.queries.access.second_factors import people_with_second_factors, requires_second_factor
 from billing_admin.queries.access.tokens import usable_tokens_of
@@ -100,6 +106,7 @@ def index() -> ResponseReturnValue:
         role_label=role_label,
         may_write=may_write,
         with_second_factor=people_with_second_factors(db.session()),
+        with_single_sign_on=people_with_provider_accounts(db.session()),
         is_required=requires_second_factor(db.session()),
     )
 
@@ -224,6 +231,25 @@ def second_factors(id: UUID) -> ResponseReturnValue:
             flash(Phrase("The second factor of {email} was removed.", email=email), "success")
             return redirect(url_for("users.index"), 303)
     return render_form("users/second_factors.html", form, email=email)
+
+
+@pages.route("/<uuid:id>/single-sign-on", methods=["GET", "POST"])
+@recent_sign_in
+def single_sign_on(id: UUID) -> ResponseReturnValue:
+    """Ask for confirmation, then remove the single sign-on of a person."""
+    user = queries.user(db.session(), id)
+    form, email = Form(), user.email
+    if form.validate_on_submit():
+        with errors_on(form):
+            transaction(provider_accounts.remove_account, id, actor(), now())
+            flash(Phrase("The single sign-on of {email} was removed.", email=email), "success")
+            return redirect(url_for("users.index"), 303)
+    return render_form(
+        "users/single_sign_on.html",
+        form,
+        email=email,
+        has_password=queries.has_password(db.session(), id),
+    )
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])

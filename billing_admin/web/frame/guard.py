@@ -34,7 +34,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
 # The only pages of a person who lacks the second factor that the organisation requires.
-SECOND_FACTOR_PAGES = ("security.authenticator", "passkeys.new")
+SECOND_FACTOR_PAGES = ("security.authenticator", "passkeys.new", "provider_confirmation.begin")
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
