@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from benchmarks.harness import Row
@@ -16,28 +17,33 @@ from billing_admin.formats.pdf import render_pdf
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
 from tests.people import signed_in
 
-PATHS = ("/", "/customers", "/charges", "/invoices", "/services", "/unbilled", "/billing-runs")
+NOT_PAGES = ("/api/", "/static/", "/healthz", "/readyz", "/metrics")
+LONGEST_PAGES = 3  # that the table names
 MAX_PAGE_SECONDS, MAX_PDF_SECONDS = 0.1, 0.025
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
-    """Yield rows for the slowest page by its median time, and for a PDF."""
+    """Yield rows for the slowest pages by their median times, and for a PDF.
+
+    The pages are all that need no value in their path; files among them count as well.
+    """
     with another(place, "demo") as bench:
         with bench.app.app_context():
             transaction(demo.fill, clock.now())
         browser = signed_in(bench.app)
-        times = {path: _median(browser, path, 15 if full else 7) for path in PATHS}
+        times = {path: _median(browser, path, 15 if full else 3) for path in _paths(bench.app, browser)}
         pdf_seconds = _pdf_seconds(bench, 400 if full else 100)
-    slowest = max(times, key=lambda path: times[path])
-    yield Row(
-        f"HTML pages on demo data, the slowest ({slowest})",
-        place.kind,
-        f"{times[slowest] * 1000:.0f} ms",
-        f"fastest {min(times.values()) * 1000:.0f} ms",
-        "",
-        "≤ 100 ms",
-        times[slowest] <= MAX_PAGE_SECONDS,
-    )
+    median = statistics.median(times.values())
+    for path in sorted(times, key=lambda path: -times[path])[:LONGEST_PAGES]:
+        yield Row(
+            f"one of the slowest of {len(times)} pages on demo data: {path}",
+            place.kind,
+            f"{times[path] * 1000:.0f} ms",
+            f"median {median * 1000:.0f} ms",
+            "",
+            "≤ 100 ms",
+            times[path] <= MAX_PAGE_SECONDS,
+        )
     yield Row(
         "an invoice as PDF",
         place.kind,
@@ -47,6 +53,16 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
         "≤ 25 ms",
         pdf_seconds <= MAX_PDF_SECONDS,
     )
+
+
+def _paths(app: Flask, browser: FlaskClient) -> list[str]:
+    """Return the paths of all pages.
+
+    Left out are those that lead elsewhere, or need a link from an e-mail.
+    """
+    rules = (rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments)
+    paths = sorted(rule.rule for rule in rules if not rule.rule.startswith(NOT_PAGES))
+    return [path for path in paths if browser.get(path).status_code == 200]
 
 
 def _pdf_seconds(bench: Place, count: int) -> float:
@@ -64,10 +80,10 @@ def _pdf_seconds(bench: Place, count: int) -> float:
 
 def _median(browser: FlaskClient, path: str, rounds: int) -> float:
     times = []
-    for _ in range(rounds + 1):
+    for _ in range(rounds):
         started = time.perf_counter()
         status = browser.get(path).status_code
         times.append(time.perf_counter() - started)
         if status != 200:
             raise RuntimeError(f"{path}: {status}")
-    return statistics.median(times[1:])
+    return statistics.median(times)

@@ -223,8 +223,13 @@ class LeftOutLike(Protocol):
         ...
 
 
-def snapshot_rows(documents: Iterable[PreparedDocument], left_out: Iterable[LeftOutLike]) -> list[SnapshotRow]:
-    """Return the parts of a preview, to compare it with a later one."""
+def snapshot_rows(
+    documents: Iterable[PreparedDocument], digests: Iterable[str], left_out: Iterable[LeftOutLike]
+) -> list[SnapshotRow]:
+    """Return the parts of a preview, to compare it with a later one.
+
+    `digests` are those of the documents.
+    """
     return [
         *(
             SnapshotRow(
@@ -233,9 +238,9 @@ def snapshot_rows(documents: Iterable[PreparedDocument], left_out: Iterable[Left
                 "",
                 item.document.charges,
                 str(item.document.total),
-                item.document.digest()[:8],
+                digest[:8],
             )
-            for item in documents
+            for item, digest in zip(documents, digests, strict=True)
         ),
         *(
             SnapshotRow(row.reference, row.currency, row.reason, row.charges, plain_decimal(row.amount), "")

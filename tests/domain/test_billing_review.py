@@ -150,6 +150,9 @@ def test_changes_name_what_was_added_changed_and_removed() -> None:
 
 
 def test_a_snapshot_changes_with_the_content_of_a_document() -> None:
-    (row,), (other,) = snapshot_rows([prepared()], []), snapshot_rows([prepared(unit_price="5")], [])
+    (row,), (other,) = (
+        snapshot_rows([document], [document.document.digest()], [])
+        for document in (prepared(), prepared(unit_price="5"))
+    )
     assert row[:5] == other[:5] == ("ACME", "EUR", "", 3, "11900")
     assert row != other

@@ -18,7 +18,6 @@ from werkzeug.test import TestResponse
 
 from billing_admin.background import documents
 from billing_admin.domain.access import ROLES
-from billing_admin.formats import export
 from billing_admin.models import Invoice
 from billing_admin.web.exchange import exports
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
@@ -209,7 +208,7 @@ def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClie
 
 
 def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "LARGE_EXPORT_ROWS", 0)
+    monkeypatch.setattr(exports, "MAX_HASHED_ROWS", 0)
     page = browser.get("/exports/charges")
     assert "Not calculated for large exports." in words(page)
     assert "Rows 5 charges" in words(page)

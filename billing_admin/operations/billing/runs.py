@@ -428,9 +428,9 @@ def _set_expected_documents(session: Session, run_id: UUID, scope: BillingScope,
             "customer_id": prepared.customer_id,
             "currency": prepared.document.currency,
             "part": "due",
-            "expected": prepared.document.digest(),
+            "expected": digest,
         }
-        for prepared in current.documents
+        for prepared, digest in zip(current.documents, current.document_digests, strict=True)
     ]
     if _set_expected(session, rows) != len(rows):
         raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")

@@ -118,14 +118,16 @@ class DueCharge:
 class Preview:
     """The documents that a run would make, and the charges that it would leave out.
 
-    `digest` changes with any of them. `duplicates` are those charges on the documents that a person should
-    review first. `due` are the charges of recurring charges that the run posts first; they are among the
-    others. `refused` are the recurring charges that cannot be posted, with reasons.
+    `digest` changes with any of them, and `document_digests` are those of the documents. `duplicates` are those
+    charges on the documents that a person should review first. `due` are the charges of recurring charges that
+    the run posts first; they are among the others. `refused` are the recurring charges that cannot be posted,
+    with reasons.
     """
 
     documents: list[PreparedDocument]
     left_out: list[LeftOut]
     digest: str
+    document_digests: Sequence[str]
     duplicates: Sequence[LikelyDuplicates] = ()
     due: Sequence[DueCharge] = ()
     refused: Sequence[tuple[Record, str]] = ()
@@ -162,16 +164,17 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     left_out = [_left_out(document) for document in prepared if document.reason is not None]
     left_out += _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
+    digests = [item.document.digest() for item in documents]
     # The layout of both lists is frozen: a digest that was shown must still match.
     hashed_documents = [
-        [str(item.customer_id), item.document.digest(), *([item.purchase_order] if item.purchase_order else [])]
-        for item in documents
+        [str(item.customer_id), digest, *([item.purchase_order] if item.purchase_order else [])]
+        for item, digest in zip(documents, digests, strict=True)
     ]
     hashed_left_out = [
         [str(row.customer_id), row.currency, row.charges, plain_decimal(row.amount), row.reason] for row in left_out
     ]
     digest = hash_data([hashed_documents, hashed_left_out])
-    return Preview(documents, left_out, digest, _likely_duplicates(session, scope, documents))
+    return Preview(documents, left_out, digest, digests, _likely_duplicates(session, scope, documents))
 
 
 def unbilled_sums(scope: BillingScope) -> Select[Any]:

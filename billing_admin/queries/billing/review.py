@@ -29,6 +29,8 @@ from billing_admin.queries.billing.preview import BillingScope, Preview
 from billing_admin.queries.charges import late
 
 COMPARED_DAYS: Final = timedelta(400)  # invoices before are not compared
+MAX_NAMED_ACCOUNTS: Final = 1_000  # the invoices of more accounts are read with those of all others
+ROWS_AT_ONCE: Final = 2_000
 USUAL_DAYS: Final = timedelta(100)
 USUAL_INVOICES: Final = 2  # in USUAL_DAYS make an account one that is usually billed
 _ISSUED = (Invoice.status == "issued", Invoice.kind == "invoice")
@@ -86,34 +88,41 @@ def account_histories(
     session: Session, keys: Collection[AccountKey], through: date
 ) -> Mapping[AccountKey, AccountHistory]:
     """Return what accounts were billed within 400 days before a cut-off, or later."""
-    customer_ids = {customer_id for customer_id, _ in keys}
-    account = (Invoice.customer_id, Invoice.currency)
-    place = func.row_number().over(
-        partition_by=account, order_by=(Invoice.issue_date.desc(), Invoice.sequence.desc(), Invoice.id)
-    )
-    recent = (
-        select(Invoice.id, *account, Invoice.number, Invoice.net, place.label("place"))
-        .where(
-            is_any_of(Invoice.customer_id, customer_ids),
-            Invoice.issue_date >= through - COMPARED_DAYS,
-            *_ISSUED,
-        )
-        .subquery()
-        .c
-    )
-    query = (
-        select(recent.customer_id, recent.currency, recent.id, recent.number, recent.net)
-        .where(recent.place <= COMPARED_INVOICES)
-        .order_by(recent.place)
-    )
-    invoices: dict[AccountKey, list[EarlierInvoice]] = defaultdict(list)
-    for customer_id, currency, *values in session.execute(query):
-        if (customer_id, currency) in keys:
-            invoices[customer_id, currency].append(EarlierInvoice(*values))
+    invoices = _last_invoices(session, keys, through)
     prices = _prices(session, invoices)
     histories = {key: AccountHistory(rows, prices.get(key, {}), is_new=False) for key, rows in invoices.items()}
     histories.update((key, AccountHistory(is_new=False)) for key in _billed_before(session, keys - invoices.keys()))
     return histories
+
+
+def _last_invoices(
+    session: Session, keys: Collection[AccountKey], through: date
+) -> dict[AccountKey, list[EarlierInvoice]]:
+    """Return up to COMPARED_INVOICES invoices of each account, newest first.
+
+    They are read in the order of their days until each account has so many: a window function would sort all of them.
+    """
+    query = (
+        select(Invoice.customer_id, Invoice.currency, Invoice.id, Invoice.number, Invoice.net)
+        .where(Invoice.issue_date >= through - COMPARED_DAYS, *_ISSUED)
+        .order_by(Invoice.issue_date.desc(), Invoice.sequence.desc(), Invoice.id)
+        .execution_options(yield_per=ROWS_AT_ONCE)
+    )
+    if len(keys) <= MAX_NAMED_ACCOUNTS:
+        query = query.where(is_any_of(Invoice.customer_id, {customer_id for customer_id, _ in keys}))
+    invoices: dict[AccountKey, list[EarlierInvoice]] = {}
+    incomplete = set(keys)
+    with session.execute(query) as result:
+        for customer_id, currency, id, number, net in result:
+            key = customer_id, currency
+            if key in incomplete:
+                rows = invoices.setdefault(key, [])
+                rows.append(EarlierInvoice(id, number or "", net))
+                if len(rows) == COMPARED_INVOICES:
+                    incomplete.remove(key)
+                    if not incomplete:
+                        break
+    return invoices
 
 
 def _prices(

@@ -6,12 +6,13 @@ them, and readiness checks the same ones.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sqlalchemy.orm import Session
 
 from billing_admin.db.rows import NamedRow
 from billing_admin.domain.document_details import BankAccount, CustomLine, Delivery, DocumentDetails, PartyDetails
-from billing_admin.domain.parties import address_of, paper_of
+from billing_admin.domain.parties import ADDRESS_PARTS, address_of, paper_of
 from billing_admin.models import Organisation
 from billing_admin.queries.master_data.bank_accounts import default_accounts
 
@@ -102,8 +103,9 @@ def _buyer(customer: NamedRow) -> PartyDetails:
 
 
 def _delivery(customer: NamedRow) -> Delivery | None:
-    delivery = Delivery(customer.delivery_name, address_of(customer, "delivery_"))
-    return delivery if delivery != _NO_DELIVERY else None
+    if not any(_DELIVERY_FIELDS(customer)):
+        return None
+    return Delivery(customer.delivery_name, address_of(customer, "delivery_"))
 
 
-_NO_DELIVERY = Delivery()
+_DELIVERY_FIELDS = attrgetter("delivery_name", *(f"delivery_{part}" for part in ADDRESS_PARTS))

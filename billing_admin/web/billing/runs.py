@@ -458,7 +458,7 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     except Invalid as error:
         return _choose_again(error)
     shown_before = unpack_snapshot(form.shown.data or "") if form.errors else None
-    snapshot = snapshot_rows(preview.documents, preview.left_out)
+    snapshot = snapshot_rows(preview.documents, preview.document_digests, preview.left_out)
     form.digest.data, form.shown.data = preview.digest, pack_snapshot(snapshot)
     checked = review(session, scope, preview, view.share)
     rows, count = view.rows(checked.documents)

@@ -1,6 +1,7 @@
 """The shortcomings of documents, with links to the pages that correct them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -81,14 +82,18 @@ def correction_link(code: str, customer_id: UUID | None = None) -> tuple[str, st
 
 
 class ShortcomingGroup(NamedTuple):
-    """A shortcoming of several documents, with the links to the pages that correct it."""
+    """A shortcoming of several documents, with links to pages that correct it.
+
+    `other_links` is the number of further pages.
+    """
 
     reason: str
     documents: int
     links: list[tuple[str, str]]
+    other_links: int
 
 
-def group_shortcomings(documents: Iterable[PreparedDocument]) -> list[ShortcomingGroup]:
+def group_shortcomings(documents: Iterable[PreparedDocument], max_links: int = 5) -> list[ShortcomingGroup]:
     """Return the shortcomings of documents by their codes, the most frequent first.
 
     Those about the bank account or the exchange rate of a currency name it.
@@ -100,13 +105,17 @@ def group_shortcomings(documents: Iterable[PreparedDocument]) -> list[Shortcomin
             if shortcoming.page in {"bank_account", "exchange_rate"}:
                 reason = reason.replace("the currency", document.document.currency)
             groups.setdefault((shortcoming.code, reason), []).append(document)
-    rows = [ShortcomingGroup(reason, len(lacking), _links(code, lacking)) for (code, reason), lacking in groups.items()]
+    rows = [_group(code, reason, lacking, max_links) for (code, reason), lacking in groups.items()]
     return sorted(rows, key=lambda row: -row.documents)
 
 
-def _links(code: str, documents: Iterable[PreparedDocument]) -> list[tuple[str, str]]:
-    """Return one link for the organisation, or one for each customer."""
+def _group(code: str, reason: str, documents: Sequence[PreparedDocument], max_links: int) -> ShortcomingGroup:
+    """Return a shortcoming of documents with its links.
+
+    There is one for the organisation, or one for each of the first customers.
+    """
     if PAGES[code] != "customer":
-        return [correction_link(code)]
+        return ShortcomingGroup(reason, len(documents), [correction_link(code)], 0)
     names = {document.customer_id: document.name for document in documents}
-    return [(name, url_for("customers.show", id=id)) for id, name in names.items()]
+    links = [(name, url_for("customers.show", id=id)) for id, name in islice(names.items(), max_links)]
+    return ShortcomingGroup(reason, len(documents), links, len(names) - len(links))
