@@ -3,6 +3,7 @@
 Production refuses to start with unsafe settings.
 """
 
+import json
 import os
 import re
 import secrets
@@ -97,7 +98,7 @@ class Settings(BaseSettings):
     oidc_name: str = "single sign-on"  # in “Sign in with …”
     oidc_scopes: Annotated[tuple[str, ...], NoDecode] = ("openid", "email")
     oidc_role_claim: str = ""
-    oidc_roles: dict[str, str] = Field(default_factory=dict)  # values of the claim → roles
+    oidc_roles: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)  # values of the claim → roles
     oidc_create_people: bool = False
     oidc_email_domains: Annotated[tuple[str, ...], NoDecode] = ()
     oidc_second_factor: bool = False  # the provider asks for the second factor
@@ -217,6 +218,19 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"Correct BILLING_OIDC_CLIENT_SECRET_FILE: {error}") from None
         return value or None
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _parse_roles(cls, value: object) -> object:
+        try:
+            roles = json.loads(value or "{}") if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            roles = None
+        if not isinstance(roles, dict) or not all(isinstance(role, str) for role in roles.values()):
+            raise ValueError(
+                'Set BILLING_OIDC_ROLES to the role of each group as JSON, such as {"billing-admins": "admin"}.'
+            )
+        return roles
 
     @field_validator("oidc_scopes", mode="before")
     @classmethod

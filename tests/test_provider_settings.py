@@ -98,6 +98,17 @@ def test_a_wrong_one_is_named(given: dict[str, Any], changes: dict[str, Any], se
     assert "password@" not in named
 
 
+@pytest.mark.parametrize("text", ["finance=biller", "[]", '{"finance": 1}', "[" * 100_000])
+def test_roles_that_are_not_the_json_of_an_object_are_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("BILLING_OIDC_ROLES", text)
+    assert "Set BILLING_OIDC_ROLES to the role of each group as JSON" in problems()
+
+
+def test_blank_roles_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_OIDC_ROLES", "")
+    assert Settings(**PRODUCTION).oidc_roles == {}
+
+
 def test_a_provider_on_this_machine_needs_no_tls_in_development(given: dict[str, Any]) -> None:
     settings = Settings(secret_key=SECRET, **given | {"oidc_issuer": "http://127.0.0.1:8080"})
     assert settings.identity_provider is not None

@@ -18,12 +18,13 @@ from typing import Final
 from billing_admin.backup.databases import database_copies
 from billing_admin.backup.encryption import encrypt, read_chunks
 from billing_admin.backup.manifest import FILE, Manifest, Part, manifest_text
-from billing_admin.config import VERSION, Settings
+from billing_admin.config import VERSION, Settings, read_password_file
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.private_files import create_private_folder
 
 SECRET_KEY: Final = "secret_key"  # noqa: S105 - the name of a part
 MAIL_PASSWORD: Final = "mail_password"  # noqa: S105 - the name of a part
+OIDC_SECRET: Final = "oidc_secret"  # noqa: S105 - the name of a part
 _NAME = re.compile(r"billing-[0-9]{8}T[0-9]{12}Z")
 _PARTIAL = ".partial-"
 _LOCK = ".lock"
@@ -98,6 +99,8 @@ def _write_parts(settings: Settings, folder: Path, at: datetime) -> Manifest:
     parts.append(write_part(SECRET_KEY, io.BytesIO(settings.secret_key.encode())))
     if settings.mail_password_file:
         parts.append(write_part(MAIL_PASSWORD, io.BytesIO(settings.read_mail_password().encode())))
+    if settings.oidc_client_secret_file:
+        parts.append(write_part(OIDC_SECRET, io.BytesIO(read_password_file(settings.oidc_client_secret_file).encode())))
     return Manifest(VERSION, copies.kind, manifest.revision, at, manifest.encrypted, manifest.rows, parts=tuple(parts))
 
 

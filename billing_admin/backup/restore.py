@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from billing_admin.backup.create import MAIL_PASSWORD, SECRET_KEY
+from billing_admin.backup.create import MAIL_PASSWORD, OIDC_SECRET, SECRET_KEY
 from billing_admin.backup.databases import DatabaseCopies
 from billing_admin.backup.encryption import decrypt, read_chunks
 from billing_admin.backup.manifest import read_manifest
@@ -16,7 +16,7 @@ from billing_admin.db.schema_revision import is_known_revision
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.private_files import create_private_folder
 
-KEYS: Final = (SECRET_KEY, MAIL_PASSWORD)
+KEYS: Final = (SECRET_KEY, MAIL_PASSWORD, OIDC_SECRET)
 
 
 class Backup:

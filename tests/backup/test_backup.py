@@ -115,8 +115,18 @@ def problems(app: Flask) -> list[str]:
 
 @pytest.mark.parametrize("key", ["", KEY], ids=["plain", "encrypted"])
 def test_a_backup_is_restored_with_its_keys(
-    app: Flask, session: Session, settings: Settings, customer: Customer, other: Flask, tmp_path: Path, key: str
+    app: Flask,
+    session: Session,
+    settings: Settings,
+    customer: Customer,
+    other: Flask,
+    tmp_path: Path,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    oidc_secret = tmp_path / "oidc_secret"
+    oidc_secret.write_text("secret of the client\n")
+    monkeypatch.setattr(settings, "oidc_client_secret_file", oidc_secret)
     with set_key(app, key):
         created = run(app, "backup", tmp_path / "backups", "--keep", 2)
     assert created.exit_code == 0, created.output
@@ -138,6 +148,7 @@ def test_a_backup_is_restored_with_its_keys(
     assert restored.exit_code == 0, restored.output
     assert "BILLING_SECRET_KEY differs" in restored.output
     assert (tmp_path / "keys" / "secret_key").read_bytes() == secret
+    assert (tmp_path / "keys" / "oidc_secret").read_bytes() == b"secret of the client"
     assert contents(other, numbers) == issued
     actions = [action for (action,) in contents(other, select(AuditEvent.action))]
     assert actions.count("backup.restored") == 1
