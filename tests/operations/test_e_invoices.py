@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from lxml import etree
 from pypdf import PdfReader
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -21,10 +21,13 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.document_details import PartyDetails, details_from_json, details_to_json
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.formats.factur_x import render_factur_x
 from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.formats.pdf import render_pdf
 from billing_admin.models import Customer, Invoice, Rendition
 from billing_admin.operations.invoices import e_invoices, renditions, voids
 from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.doctor.renditions import find_violations
 from billing_admin.queries.invoices.invoices import invoice
 from tests.api.conftest import Script, code, make_token, pointers  # noqa: F401 - a fixture
 from tests.einvoicing import broken_rules
@@ -129,18 +132,58 @@ def _overwrite(session: Session, values: dict[str, Any]) -> None:
     session.execute(update(Rendition).values(**values))
 
 
+def _problems(session: Session, data: bytes, form: str) -> list[str]:
+    """What the doctor says of a document with this stored file."""
+    session.rollback()
+    transaction(_overwrite, {"data": data, "sha256": hashlib.sha256(data).hexdigest(), "form": form})
+    session.rollback()
+    return [finding.problem for _, finding in find_violations(session)]
+
+
 def test_doctor_compares_stored_files_with_their_documents(session: Session, issued: Invoice) -> None:
-    content = made(session, issued).content
-    for other in (
-        content.replace(b">148.97</cbc:PayableAmount>", b">148.98</cbc:PayableAmount>"),
-        content.replace(b"INV-", b"IVN-"),
+    ubl, cii, factur_x = (made(session, issued, form).content for form in ("ubl", "cii", "factur-x"))
+    transaction(_delete_all_but_one)
+    for form, content, changes in (
+        (
+            "ubl",
+            ubl,
+            {
+                "number": (b"INV-", b"IVN-"),
+                "day": (b"2026-04-02</cbc:IssueDate>", b"2026-04-03</cbc:IssueDate>"),
+                "tax": (b">23.79</cbc:TaxAmount>", b">23.78</cbc:TaxAmount>"),
+                "total": (b">148.97</cbc:PayableAmount>", b">148.98</cbc:PayableAmount>"),
+                "lines": (b">100.00</cbc:LineExtensionAmount>", b">99.00</cbc:LineExtensionAmount>"),
+                "e-invoice": (b"<cbc:ID>", b"<cbc:ID"),
+            },
+        ),
+        (
+            "cii",
+            cii,
+            {
+                "day": (b">20260402<", b">20260403<"),
+                "net": (b">125.18</ram:TaxBasis", b">125.19</ram:TaxBasis"),
+                "currency": (b">EUR</ram:InvoiceC", b">USD</ram:InvoiceC"),
+            },
+        ),
     ):
-        values = {"data": other, "sha256": hashlib.sha256(other).hexdigest()}
-        session.rollback()
-        transaction(_overwrite, values)
-        session.rollback()
-        problems = [row.problem for result in run_checks(session) for row in result.rows]
-        assert problems == [f"xrechnung-ubl of {issued.number}: its number or total is another one"]
+        assert _problems(session, content, form) == []
+        for name, change in changes.items():
+            assert change[0] in content, name
+            expected = f"{form} of {issued.number}: not the document's {name}"
+            assert _problems(session, content.replace(*change), form) == [expected]
+    assert _problems(session, factur_x, "factur-x") == []
+    document = invoice(session, str(issued.id))
+    session.expunge_all()
+    document.lines[0].net += 1
+    expected = f"factur-x of {issued.number}: not the document's "
+    assert _problems(session, render_factur_x(document, GLYPHS).data, "factur-x") == [f"{expected}lines"]
+    assert _problems(session, render_pdf(document, GLYPHS), "factur-x") == [f"{expected}e-invoice"]
+    number, document.number = document.number, "INV-7"
+    assert _problems(session, render_pdf(document, GLYPHS), "pdf") == [f"pdf of {number}: not the document's number"]
+
+
+def _delete_all_but_one(session: Session) -> None:
+    session.execute(delete(Rendition).where(Rendition.form != "ubl"))
 
 
 def test_each_format_has_a_file_of_its_own(session: Session, issued: Invoice) -> None:
