@@ -17,7 +17,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.tax import EU_VAT_PREFIXES, UNTAXED_RATES
-from billing_admin.domain.tax_breakdown import is_tax_recomputable
+from billing_admin.domain.tax_breakdown import is_low_rate_refused, is_tax_recomputable
 from billing_admin.domain.translation import Phrase
 
 STOP: Final = "stop"
@@ -95,7 +95,8 @@ class IssueFacts(NamedTuple):
     They are the parties, the customer's tax treatment, the tax rates of the lines, the details, the currency, the
     purchase order, and the results of number checks. `has_exchange_rate` is false if the tax cannot be stated in the
     organisation's base currency by the rates for `issue_date`. `requires_complete_details` turns each warning into a stop.
-    A credit note is not to be paid, so it needs no bank account. See `tax_breakdown.is_tax_recomputable`.
+    A credit note is not to be paid, so it needs no bank account. See
+    `tax_breakdown.is_tax_recomputable` and `is_low_rate_refused`.
     """
 
     seller: Party
@@ -109,6 +110,7 @@ class IssueFacts(NamedTuple):
     has_exchange_rate: bool = True
     issue_date: date | None = None
     is_tax_recomputable: bool = True
+    is_low_rate_refused: bool = False
     numbers: NumberChecks = NumberChecks()
     requires_complete_details: bool = False
 
@@ -131,6 +133,7 @@ class IssueFacts(NamedTuple):
             rates={rate for rate, _, _ in taxes},
             purchase_order=purchase_order,
             is_tax_recomputable=is_tax_recomputable(taxes, self.currency),
+            is_low_rate_refused=is_low_rate_refused(taxes, self.currency),
         )
 
 
@@ -598,6 +601,18 @@ EN_16931: Final = (
         )
         + _DISCARD_DRAFT,
         lambda facts: not facts.is_tax_recomputable,
+        "BT-117",
+        "BR-CO-17",
+    ),
+    Requirement(
+        ("tax_rate", "percent"),
+        "e_invoice_tax_rate_too_low",
+        Phrase("E-invoice: the tax at a rate below 0.5 % is too high"),
+        Phrase(
+            "Choose “None” as e-invoice format of {buyer} on the customer's page, or bill the charges on several"
+            " invoices: the rules of e-invoices refuse a tax of 0.50 {currency} or more at a rate below 0.5 %."
+        ),
+        lambda facts: facts.is_low_rate_refused,
         "BT-117",
         "BR-CO-17",
     ),

@@ -14,6 +14,8 @@ from billing_admin.domain.tax import DEFAULT_TAX_NOTES
 
 # For these categories, EN 16931 forbids a reason: they are taxed, if only at 0 %.
 CATEGORIES_WITHOUT_REASON = frozenset({"S", "Z"})
+# Validators round a lower percentage to 0.
+LEAST_PERCENT = Decimal("0.5")
 
 
 class DocumentTax(Protocol):
@@ -74,9 +76,26 @@ def is_tax_recomputable(taxes: Iterable[tuple[TaxRate, int, int]], currency: str
     """
     if MINOR_DIGITS[currency]:
         return True
+    sums = _sums_by_rate(taxes).items()
+    hundredths = (abs(EXACT.multiply(rate.percent, Decimal(base)) - 100 * tax) for rate, (base, tax) in sums)
+    return all(difference < 100 for difference in hundredths)
+
+
+def is_low_rate_refused(taxes: Iterable[tuple[TaxRate, int, int]], currency: str) -> bool:
+    """Return whether a rate below 0.5 % has a tax that validators refuse.
+
+    They round the percentage and the tax to whole numbers: where the first is 0, the second must be as well (BR-CO-17).
+    """
+    unit = 10 ** MINOR_DIGITS[currency]
+    return any(
+        rate.percent < LEAST_PERCENT and not -unit <= 2 * tax < unit for rate, (_, tax) in _sums_by_rate(taxes).items()
+    )
+
+
+def _sums_by_rate(taxes: Iterable[tuple[TaxRate, int, int]]) -> dict[TaxRate, tuple[int, int]]:
+    """Return base and tax of each rate."""
     sums: dict[TaxRate, tuple[int, int]] = {}
     for rate, base, tax in taxes:
         earlier_base, earlier_tax = sums.get(rate, (0, 0))
         sums[rate] = earlier_base + base, earlier_tax + tax
-    hundredths = (abs(EXACT.multiply(rate.percent, Decimal(base)) - 100 * tax) for rate, (base, tax) in sums.items())
-    return all(difference < 100 for difference in hundredths)
+    return sums

@@ -250,6 +250,7 @@ EN_16931_CASES = [
     ([NO_VAT_NUMBER, untaxed("O", "E"), seller(tax_number="1/2")], "e_invoice_mixed_with_outside_scope"),
     ([untaxed("O")], "e_invoice_outside_scope_with_vat_number"),
     ([lambda facts: facts._replace(is_tax_recomputable=False)], "e_invoice_tax_rounded_apart"),
+    ([lambda facts: facts._replace(is_low_rate_refused=True)], "e_invoice_tax_rate_too_low"),
     ([buyer_address(country="")], "e_invoice_customer_country_missing"),
     ([numbers(buyer_vat_problem="Wrong.")], "e_invoice_customer_vat_number_wrong"),
     ([numbers(buyer_vat_number=""), untaxed("K"), DELIVERED],

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.tax_breakdown import TaxSubtotal, is_tax_recomputable, tax_breakdown
+from billing_admin.domain.tax_breakdown import TaxSubtotal, is_low_rate_refused, is_tax_recomputable, tax_breakdown
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,23 @@ def test_taxes_that_were_rounded_apart_can_differ(
 def test_taxes_of_different_rates_are_not_added_up() -> None:
     taxes = [(TaxRate("S", Decimal(percent)), 5, 1) for percent in (8, 10)]
     assert is_tax_recomputable(taxes, "JPY")
+
+
+@pytest.mark.parametrize(
+    ("percent", "currency", "taxes", "refused"),
+    [
+        ("0.49", "EUR", [49], False),
+        ("0.49", "EUR", [50], True),
+        ("0.49", "EUR", [25, 25], True),
+        ("0.49", "EUR", [-50], False),  # XPath rounds -0.5 to 0
+        ("0.49", "EUR", [-51], True),
+        ("0.49", "JPY", [1], True),
+        ("0.5", "EUR", [1000], False),
+        ("0", "EUR", [0], False),
+    ],
+)
+def test_a_percentage_that_is_rounded_to_0_has_no_whole_tax(
+    percent: str, currency: str, taxes: list[int], refused: bool
+) -> None:
+    rate = TaxRate("S", Decimal(percent))
+    assert is_low_rate_refused([(rate, 10000, tax) for tax in taxes], currency) is refused

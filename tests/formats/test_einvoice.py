@@ -218,6 +218,7 @@ UNREADY: dict[str, tuple[Callable[[], Invoice], str]] = {
         lambda: issued(group("5", tax=S10), group("6", tax=S10, included="10"), currency="JPY"),
         "BR-CO-17",
     ),
+    "tax of 0.50 at 0.49 %": (lambda: issued(group("102.04", tax=TaxRate("S", Decimal("0.49")))), "BR-CO-17"),
 }
 
 
