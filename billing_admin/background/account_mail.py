@@ -5,10 +5,12 @@ The secret of a link is made when its message is sent: neither a table nor a que
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
 from flask import Flask
+from flask_babel import force_locale, get_translations
 
 from billing_admin import clock
 from billing_admin.background.mail_transport import SendOutcome, SendResult, mail_sender, send_now
@@ -17,20 +19,23 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.languages import page_language
 from billing_admin.domain.mail_servers import check_mail_address
 from billing_admin.domain.one_time_links import LINK_IS_VALID_FOR, LinkPurpose, link_path
+from billing_admin.domain.translation import Phrase, translated, use_catalogue
 from billing_admin.formats.mail import Mail, MailAddress
+from billing_admin.models import Organisation
 from billing_admin.operations.access import one_time_links as operations
 from billing_admin.operations.access.one_time_links import LinkToSend
 from billing_admin.queries.access.one_time_links import due_link_ids
 from billing_admin.queries.master_data.organisation import organisation
 
-SUBJECTS = {
-    LinkPurpose.INVITATION: "Invitation to the billing of {organisation}",
-    LinkPurpose.PASSWORD_RESET: "Choose a new password for the billing of {organisation}",
-}
-TEXTS = {
-    LinkPurpose.INVITATION: """You were invited to the billing of {organisation}.
+# Subject and text.
+_MESSAGES: Final = {
+    LinkPurpose.INVITATION: (
+        Phrase("Invitation to the billing of {organisation}"),
+        Phrase(
+            """You were invited to the billing of {organisation}.
 
 Open this link to choose your password. It works once, for {hours} hours:
 
@@ -39,8 +44,13 @@ Open this link to choose your password. It works once, for {hours} hours:
 You sign in as {email}.
 
 If you did not expect this message, you can delete it.
-""",
-    LinkPurpose.PASSWORD_RESET: """A new password was requested for the account {email}
+"""
+        ),
+    ),
+    LinkPurpose.PASSWORD_RESET: (
+        Phrase("Choose a new password for the billing of {organisation}"),
+        Phrase(
+            """A new password was requested for the account {email}
 in the billing of {organisation}.
 
 Open this link to choose it. It works once, for {hours} hour:
@@ -48,7 +58,9 @@ Open this link to choose it. It works once, for {hours} hour:
 {link}
 
 If you did not ask for it, delete this message: the link changes nothing until you use it.
-""",
+"""
+        ),
+    ),
 }
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +87,7 @@ def _send_link(settings: Settings, id: UUID, send: Callable[[Settings, Mail], Se
     link = transaction(operations.claim_link, id, clock.now())
     if link is None:
         return
-    mail = _make_mail(settings, link, organisation(db.session()).legal_name, clock.now())
+    mail = _make_mail(settings, link, organisation(db.session()), clock.now())
     db.session.close()  # no snapshot and no connection while the server is slow
     result = send(settings, mail)
     is_sent = result.outcome in {SendOutcome.SENT, SendOutcome.UNCERTAIN}
@@ -85,21 +97,28 @@ def _send_link(settings: Settings, id: UUID, send: Callable[[Settings, Mail], Se
     transaction(operations.record_mail_result, id, failure, WORKER, clock.now(), is_final=is_final)
 
 
-def _make_mail(settings: Settings, link: LinkToSend, organisation: str, now: datetime) -> Mail:
+def _make_mail(settings: Settings, link: LinkToSend, seller: Organisation, now: datetime) -> Mail:
+    """Return the message, in the language of the person's pages.
+
+    Where they chose none, it is that of the organisation.
+    """
+    language = page_language(link.language, seller.language)
     values = {
-        "organisation": organisation,
+        "organisation": seller.legal_name,
         "email": link.email,
         "hours": LINK_IS_VALID_FOR[link.purpose] // timedelta(hours=1),
         "link": settings.base_url + link_path(link.purpose, link.token),
     }
+    with force_locale(language), use_catalogue(get_translations()):
+        subject, text = (translated(part.format(**values)) for part in _MESSAGES[link.purpose])
     return Mail(
         id=uuid4(),
         made_at=now,
-        sender=mail_sender(settings, organisation),
+        sender=mail_sender(settings, seller.legal_name),
         reply_to=None,
         to=[MailAddress("", check_mail_address(link.email, "address"))],
         cc=[],
-        subject=SUBJECTS[link.purpose].format(**values),
-        text=TEXTS[link.purpose].format(**values),
-        language="en",
+        subject=subject,
+        text=text,
+        language=language,
     )

@@ -15,7 +15,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -27,7 +27,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.mail_servers import Maildir
-from billing_admin.models import AuditEvent, OneTimeLink, User
+from billing_admin.models import AuditEvent, OneTimeLink, Organisation, User
 from billing_admin.operations.access import invitations, users
 from billing_admin.queries.access.users import session_token_hash
 from tests.people import PASSWORD, person, send, sign_in, signed_in
@@ -178,6 +178,29 @@ def test_a_refused_link_is_not_sent_again(app: Flask, admin: FlaskClient, sessio
     send(admin, "/users/new", email="ada@example.com", role="viewer", send="yes")
     send_due_links(app, lambda *_: SendResult(SendOutcome.REFUSED, (), "550 No such user"))
     assert [(row.mail_due_at, row.mail_failure) for row in rows(session)] == [(None, "550 No such user")]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "of_organisation", "begin"),
+    [
+        ("", "de", "Sie wurden zur Abrechnung von "),
+        ("en", "de", "You were invited to the billing of "),
+        ("", "fr", "You were invited to the billing of "),
+    ],
+)
+def test_a_message_is_in_the_language_of_the_person_or_the_organisation(
+    app: Flask, admin: FlaskClient, session: Session, chosen: str, of_organisation: str, begin: str
+) -> None:
+    def choose_language(session: Session) -> None:
+        session.execute(update(User).where(User.email == "ada@example.com").values(language=chosen))
+        session.execute(update(Organisation).values(language=of_organisation, legal_name="Seller {link} GmbH"))
+
+    send(admin, "/users/new", email="ada@example.com", role="viewer", send="yes")
+    transaction(choose_language)
+    ((_, text),) = mails(app)
+    assert text.startswith(f"{begin}Seller {{link}} GmbH")
+    assert "ada@example.com" in text
+    assert choose(app.test_client(), link_on(text)).status_code == 303
 
 
 # --- new passwords ---------------------------------------------------------------------------------------------------

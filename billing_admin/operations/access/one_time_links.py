@@ -33,12 +33,16 @@ class UsedLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkToSend:
-    """A link whose secret was just made, and the person to whom it is sent."""
+    """A link whose secret was just made, and the person to whom it is sent.
+
+    `language` is the one that the person chose for pages, or empty.
+    """
 
     purpose: LinkPurpose
     token: str
     user_id: UUID
     email: str
+    language: str
 
 
 def create_link(session: Session, purpose: LinkPurpose, user_id: UUID | None, now: datetime) -> str:
@@ -86,7 +90,7 @@ def claim_link(session: Session, id: UUID, now: datetime) -> LinkToSend | None:
     link.mail_due_at = now + next_mail_attempt(link.mail_attempts) if link.user.active else None
     link.token_hash, link.expires_at = session_token_hash(token), now + LINK_IS_VALID_FOR[purpose]
     session.flush()
-    return LinkToSend(purpose, token, link.user.id, link.user.email) if link.user.active else None
+    return LinkToSend(purpose, token, link.user.id, link.user.email, link.user.language) if link.user.active else None
 
 
 def record_mail_result(
