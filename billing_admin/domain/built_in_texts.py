@@ -90,11 +90,11 @@ Kind regards,
 {seller}""",
         ),
         "de": (
-            "Gutschrift {number} von {seller}",
+            "Rechnungskorrektur {number} von {seller}",
             """\
 Sehr geehrte Damen und Herren,
 
-anbei erhalten Sie unsere Gutschrift {number} über {total}.
+anbei erhalten Sie unsere Rechnungskorrektur {number} über {total}.
 Sie berichtigt unsere Rechnung {corrects}.
 
 Bei Fragen antworten Sie bitte auf diese E-Mail.

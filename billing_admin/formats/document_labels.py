@@ -11,7 +11,7 @@ from billing_admin.domain.parties import LANGUAGES
 _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     # titles
     "invoice": ("Invoice", "Rechnung", "Facture", "Factura"),
-    "credit_note": ("Credit note", "Gutschrift", "Avoir", "Nota de crédito"),
+    "credit_note": ("Credit note", "Rechnungskorrektur", "Avoir", "Nota de crédito"),
     "statement": ("Statement of account", "Kontoauszug", "Relevé de compte", "Extracto de cuenta"),
     "reminder_1": ("Payment reminder", "Zahlungserinnerung", "Rappel de paiement", "Recordatorio de pago"),
     "reminder_2": ("Second reminder", "Zweite Mahnung", "Deuxième rappel", "Segundo recordatorio"),
@@ -50,7 +50,7 @@ _TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
     "previous_pages": ("From previous pages", "Übertrag", "Report", "Suma anterior"),
     # sums and taxes
     "total": ("Total", "Gesamtbetrag", "Total", "Total"),
-    "total_credited": ("Total credited", "Gutschriftsbetrag", "Total de l’avoir", "Total abonado"),
+    "total_credited": ("Total credited", "Korrekturbetrag", "Total de l’avoir", "Total abonado"),
     "tax_rate": ("Tax {percent}", "USt. {percent}", "TVA {percent}", "IVA {percent}"),
     "tax_base": ("Net amount", "Nettobetrag", "Montant net", "Importe neto"),
     "tax_amount": ("Tax amount", "Steuerbetrag", "Montant de TVA", "Cuota"),

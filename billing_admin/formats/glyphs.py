@@ -148,31 +148,30 @@ def readable_cluster(cluster: str) -> str:
     return " ".join(f"U+{ord(c):04X}" for c in cluster)
 
 
-def breakable(text: str, longest: int) -> str | list[str]:
-    """Return the text, or its pieces if it has long words.
+def breakable(text: str, longest: int) -> str | list[str | list[str]]:
+    """Return the text, or its parts if it has long words.
 
-    A word is long from `longest` characters on; a line may end after each piece. Scripts that are written
-    without spaces do not count: their lines end between any two syllables or words already.
+    A long word is the list of its pieces: a line may end after each. A word is long from `longest` characters on. Scripts
+    that are written without spaces do not count: their lines end between any two syllables or words already.
     """
-    pieces: list[str] = []
+    parts: list[str | list[str]] = []
     end = 0
     for word in re.finditer(rf"[^\s{_WITHOUT_SPACES}]{{{longest},}}", text):
-        start, *following = _pieces(word[0])
-        pieces += [text[end : word.start()] + start, *following]
+        parts += [text[end : word.start()], _pieces(word[0])]
         end = word.end()
-    return [*pieces, text[end:]] if pieces else text
+    return [*parts, text[end:]] if parts else text
 
 
-def _pieces(word: str) -> list[str]:
+def _pieces(word: str) -> str | list[str]:
     """Return the pieces of a word: each of its characters.
 
-    A word that runs from right to left has one piece, as its order would be lost.
+    A word that runs from right to left stays one text, with places where a line may end, as its order would be lost.
     """
     clusters = list(_clusters(word))
     if not any(unicodedata.bidirectional(character) in {"R", "AL"} for character in word):
         return clusters
     parts = ("".join(clusters[start : start + _RIGHT_TO_LEFT]) for start in range(0, len(clusters), _RIGHT_TO_LEFT))
-    return [_BREAK.join(parts)]
+    return _BREAK.join(parts)
 
 
 def _order(face: Any, folders: tuple[Path, ...]) -> tuple[int, int, str, str, int]:

@@ -211,8 +211,12 @@ def test_a_document_without_details_is_printed() -> None:
 
 
 def test_long_documents_carry_their_sum_from_page_to_page() -> None:
-    pages = read_pages(render(make_document(90)))
+    pdf = render(make_document(90))
+    pages = read_pages(pdf)
     assert len(pages) > 3
+    sums = [place for place in read_fragments(pdf) if place.text.startswith(("Carried forward", "From previous pages"))]
+    assert len(sums) == 2 * (len(pages) - 1)
+    assert all(place.x > 120 for place in sums)
     for number, page in enumerate(pages, 1):
         assert page.endswith(f"Invoice INV-2026-00042 · Cloud Example GmbH Page {number} of {len(pages)}")
         assert page.count("Description Quantity Unit price") == 1
@@ -254,6 +258,14 @@ def test_short_descriptions_leave_their_room_to_the_figures() -> None:
         return len({round(part.y) for part in fragments if "123,456.78" in part.text or "gigabyte" in part.text})
 
     assert quantity_lines("Storage") == 1
+
+
+def test_text_follows_a_long_word_on_its_line() -> None:
+    line = make_line(description=f"{'W' * 40} and many more words than one line of the column of descriptions has")
+    places = read_fragments(render(make_document(lines=[line])))
+    (end,) = {place.y for place in places if "and many" in place.text}
+    assert end in {place.y for place in places if "W" in place.text}
+    assert end not in {place.y for place in places if "descriptions" in place.text}
 
 
 LONG = "W" * 200
