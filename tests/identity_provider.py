@@ -157,7 +157,7 @@ def serving_provider() -> Iterator[Provider]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        provider.issuer = f"http://127.0.0.1:{server.server_port}"
+        provider.issuer = f"http://localhost:{server.server_port}"  # another site than 127.0.0.1, as in real use
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield provider
