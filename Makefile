@@ -83,7 +83,7 @@ texts: install  ## Write every text that a person reads into texts.txt
 messages: install  ## Collect the texts of pages, and update and compile their translations
 	$(BIN)/python -m tests.language.messages
 
-screenshots: install  ## A picture of each page, wide and 320 px, into screenshots/
+screenshots: install  ## A picture of each page in five widths and both themes, into screenshots/
 	$(BIN)/python -m tests.browser.screenshots
 
 # What is pinned stays, unless it must move: `make lock UPGRADE=--upgrade` moves everything that may.

@@ -1,27 +1,32 @@
-"""`make screenshots`: a picture of each page, 1280 and 320 px wide, of the demo data, into screenshots/.
+"""`make screenshots`: a picture of each page of the demo data in five widths and both themes, into screenshots/.
 
-`--readme` also writes docs/dashboard.png; `--only NAME` takes the pages whose name begins so.
+`--readme` also writes docs/dashboard.png; `--only NAME` takes the pages whose name begins so, `--width 320` one width,
+`--theme dark` one theme, and `--locale de-DE` the pages in German.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flask_migrate
 from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import URL, func, select
 
+from tests.browser.pages import find_pages
 from tests.browser.server import ROOT, SECRET, chromium, serving
 from tests.browser.visitor import paste
+from tests.people import PASSWORD
 
 FOLDER = ROOT / "screenshots"
 README_PICTURE = ROOT / "docs" / "dashboard.png"
-WIDTHS = {1280: 800, 320: 640}
+WIDTHS = {320: 640, 768: 1024, 1280: 800, 1366: 768, 1920: 1080}
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 TALLEST = 2_400
 
 
@@ -39,12 +44,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", action="store_true", help="also write docs/dashboard.png")
     parser.add_argument("--only", default="", metavar="NAME", help="only the pages whose name begins so")
+    parser.add_argument("--width", type=int, choices=WIDTHS, help="only this width")
+    parser.add_argument("--theme", choices=THEMES, help="only this theme")
+    parser.add_argument("--locale", default="en-GB", help="the language of the browser")
     asked = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     with demo() as (app, database_url), serving(database_url) as home, chromium() as browser:
-        shots = [shot for shot in _shots(app) if shot.name.startswith(asked.only)]
+        shots = [shot for shot in _all_shots(app) if shot.name.startswith(asked.only)]
+        themes = [theme for theme in THEMES if asked.theme in {None, theme}]
         for width in WIDTHS:
-            _take(browser, home, width, shots)
+            if asked.width in {None, width}:
+                _take(browser, home, width, themes, shots, asked.locale)
         if asked.readme:
             _take_for_readme(browser, home)
 
@@ -71,8 +81,19 @@ def demo() -> Iterator[tuple[Flask, str]]:
             db.engine.dispose()
 
 
+def _all_shots(app: Flask) -> list[Shot]:
+    """The pages and states below, and each page that links lead to besides."""
+    from billing_admin import clock  # noqa: PLC0415
+
+    pages = find_pages(app, clock.now().date().isoformat())  # first: later its requests would share a session
+    shots = _shots(app)
+    paths, names = {shot.path for shot in shots}, {shot.name for shot in shots}
+    others = [Shot(endpoint.replace(".", "-"), path) for endpoint, path in pages.items() if path not in paths]
+    return shots + [shot for shot in others if shot.name not in names]
+
+
 def _shots(app: Flask) -> list[Shot]:
-    """Every page, with the ids that this demo has."""
+    """Pages in all states that matter, with the ids that this demo has."""
     from billing_admin import clock  # noqa: PLC0415
     from billing_admin.db.engine import db  # noqa: PLC0415
     from billing_admin.models import (  # noqa: PLC0415
@@ -340,41 +361,41 @@ def _make_token(page: Page) -> None:
     _press(page, "Create token")
 
 
-def _take(browser: Browser, home: str, width: int, shots: list[Shot]) -> None:
+def _take(browser: Browser, home: str, width: int, themes: Sequence[Theme], shots: Sequence[Shot], locale: str) -> None:
     context = browser.new_context(
-        base_url=home, viewport={"width": width, "height": WIDTHS[width]}, locale="en-GB", reduced_motion="reduce"
+        base_url=home, viewport={"width": width, "height": WIDTHS[width]}, locale=locale, reduced_motion="reduce"
     )
     context.set_default_timeout(10_000)
     page = context.new_page()
     page.goto("/invoices")
-    _save(page, "sign-in", width)
+    _save(page, "sign-in", width, themes)
     _sign_in(page)
     for shot in shots:
         page.goto(shot.path)
-        if shot.act:
+        if shot.act and locale.startswith("en"):  # the acts press buttons by their names
             shot.act(page)
-        _save(page, shot.name, width)
+        _save(page, shot.name, width, themes)
     context.close()
 
 
 def _sign_in(page: Page, role: str = "admin") -> None:
-    from tests.people import PASSWORD  # noqa: PLC0415
-
-    page.get_by_label("E-mail address").fill(f"{role}@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    _press(page, "Sign in")
+    page.locator("[name=email]").fill(f"{role}@example.com")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main button[type=submit]").first.click()
 
 
-def _save(page: Page, name: str, width: int) -> None:
+def _save(page: Page, name: str, width: int, themes: Sequence[Theme]) -> None:
     """The whole page, or its beginning where it is very long, in a window of that height: what sticks, sticks there."""
     page.wait_for_load_state()
     page.evaluate("() => document.fonts.ready.then(() => true)")
     height = min(int(page.evaluate("document.documentElement.scrollHeight")), TALLEST)
-    path = FOLDER / f"{name}-{width}.png"
     page.set_viewport_size({"width": width, "height": height})
-    page.screenshot(path=path)
+    for theme in themes:
+        path = FOLDER / f"{name}-{width}{'-dark' if theme == 'dark' else ''}.png"
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=path)
+        print(path.relative_to(ROOT))
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
-    print(path.relative_to(ROOT))
 
 
 def _take_for_readme(browser: Browser, home: str) -> None:
