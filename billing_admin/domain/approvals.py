@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from billing_admin.domain.access import CREDIT_PERMISSION
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
 
@@ -23,6 +24,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "void": Act(Phrase("Void"), "corrections:write"),
     "write_off": Act(Phrase("Write-off"), "write-offs:write"),
     "refund": Act(Phrase("Refund"), "payments:write"),
+    "negative_charge": Act(Phrase("Negative charge"), CREDIT_PERMISSION),
     "unlock": Act(Phrase("Unlocking the books"), "periods:write"),
 }
 WAITING: Final = "waiting"

@@ -23,6 +23,8 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import ApprovalRequest, Organisation
 from billing_admin.operations.audit import record
+from billing_admin.operations.charges.negative_charges import spec_as_submitted
+from billing_admin.operations.charges.posting import post
 from billing_admin.operations.invoices.credit_notes import credit_as_submitted
 from billing_admin.operations.invoices.invoices import lock_invoice
 from billing_admin.operations.invoices.voids import void_invoice
@@ -215,6 +217,11 @@ def _refund(session: Session, request: ApprovalRequest, maker: Actor, now: datet
     record_as_submitted(session, _object_id(request), request.input, maker, now)
 
 
+def _negative_charge(session: Session, request: ApprovalRequest, maker: Actor, now: datetime) -> None:
+    maker.require("charges:write")
+    post(session, [spec_as_submitted(request.input)], maker, now)
+
+
 def _unlock(session: Session, request: ApprovalRequest, maker: Actor, now: datetime) -> None:
     through = request.input["through"]
     day = None if through is None else date.fromisoformat(through)
@@ -226,5 +233,6 @@ _EXECUTE: Final[Mapping[str, Callable[[Session, ApprovalRequest, Actor, datetime
     "void": _void,
     "write_off": _write_off,
     "refund": _refund,
+    "negative_charge": _negative_charge,
     "unlock": _unlock,
 }

@@ -1,6 +1,6 @@
 """The limits of roles: set them, and refuse an act above them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.approvals import NeedsApproval, Submission, check_limits, is_within
+from billing_admin.domain.document_details import BaseCurrencyRate
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.exchange_rates import convert_to_base
 from billing_admin.domain.money import Money, plain_decimal_or_none
@@ -30,14 +31,28 @@ def require_within_limit(session: Session, actor: Actor, submission: Submission,
     Raises:
         NeedsApproval: The act is above the limit of the actor's role, or the rate of its currency is unknown.
     """
-    if actor.approval is not None:
-        return
-    limit = limit_of(session, actor.kind, actor.id, submission.act)
+    for above in above_limit(session, actor, [submission], now).values():
+        raise NeedsApproval(above)
+
+
+def above_limit(
+    session: Session, actor: Actor, submissions: Sequence[Submission], now: datetime
+) -> dict[int, Submission]:
+    """Return the submissions of one act that need approval, by their places.
+
+    They have their amounts in the base currency.
+    """
+    if not submissions or actor.approval is not None:
+        return {}
+    limit = limit_of(session, actor.kind, actor.id, submissions[0].act)
     if limit is None:
-        return
-    with_base = replace(submission, in_base=_in_base(session, submission, now))
-    if not is_within(limit, with_base.in_base):
-        raise NeedsApproval(with_base)
+        return {}
+    settings = organisation(session)
+    base, rates = settings.base_currency, dict[str, BaseCurrencyRate]()
+    if any(each.currency != base for each in submissions):
+        rates |= base_rates(session, base, day_of(now, settings.time_zone))
+    valued = [replace(each, in_base=_in_base(each, base, rates)) for each in submissions]
+    return {place: each for place, each in enumerate(valued) if not is_within(limit, each.in_base)}
 
 
 def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None], actor: Actor, now: datetime) -> bool:
@@ -61,15 +76,14 @@ def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None]
     return True
 
 
-def _in_base(session: Session, submission: Submission, now: datetime) -> Decimal | None:
+def _in_base(submission: Submission, base: str, rates: Mapping[str, BaseCurrencyRate]) -> Decimal | None:
     """Return the amount in the base currency, or None without amount or rate."""
     if submission.minor is None:
         return None
-    settings = organisation(session)
-    base, currency = settings.base_currency, submission.currency
+    currency = submission.currency
     if currency == base:
         return Money(submission.minor, base).decimal
-    rate = base_rates(session, base, day_of(now, settings.time_zone)).get(currency)
+    rate = rates.get(currency)
     try:
         return None if rate is None else Money(convert_to_base(submission.minor, currency, rate), base).decimal
     except Invalid:  # it is too large for a document

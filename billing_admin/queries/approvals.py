@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.approvals import WAITING
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.formatting import format_day, format_money
+from billing_admin.domain.formatting import format_day, format_money, format_rounded
+from billing_admin.domain.money import Money
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import ApprovalRequest, Invoice
+from billing_admin.models import Account, ApprovalRequest, Invoice
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.refunds import refundable_payments
 
@@ -63,6 +65,8 @@ def preview(session: Session, request: ApprovalRequest) -> Preview:
     """Return what a request would change if it were approved now."""
     if request.object_type == "invoice":
         return _invoice_preview(session, request)
+    if request.act == "negative_charge":
+        return _charge_preview(session, request)
     if request.object_type == "customer":
         return _refund_preview(session, request)
     return _unlock_preview(session, request)
@@ -90,6 +94,18 @@ def _refund_preview(session: Session, request: ApprovalRequest) -> Preview:
     credit = sum(payment.unallocated for payment in payments)
     after = credit - (request.amount or 0)
     return _preview([credit], _change(Phrase("Customer’s credit"), credit, after, request.currency))
+
+
+def _charge_preview(session: Session, request: ApprovalRequest) -> Preview:
+    """Show the unbilled charges of the account.
+
+    Charges that arrive meanwhile do not change the act that is approved.
+    """
+    account = (Account.customer_id == request.object_id, Account.currency == request.currency)
+    before = session.scalar(select(Account.pending_amount).where(*account)) or Decimal(0)
+    after = before - Money(request.amount or 0, request.currency).decimal
+    amounts = [format_rounded(amount, request.currency) for amount in (before, after)]
+    return _preview([], Effect(Phrase("Unbilled"), *amounts))
 
 
 def _unlock_preview(session: Session, request: ApprovalRequest) -> Preview:

@@ -14,22 +14,48 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SYSTEM, Actor
 from billing_admin.domain.approvals import NeedsApproval, is_within
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, Denied, Invalid
 from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.refunds import RefundSpec
-from billing_admin.models import ApprovalRequest, AuditEvent, Customer, Invoice, Organisation, Payment, Refund, User
+from billing_admin.models import (
+    ApprovalRequest,
+    AuditEvent,
+    Charge,
+    Customer,
+    Invoice,
+    Organisation,
+    Payment,
+    Refund,
+    User,
+)
 from billing_admin.operations import approvals
 from billing_admin.operations.access import tokens
+from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.charges.corrections import correct_charge
+from billing_admin.operations.charges.posting import post
 from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.operations.limits import set_limits
 from billing_admin.operations.master_data import exchange_rates, periods
 from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.approvals import preview
 from billing_admin.queries.invoices.credit_notes import CreditSpec
-from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, pay
+from tests.making import (
+    NOW,
+    change_settings,
+    make_customer,
+    make_invoice,
+    make_payment_spec,
+    make_service,
+    make_spec,
+    pay,
+)
 from tests.prepared import prepared
 
-LIMITS = dict.fromkeys(("credit", "void", "write_off", "refund"), Decimal(50)) | {"unlock": Decimal(0)}
+LIMITS = dict.fromkeys(("credit", "void", "write_off", "refund", "negative_charge"), Decimal(50)) | {
+    "unlock": Decimal(0)
+}
 MAKER, OTHER = UUID(int=1), UUID(int=2)
 LATER = NOW + timedelta(hours=1)
 HUNDRED = Decimal(100)
@@ -245,3 +271,67 @@ def test_limits_are_set_and_taken_away(session: Session, invoice: Invoice) -> No
     assert transaction(credit_notes.credit_invoice, invoice.id, CreditSpec("Wrong", HUNDRED), maker(), NOW)[1]
     changes = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "role.limits_changed")).all()
     assert ["50", None] in [change["credit"] for change in changes if "credit" in change]
+
+
+def negative(amount: str = "-100", **fields: Any) -> ChargeSpec:
+    """A negative charge on the account of ACME."""
+    return ChargeSpec("ACME", description="Goodwill", amount=Decimal(amount), **fields)
+
+
+def pending(session: Session) -> list[tuple[str, Decimal]]:
+    session.rollback()
+    rows = session.execute(select(Charge.description, Charge.amount).where(Charge.status == "pending"))
+    return [(row.description, row.amount) for row in rows]
+
+
+@pytest.mark.both_databases
+def test_a_negative_charge_is_added_as_asked_once_it_is_approved(session: Session, invoice: Invoice) -> None:
+    charge, now = uuid4(), [("Goodwill", Decimal(-100))]
+    spec = negative(id=charge, incurred_on=date(2026, 4, 1), metadata={"case": "7"}, purchase_order="PO 1")
+    id = ask(post, [spec])
+    assert ask(post, [spec]) == id
+    shown = preview(session, request(session, id))
+    assert [(effect.before, effect.after) for effect in shown.effects] == [("0.00 USD", "−100.00 USD")]
+    transaction(post, [make_spec("ACME", "7")], SYSTEM, NOW)  # a script goes on posting, and the request stays valid
+    with pytest.raises(Denied):
+        approve(session, id, maker())
+    approve(session, id, shown=shown.fingerprint)
+    assert (request(session, id).state, pending(session)[1:]) == ("approved", now)
+    assert ("charge.posted", "maker@example.com", "other@example.com") in events_after(session, "approval.requested")
+    result = transaction(post, [spec], maker(), LATER)
+    assert (result.ids, result.created) == ([charge], 0)
+
+
+def test_a_negative_charge_keeps_the_price_that_it_had(session: Session, invoice: Invoice) -> None:
+    service = make_service(prices={"USD": Decimal(20)})
+    id = ask(post, [ChargeSpec("ACME", service=service.code, quantity=Decimal(-3))])
+    assert (request(session, id).amount, request(session, id).reason) == (6000, service.name)
+    assert request(session, id).input["unit_price"] == "20"
+    transaction(post, [ChargeSpec("ACME", service=service.code, quantity=Decimal(-2))], maker(), NOW)
+    approve(session, id)
+    assert sorted(amount for _, amount in pending(session)) == [Decimal(-60), Decimal(-40)]
+
+
+def test_negative_charges_above_the_limit_are_refused_where_they_cannot_wait(
+    session: Session, invoice: Invoice
+) -> None:
+    with pytest.raises(Denied) as refused:
+        transaction(post, [negative("-50"), negative("-50.01"), negative("9")], maker(), NOW)
+    assert [(problem.code, problem.field) for problem in refused.value.problems] == [("needs_approval", (1, "amount"))]
+    (charge,) = transaction(post, [negative("5")], maker(), NOW).ids
+    with pytest.raises(Denied, match="Add it alone"):
+        transaction(correct_charge, charge, {"amount": Decimal(-51)}, None, "Wrong", maker(), NOW)
+    assert transaction(post, [negative("-50.01"), negative("-99")], SYSTEM, NOW).created == 2
+
+
+def test_a_recurring_credit_above_the_limit_is_refused(session: Session, invoice: Invoice) -> None:
+    service = make_service(prices={"USD": Decimal(20)})
+    fields: dict[str, Any] = {
+        "customer": "ACME",
+        "service": service.code,
+        "starts_on": date(2026, 4, 1),
+        "interval": "monthly",
+    }
+    with pytest.raises(Denied, match="A person with a higher limit can add it"):
+        transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-3)), maker(), NOW)
+    assert transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-2)), maker(), NOW)

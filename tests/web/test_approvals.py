@@ -143,6 +143,30 @@ def test_a_script_gets_403_with_the_address_and_never_approves(
     assert (replayed.status_code, replayed.json and replayed.json["total"]) == (200, "60.00")
 
 
+def test_a_negative_charge_waits_from_a_form_and_from_a_script(
+    app: Flask, biller: FlaskClient, session: Session, invoice: Invoice
+) -> None:
+    transaction(set_limits, "biller", {"negative_charge": Decimal(50)}, SYSTEM, NOW)
+    owner = session.scalars(select(User.id).where(User.email == "biller@example.com")).one()
+    secret = transaction(tokens.create, "a", list(SCOPES), user_id=owner, actor=SYSTEM, now=NOW)[1]
+    charge = {"id": str(UUID(int=8)), "customer": "ACME", "description": "Goodwill", "amount": "-60"}
+    script, url = app.test_client(), "/api/v1/charges"
+    refused = script.post(url, json=charge, headers={"Authorization": f"Bearer {secret}"}).json
+    assert refused
+    assert (refused["code"], refused["act"]) == ("needs_approval", "negative_charge")
+    rows = [charge, charge | {"id": str(UUID(int=9)), "amount": "-50"}]
+    batch = script.post(f"{url}/batch", json={"charges": rows}, headers={"Authorization": f"Bearer {secret}"})
+    assert (batch.status_code, batch.json and batch.json["errors"][0]["pointer"]) == (403, "/charges/0/amount")
+    form = {"customer": "ACME", "description": "Goodwill", "quantity": "1", "unit_price": "-70", "day": "2026-04-01"}
+    waiting = send(biller, "/charges/new", id=str(UUID(int=10)), **form)
+    assert "Unbilled 0.00 USD −70.00 USD" in words(biller.get(waiting.location))
+    assert [(asked.amount, asked.reason) for asked in requests(session)] == [(6000, "Goodwill"), (7000, "Goodwill")]
+    admin, page = signed_in(app), f"/approvals/{refused['approval']}"
+    assert send(admin, f"{page}/approve", shown=shown(admin, page)).status_code == 303
+    stored = script.post(url, json=charge, headers={"Authorization": f"Bearer {secret}"})
+    assert (stored.status_code, stored.json and stored.json["amount"]) == (200, "-60")
+
+
 def give_approval(session: Session, owner: UUID) -> None:
     """Give the owner of the tokens a role that may approve."""
     permissions = ["approvals:write", "corrections:write"]

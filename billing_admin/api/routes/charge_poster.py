@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from flask import Flask
@@ -11,9 +12,11 @@ from billing_admin.concurrency.group_commit import Failure, GroupCommit, Result,
 from billing_admin.db.errors import AccountsLocked
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
+from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.posting import assess
+from billing_admin.domain.posting import Assessment, Candidate, PostingContext, assess
 from billing_admin.http.lock_waits import run_bounded
+from billing_admin.operations.charges.negative_charges import refuse_above_limit
 from billing_admin.operations.charges.posting import Posting, PostingResult, store
 from billing_admin.queries.charges.posting import load_context
 
@@ -54,6 +57,22 @@ def _post_alone(session: Session, request: ChargeRequest) -> PostingResult:
     return result.value
 
 
+def _refusal(
+    session: Session,
+    assessment: Assessment,
+    candidate: Candidate,
+    context: PostingContext,
+    actor: Actor,
+    at: datetime,
+) -> Exception | None:
+    """Return why a request's charge is not posted, or None."""
+    try:
+        refuse_above_limit(session, assessment, [candidate], context, actor, at, may_wait=True)
+    except NeedsApproval as error:
+        return error
+    return assessment.refusal()
+
+
 def init_charge_poster(app: Flask) -> None:
     """Give the application its poster, which all threads of a process share."""
     app.extensions["billing_charge_poster"] = ChargePoster()
@@ -76,7 +95,7 @@ def post_group(
             failure = AccountsLocked()
         else:
             assessment = assess([candidate], context, may_credit=request.actor.may_credit)
-            failure = assessment.refusal()
+            failure = _refusal(session, assessment, candidate, context, request.actor, at)
             if failure is None:
                 postings.append(Posting(assessment, request.actor))
                 context.add_stored(assessment.new)

@@ -16,6 +16,7 @@ from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec
 from billing_admin.domain.posting import Assessment, NewCharge, PostingContext, assess
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations import audit
+from billing_admin.operations.charges.negative_charges import refuse_above_limit
 from billing_admin.operations.master_data.accounts import AccountTotals, add_totals, open_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
 from billing_admin.queries.charges.posting import load_context
@@ -61,19 +62,24 @@ def post(
     *,
     webhooks: bool = True,
     scheduled: bool = False,
+    may_wait: bool = True,
 ) -> PostingResult:
     """Store new charges and replay stored ones; all or nothing.
 
     A new charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and
     held if the organisation chose that. Without `webhooks` the caller enqueues those of held charges. `scheduled`
-    charges are those of a recurring charge, whose creator had the permission for negative charges.
+    charges are those of a recurring charge, whose creator had the permission for negative charges. Without `may_wait`, a
+    single charge above the limit of the role is refused, because the request does more than add it.
 
     Raises:
-        Denied: The actor may not add negative charges, and one is.
+        Denied: The actor may not add negative charges, and one is; or one of several is above the limit of the role.
+        NeedsApproval: The only charge is negative and above the limit of the role.
         Invalid, Conflict: With a problem for each refused charge; a problem's field begins with the charge's index.
     """
     context = load_context(session, specs, now)
     assessment = assess(context.candidates, context, may_credit=scheduled or actor.may_credit)
+    if not scheduled:
+        refuse_above_limit(session, assessment, context.candidates, context, actor, now, may_wait=may_wait)
     if refusal := assessment.refusal():
         raise refusal
     (result,) = store(session, [Posting(assessment, actor)], context, now, webhooks=webhooks)

@@ -27,6 +27,7 @@ from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unpr
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.charges.negative_charges import check_recurring
 from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
 from billing_admin.operations.master_data.accounts import lock_accounts, open_account_if_missing
 from billing_admin.queries.charges.recurring_charges import schedule_of
@@ -340,8 +341,10 @@ def _insert(
         id=id or new_id(now), posted_through=None, paused_on=None, follows_id=follows_id, created_at=now, **columns
     )
     unit_price = _first_list_price(service_row, row) if row.unit_price is None else row.unit_price
-    if multiply(row.quantity, unit_price) < 0 and not actor.may_credit:
+    amount = multiply(row.quantity, unit_price)
+    if amount < 0 and not actor.may_credit:
         raise credit_denied("quantity" if row.quantity < 0 else "unit_price")
+    check_recurring(session, customer_row, amount, row.currency, actor, now)
     lock_accounts(session, [(customer_row.id, row.currency)])
     open_account_if_missing(session, (customer_row.id, row.currency))
     session.add(row)

@@ -36,6 +36,7 @@ from billing_admin.domain.translation import Phrase
 from billing_admin.formats.addresses import country_code
 from billing_admin.models import Customer, CustomerContact, Payment, Service
 from billing_admin.operations.charges import charges, recurring_charges
+from billing_admin.operations.charges.negative_charges import refuse_above_limit
 from billing_admin.operations.charges.posting import Posting, store
 from billing_admin.operations.invoices import opening_balances
 from billing_admin.operations.master_data import contacts, customers, services
@@ -191,6 +192,7 @@ def _assess_charges(
     """Assess charges, and refuse new ones with an unprintable reason to be held."""
     context = load_context(session, [row.spec for row in rows], now)
     assessment = assess(context.candidates, context, may_credit=actor.may_credit)
+    refuse_above_limit(session, assessment, context.candidates, context, actor, now, may_wait=False)
     for index, row in enumerate(rows):
         if row.extra is not None and row.spec.id in assessment.new:
             try:
