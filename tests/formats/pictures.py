@@ -32,6 +32,25 @@ class Picture(NamedTuple):
             for name, data in parts
         )
 
+    @classmethod
+    def from_png(cls, png: bytes) -> "Picture":
+        """Return the picture that `as_png` wrote."""
+        width, height = struct.unpack_from(">2I", png, len(_SIGNATURE) + 8)
+        start = png.index(b"IDAT") + 4
+        (length,) = struct.unpack_from(">I", png, start - 8)
+        rows = zlib.decompress(png[start : start + length])
+        return cls(width, height, b"".join(rows[at + 1 : at + 1 + width] for at in range(0, len(rows), width + 1)))
+
+    def blocks(self, size: int) -> list[float]:
+        """Return the mean shade of each square of so many pixels, row by row."""
+        means = []
+        for y in range(0, self.height, size):
+            rows = [self.shades[start * self.width :][: self.width] for start in range(y, min(y + size, self.height))]
+            for x in range(0, self.width, size):
+                square = b"".join(row[x : x + size] for row in rows)
+                means.append(sum(square) / len(square))
+        return means
+
 
 def draw_pages(pdf: bytes, dpi: int = SCANNER_DPI) -> Iterator[Picture]:
     """Yield a picture of each page of a PDF."""

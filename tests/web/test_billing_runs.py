@@ -1,5 +1,6 @@
 """Running billing in the browser: choose, preview, confirm, result."""
 
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+import typst
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
@@ -19,7 +21,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SYSTEM, Actor
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
-from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice, User
+from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice, Rendition, User
 from billing_admin.operations.access import users
 from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import charges, recurring_charges
@@ -476,6 +478,19 @@ def test_the_run_makes_what_the_preview_showed(browser: FlaskClient, session: Se
     listed = browser.get(link(page, "Show 2 invoices"))
     assert "INV-2026-00001" in words(listed)
     assert "2 invoices issued" not in words(browser.get(response.location))
+
+
+def test_the_request_of_a_run_makes_no_files(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview = browser.get(PREVIEW)
+    for name in ("segno", "facturx.generate_xml"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(typst, "compile", None)
+    assert "2 invoices issued" in words(browser.get(confirm(browser, preview).location))
+    assert count(session, Rendition) == 0
+    with pytest.raises(TypeError):
+        browser.get(f"/invoices/{all_invoices()[0].id}/pdf")
 
 
 def test_drafts_are_left_when_asked(browser: FlaskClient) -> None:
