@@ -51,8 +51,18 @@ def serving(database_url: str, workers: int = 1, **settings: str) -> Iterator[st
 
     `settings` are BILLING_… variables without the prefix; {address} in them is the address of the product.
     """
+    with serving_process(database_url, workers, **settings) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving_process(
+    database_url: str, workers: int = 1, **settings: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The same, with the main process of gunicorn, which may be stopped; the setting `port` chooses its port."""
+    port = int(settings.pop("port", "0"))
     given = {"database_url": database_url, "secret_key": SECRET, "queue_url": "immediate:"} | settings
-    with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
+    with socket.create_server(("127.0.0.1", port)) as listener, tempfile.TemporaryFile() as log:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         named = {f"BILLING_{name.upper()}": value.replace("{address}", address) for name, value in given.items()}
         process = subprocess.Popen(
@@ -70,7 +80,7 @@ def serving(database_url: str, workers: int = 1, **settings: str) -> Iterator[st
         try:
             listener.close()  # from here on a server that ended refuses, and one that starts lets wait
             urllib.request.urlopen(f"{address}/sign-in", timeout=START_SECONDS).close()
-            yield address
+            yield address, process
         finally:
             process.terminate()
             process.wait(START_SECONDS)

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -55,9 +56,11 @@ class Place:
         self.queue = Queue(app, stored.model_copy(update={"queue_url": queue}))
 
     @contextmanager
-    def worker(self, flask: str = "flask", log: int | IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self, flask: str = "flask", log: int | IO[bytes] | None = None, prefix: Sequence[str] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A worker process of this module, which ends at the end of the context; its log goes to a file."""
-        command = [sys.executable, "-m", flask, "--app", "wsgi", "worker"]
+        command = [*prefix, sys.executable, "-m", flask, "--app", "wsgi", "worker"]
         process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=log)
         try:
             yield process
@@ -153,14 +156,14 @@ def test_a_run_whose_workers_are_killed_is_finished_by_the_next_one(session: Ses
 class Sharing:
     """Worker processes that bill one account at a time, and what their logs say of the runs that they joined."""
 
-    def __init__(self, place: Place, folder: Path, count: int) -> None:
-        self._stack = ExitStack()
+    def __init__(self, place: Place, folder: Path, count: int, prefix: Sequence[str] = ()) -> None:
+        self._stack, self._prefix = ExitStack(), prefix
         self._logs = [folder / f"worker-{number}.log" for number in range(count)]
         self.processes = [self._start(place, log) for log in self._logs]
 
     def _start(self, place: Place, log: Path) -> subprocess.Popen[bytes]:
         file = self._stack.enter_context(log.open("wb"))
-        return self._stack.enter_context(place.worker("tests.faults.small_chunks", file))
+        return self._stack.enter_context(place.worker("tests.faults.small_chunks", file, self._prefix))
 
     def __enter__(self) -> Self:
         return self
@@ -174,11 +177,23 @@ class Sharing:
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
 
+OWN_NETWORK = ("unshare", "--net")
+
+
+def may_unshare() -> bool:
+    """Whether this user may start a process in a network namespace of its own."""
+    return shutil.which("unshare") is not None and not subprocess.run([*OWN_NETWORK, "true"], check=False).returncode
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-def test_worker_processes_share_a_run(session: Session, place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", [(), OWN_NETWORK], ids=["one-network", "own-networks"])
+def test_worker_processes_share_a_run(session: Session, place: Place, tmp_path: Path, prefix: Sequence[str]) -> None:
+    """As on machines of their own, workers in own networks share the database alone: they reach it over its Unix socket."""
+    if prefix and not may_unshare():
+        pytest.skip("needs root and unshare")
     customers_with_charges(SHARED, 3)
-    with Sharing(place, tmp_path, 2) as workers:
+    with Sharing(place, tmp_path, 2, prefix) as workers:
         id = start_run()
         until(session, lambda: state(session) == "done")
         until(session, lambda: all(workers.events(number, "billing_run_left") for number in range(2)))

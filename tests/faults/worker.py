@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from threading import BrokenBarrierError
 from typing import Any
 from uuid import UUID
@@ -19,9 +20,10 @@ from flask import Flask, current_app
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, configure_mappers
 
-from billing_admin.background import mail
+from billing_admin.background import imports, mail
 from billing_admin.background.mail import send_due
 from billing_admin.background.mail_transport import send_mail
+from billing_admin.backup.create import create_backup
 from billing_admin.config import Settings
 from billing_admin.db.engine import db, init_database
 from billing_admin.db.transactions import transaction
@@ -166,6 +168,24 @@ def bill_and_count(spec: RunSpec, chunk: int) -> int:
 def issue(invoice_id: UUID) -> bool:
     """Issue a draft; returns whether it was us."""
     return transaction(invoices.issue, invoice_id, None, SYSTEM, NOW)
+
+
+def issue_each(ids: Sequence[UUID]) -> None:
+    """Issue drafts one after the other; those that are issued already stay as they are."""
+    for id in ids:
+        issue(id)
+
+
+def import_rows(id: UUID, chunk: int) -> None:
+    """Import the rest of a file in small chunks."""
+    imports.CHUNK_ROWS = dict.fromkeys(imports.CHUNK_ROWS, chunk)  # type: ignore[misc]
+    imports.import_file(id, SYSTEM, lambda _count: None)
+
+
+def back_up(folder: Path, path: str) -> None:
+    """Write a backup into a folder; `path` is where the programs of PostgreSQL are."""
+    os.environ["PATH"] = path
+    create_backup(current_app.extensions["billing_settings"], folder, datetime.now(UTC))
 
 
 def correct(invoice_id: UUID, act: str, amount: str) -> str:
