@@ -21,7 +21,7 @@ from billing_admin.domain.message_texts import (
 )
 from billing_admin.domain.messages import MAX_SUBJECT_LENGTH
 from billing_admin.domain.parties import LANGUAGES
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.operations.messages import texts as operations
 from billing_admin.operations.messages.previews import TextPreview, preview_text
 from billing_admin.queries.messages.texts import TextInUse, text_in_use, texts_in_use
@@ -173,4 +173,4 @@ def _settings() -> Settings:
 
 
 def _name(text: TextInUse) -> str:
-    return f"{TEXT_KEYS[text.key]}, {LANGUAGES[text.language]}"
+    return join(", ", [TEXT_KEYS[text.key], LANGUAGES[text.language]])

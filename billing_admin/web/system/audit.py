@@ -167,8 +167,8 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
         ("type", Phrase("Object type"), object_label(filters.type)),
         ("action", Phrase("Action"), action_label(filters.action)),
         ("object", Phrase("Object"), text_param("object")),
-        ("from", Phrase("From"), format_day(filters.from_) if filters.from_ else ""),
-        ("to", Phrase("To"), format_day(filters.to) if filters.to else ""),
+        ("from", Phrase("From day"), format_day(filters.from_) if filters.from_ else ""),
+        ("to", Phrase("To day"), format_day(filters.to) if filters.to else ""),
     )
 
 
