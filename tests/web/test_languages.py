@@ -35,7 +35,11 @@ def german(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask
     path = tmp_path / "de" / "LC_MESSAGES" / "messages.mo"
     path.parent.mkdir(parents=True)
     path.write_bytes(as_mo(catalog))
-    app.extensions["babel"].translation_directories[:] = [str(tmp_path)]
+    babel = app.extensions["babel"]
+    monkeypatch.setattr(babel, "translation_directories", [str(tmp_path)])
+    with app.app_context():
+        domain = babel.instance.domain_instance
+    monkeypatch.setattr(domain, "cache", {})  # of catalogues that other tests have read
     monkeypatch.setattr(languages, "PAGE_LANGUAGES", {"en": "English", "de": "Deutsch"})
     return app
 
