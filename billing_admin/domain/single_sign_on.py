@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from numbers import Real
 from typing import Any, Final
 
 from billing_admin.domain.errors import Invalid
@@ -166,6 +167,7 @@ def _address(value: object) -> str:
         return ""
 
 
-def _moment(seconds: object) -> datetime | None:
-    is_moment = isinstance(seconds, int | float) and 0 < seconds < LATEST_MOMENT
-    return datetime.fromtimestamp(seconds, UTC) if is_moment else None  # type: ignore[arg-type]
+def _moment(seconds: Any) -> datetime | None:
+    """Return the time of a JSON number of seconds, or None; JSON of Python has NaN and infinity."""
+    is_moment = isinstance(seconds, Real) and 0 < seconds < LATEST_MOMENT  # type: ignore[operator]
+    return datetime.fromtimestamp(int(seconds), UTC) if is_moment else None

@@ -1,5 +1,6 @@
 """What claims of the identity provider mean."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +40,16 @@ def test_an_address_counts_if_it_is_one(claims: dict[str, Any], expected: tuple[
 
 @pytest.mark.parametrize(
     ("auth_time", "expected"),
-    [(AT.timestamp(), AT), (int(AT.timestamp()), AT), ("1", None), (0, None), (10**30, None), (None, None)],
+    [
+        (AT.timestamp(), AT),
+        (int(AT.timestamp()), AT),
+        ("1", None),
+        (0, None),
+        (10**30, None),
+        (math.inf, None),
+        (math.nan, None),
+        (None, None),
+    ],
 )
 def test_the_moment_of_the_sign_in(auth_time: object, expected: datetime | None) -> None:
     assert read_identity("x", {"sub": "1", "auth_time": auth_time}, "").signed_in_at == expected
