@@ -168,6 +168,9 @@ def _address(value: object) -> str:
 
 
 def _moment(seconds: Any) -> datetime | None:
-    """Return the time of a JSON number of seconds, or None; JSON of Python has NaN and infinity."""
+    """Return the time of a JSON number of seconds, or None.
+
+    JSON of Python has NaN and infinity.
+    """
     is_moment = isinstance(seconds, Real) and 0 < seconds < LATEST_MOMENT  # type: ignore[operator]
     return datetime.fromtimestamp(int(seconds), UTC) if is_moment else None

@@ -85,7 +85,7 @@ class CreditForm(Form):
         blank_message=Phrase("Enter a reason. It is printed on the credit note."),
         max_length=MAX_REASON_LENGTH,
     )
-    way = RadioField(Phrase("What to credit"), choices=CREDIT_MODES, default="lines")
+    way = RadioField(Phrase("Extent of the credit"), choices=CREDIT_MODES, default="lines")
     amount = AmountField(Phrase("Amount with tax"))
     issue_date = DayField(Phrase("Issue date"), blank_message=Phrase("Enter the issue date, such as 2026-11-30."))
     shown = HiddenField()
