@@ -1,6 +1,6 @@
 """The limits of roles: set them, and refuse an act above them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -31,23 +31,23 @@ def require_within_limit(session: Session, actor: Actor, submission: Submission,
     Raises:
         NeedsApproval: The act is above the limit of the actor's role, or the rate of its currency is unknown.
     """
-    for above in above_limit(session, actor, [submission], now).values():
+    for above in above_limit(session, actor, submission.act, [submission], now).values():
         raise NeedsApproval(above)
 
 
 def above_limit(
-    session: Session, actor: Actor, submissions: Sequence[Submission], now: datetime
+    session: Session, actor: Actor, act: str, submissions: Iterable[Submission], now: datetime
 ) -> dict[int, Submission]:
-    """Return the submissions of one act that need approval, by their places.
+    """Return the submissions of an act that need approval, by their places.
 
-    They have their amounts in the base currency.
+    They have their amounts in the base currency. Without a limit, the submissions are not read.
     """
-    if not submissions or actor.approval is not None:
+    if actor.approval is not None:
         return {}
-    limit = limit_of(session, actor.kind, actor.id, submissions[0].act)
+    limit = limit_of(session, actor.kind, actor.id, act)
     if limit is None:
         return {}
-    settings = organisation(session)
+    settings, submissions = organisation(session), list(submissions)
     base, rates = settings.base_currency, dict[str, BaseCurrencyRate]()
     if any(each.currency != base for each in submissions):
         rates |= base_rates(session, base, day_of(now, settings.time_zone))

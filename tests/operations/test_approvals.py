@@ -32,7 +32,7 @@ from billing_admin.models import (
 )
 from billing_admin.operations import approvals
 from billing_admin.operations.access import tokens
-from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.charges import recurring_charges, recurring_posting
 from billing_admin.operations.charges.corrections import correct_charge
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.invoices import credit_notes, voids
@@ -288,8 +288,8 @@ def pending(session: Session) -> list[tuple[str, Decimal]]:
 def test_a_negative_charge_is_added_as_asked_once_it_is_approved(session: Session, invoice: Invoice) -> None:
     charge, now = uuid4(), [("Goodwill", Decimal(-100))]
     spec = negative(id=charge, incurred_on=date(2026, 4, 1), metadata={"case": "7"}, purchase_order="PO 1")
-    id = ask(post, [spec])
-    assert ask(post, [spec]) == id
+    id = ask(post, [spec], may_wait=True)
+    assert ask(post, [spec], may_wait=True) == id
     shown = preview(session, request(session, id))
     assert [(effect.before, effect.after) for effect in shown.effects] == [("0.00 USD", "−100.00 USD")]
     transaction(post, [make_spec("ACME", "7")], SYSTEM, NOW)  # a script goes on posting, and the request stays valid
@@ -304,7 +304,7 @@ def test_a_negative_charge_is_added_as_asked_once_it_is_approved(session: Sessio
 
 def test_a_negative_charge_keeps_the_price_that_it_had(session: Session, invoice: Invoice) -> None:
     service = make_service(prices={"USD": Decimal(20)})
-    id = ask(post, [ChargeSpec("ACME", service=service.code, quantity=Decimal(-3))])
+    id = ask(post, [ChargeSpec("ACME", service=service.code, quantity=Decimal(-3))], may_wait=True)
     assert (request(session, id).amount, request(session, id).reason) == (6000, service.name)
     assert request(session, id).input["unit_price"] == "20"
     transaction(post, [ChargeSpec("ACME", service=service.code, quantity=Decimal(-2))], maker(), NOW)
@@ -332,6 +332,12 @@ def test_a_recurring_credit_above_the_limit_is_refused(session: Session, invoice
         "starts_on": date(2026, 4, 1),
         "interval": "monthly",
     }
+    ended, _ = transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(9)), SYSTEM, NOW)
+    transaction(recurring_posting.post_due_charges, [ended.id], date(2026, 4, 2), SYSTEM, NOW)
+    with pytest.raises(
+        Denied, match="The deduction of posted days is above"
+    ):  # a request for the charge alone would leave the rest undone
+        transaction(recurring_charges.end, ended.id, date(2026, 4, 1), "Left", maker(), NOW)
     with pytest.raises(Denied, match="A person with a higher limit can add it"):
         transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-3)), maker(), NOW)
     assert transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-2)), maker(), NOW)

@@ -351,7 +351,7 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
     posted to find their problems as well, and rolled back.
     """
     try:
-        result = post(session, rows.specs, actor, at)
+        result = post(session, rows.specs, actor, at, may_wait=not rows.problems)
     except DomainError as error:
         error.problems = tuple(_at_body_index(problem, rows.indexes) for problem in error.problems)
         if not rows.problems:

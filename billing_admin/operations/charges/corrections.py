@@ -109,7 +109,7 @@ def _is_replacement_stored(session: Session, new_id: UUID, original: Any) -> boo
 
 def _post_replacement(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> UUID:
     try:
-        return post(session, [spec], actor, now, webhooks=False, may_wait=False).ids[0]
+        return post(session, [spec], actor, now, webhooks=False).ids[0]
     except DomainError as error:  # drop the list index from the fields: there is one charge
         error.problems = tuple(replace(problem, field=problem.field[1:]) for problem in error.problems)
         raise

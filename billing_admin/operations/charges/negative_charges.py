@@ -22,6 +22,7 @@ from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.operations.limits import above_limit
 
+ACT: Final = "negative_charge"
 # How values that are no JSON are read from a submission.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("quantity", "unit_price", "amount"), Decimal),
@@ -50,12 +51,13 @@ def refuse_above_limit(
     negative = {id: new.charge for id, new in assessment.new.items() if new.charge.amount < 0}
     if not negative:
         return
-    places = [assessment.ids.index(id) for id in negative]
-    submissions = [
+    place_of = {id: place for place, id in reversed(list(enumerate(assessment.ids)))}
+    places = [place_of[id] for id in negative]
+    submissions = (
         _submission(candidates[place].spec, charge, context)
         for place, charge in zip(places, negative.values(), strict=True)
-    ]
-    above = above_limit(session, actor, submissions, now)
+    )
+    above = above_limit(session, actor, ACT, submissions, now)
     if above and may_wait and len(candidates) == 1:
         raise NeedsApproval(above[0])
     assessment.refusals.extend((places[number], _denied()) for number in above)
@@ -68,8 +70,8 @@ def check_recurring(
     if amount >= 0:
         return
     minor = -minor_units(amount, currency)
-    submission = Submission("negative_charge", "customer", customer.id, customer.reference, {}, "", minor, currency)
-    if above_limit(session, actor, [submission], now):
+    submission = Submission(ACT, "customer", customer.id, customer.reference, {}, "", minor, currency)
+    if above_limit(session, actor, ACT, [submission], now):
         message = Phrase("This amount is above the limit of your role. A person with a higher limit can add it.")
         raise Denied("above_limit", message, "quantity")
 
@@ -90,7 +92,7 @@ def _submission(spec: ChargeSpec, charge: PricedCharge, context: PostingContext)
     minor = -minor_units(charge.amount, charge.currency)
     customer = context.customer_of(spec)
     return Submission(
-        "negative_charge",
+        ACT,
         "customer",
         customer.id,
         customer.reference,

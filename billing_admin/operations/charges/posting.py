@@ -62,18 +62,18 @@ def post(
     *,
     webhooks: bool = True,
     scheduled: bool = False,
-    may_wait: bool = True,
+    may_wait: bool = False,
 ) -> PostingResult:
     """Store new charges and replay stored ones; all or nothing.
 
     A new charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and
     held if the organisation chose that. Without `webhooks` the caller enqueues those of held charges. `scheduled`
-    charges are those of a recurring charge, whose creator had the permission for negative charges. Without `may_wait`, a
-    single charge above the limit of the role is refused, because the request does more than add it.
+    charges are those of a recurring charge, whose creator had the permission for negative charges. With `may_wait`, the
+    request is nothing but these charges: a single one above the limit of the role waits for approval, else it is refused.
 
     Raises:
         Denied: The actor may not add negative charges, and one is; or one of several is above the limit of the role.
-        NeedsApproval: The only charge is negative and above the limit of the role.
+        NeedsApproval: The only charge is negative and above the limit of the role, and `may_wait`.
         Invalid, Conflict: With a problem for each refused charge; a problem's field begins with the charge's index.
     """
     context = load_context(session, specs, now)

@@ -238,7 +238,12 @@ def _end_on(
     try:
         return [str(id) for id in post_adjustments(session, row, last_day, actor, now)]
     except Denied as error:
-        raise credit_denied(field) from error
+        if not actor.may_credit:
+            raise credit_denied(field) from error
+        message = Phrase(
+            "The deduction of posted days is above the limit of your role. A person with a higher limit can do this."
+        )
+        raise Denied("above_limit", message, field) from error
 
 
 def _lock_schedule(session: Session, id: UUID) -> RecurringCharge:

@@ -214,7 +214,7 @@ def _post(session: Session, charges: Sequence[ChargeSpec], spec: RebillSpec, act
     hear that it is held.
     """
     try:
-        posted = post(session, charges, actor, now, webhooks=False, may_wait=False)
+        posted = post(session, charges, actor, now, webhooks=False)
     except DomainError as error:
         error.problems = tuple(replace(problem, field=("lines", *problem.field)) for problem in error.problems)
         raise

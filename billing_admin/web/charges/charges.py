@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -283,7 +284,7 @@ def _prices_by_currency(service: Service) -> dict[str, list[tuple[str, str | Non
 
 def _post(form: ChargeForm) -> posting.PostingResult:
     try:
-        return bounded_transaction(posting.post, [_spec(form)], actor(), now())
+        return bounded_transaction(partial(posting.post, may_wait=True), [_spec(form)], actor(), now())
     except Conflict as error:
         if error.code != "id_conflict":
             raise

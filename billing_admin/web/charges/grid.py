@@ -276,7 +276,7 @@ def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
         )
     if not form.errors:
         try:
-            save = partial(posting.post, specs=list(specs.values()), actor=actor(), now=now())
+            save = partial(posting.post, specs=list(specs.values()), actor=actor(), now=now(), may_wait=True)
             return run_bounded(dry_run if only_check else transaction, save)
         except (Invalid, Conflict, Denied) as error:
             row_indexes = list(specs)
