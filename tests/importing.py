@@ -66,9 +66,9 @@ def as_it_is(id: UUID) -> Import:
     return found
 
 
-def errors(one: Import, most: int = 100) -> list[RowError]:
+def errors(one: Import) -> list[RowError]:
     """The first errors that the check found."""
-    return import_errors.read_first_errors(open_file(db.session(), one.errors_id), most) if one.errors_id else []
+    return import_errors.read_first_errors(open_file(db.session(), one.errors_id), ()) if one.errors_id else []
 
 
 def told(one: Import) -> list[tuple[int, str, str]]:

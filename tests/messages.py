@@ -86,6 +86,7 @@ def _columns(
         "text": "Please find attached …",
         "state": state,
         "reason": "",
+        "reason_phrase": None,
         "by_hand": False,
         "again_of": None,
         "again_reason": "",

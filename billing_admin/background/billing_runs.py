@@ -45,8 +45,8 @@ def run_billing_job(job: Job, progress: Progress) -> None:
     runs.bill_chunks(transact, job.subject_id, actor_of(job), clock.now())
     progress.report(count, at_once=True)
     run = run_report(db.session(), job.subject_id).run
-    if run.failure:
-        raise Conflict("run_failed", run.failure)
+    if run.failure_text:
+        raise Conflict("run_failed", run.failure_text)
 
 
 class RunJoiner(Thread):

@@ -22,6 +22,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import MAX_ROWS_PER_SERVICE, ReadResult, Record, RowError, RowReader, RowRequest
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome, Tally
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.formats import import_errors
 from billing_admin.formats.table_reader import open_table
 from billing_admin.models import Import, Job
@@ -113,7 +114,9 @@ def check_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
             )
         except Invalid as error:
             failure = error.message
-    transaction(imports.record_check, id, reader.plan, tally, errors.close(), failure, actor, clock.now())
+    transaction(
+        imports.record_check, id, reader.plan, tally, errors.close(), errors.messages, failure, actor, clock.now()
+    )
 
 
 def import_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
@@ -162,7 +165,7 @@ def check_all_rows(
             report_errors(sorted(errors, key=lambda error: (error.line, columns.get(error.column, -1))))
             report_progress()
     if not tally.rows:
-        raise Invalid("no_rows", "The file has a header row but no data rows.")
+        raise Invalid("no_rows", Phrase("The file has a header row but no data rows."))
 
 
 def _check_chunk(
@@ -241,8 +244,11 @@ def _further_problems(reader: RowReader, request: RowRequest, actor: Actor) -> I
 def _repeated_key_error(reader: RowReader, request: RowRequest, line: int) -> RowError:
     names = (*_KEY_FIELDS.get(reader.kind, ()), "reference", "code", "key", "id")
     name = next(name for name in names if name in reader.plan.columns)
-    advice = " Put all rows of a service next to each other." if reader.kind == "services" else ""
-    message = f"Line {line} has the same {name}. Remove one of the two rows, or change its {name}.{advice}"
+    message = Phrase(
+        "Line {line} has the same {column}. Remove one of the two rows, or change its {column}.", line=line, column=name
+    )
+    if reader.kind == "services":
+        message = join(" ", [message, Phrase("Put all rows of a service next to each other.")])
     cell = request.record.cells[reader.plan.columns[name]]
     return RowError(request.record.line, reader.plan.column(name), cell[:40], message)
 
@@ -316,6 +322,7 @@ class _ErrorFile:
     size: int = 0
     buffer: bytearray = field(default_factory=bytearray)
     digest: Any = field(default_factory=hashlib.sha256)
+    messages: list[str] = field(default_factory=list)  # of the first errors, which the page of the import shows
 
     def add(self, errors: Sequence[RowError]) -> None:
         if not errors:
@@ -324,6 +331,7 @@ class _ErrorFile:
             self.id = transaction(files.create, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
             self.buffer += import_errors.header_row()
         self.buffer += import_errors.error_rows(errors)
+        self.messages += [error.message for error in errors[: import_errors.MAX_SHOWN - len(self.messages)]]
         while len(self.buffer) >= files.PART_BYTES:
             self._append(files.PART_BYTES)
 

@@ -15,6 +15,7 @@ from billing_admin.db.errors import LogIfUnavailable, explain_unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
+from billing_admin.domain.translation import Phrase
 from billing_admin.models import Job
 from billing_admin.operations import jobs
 from billing_admin.operations.audit import seal_events
@@ -130,7 +131,7 @@ def _run_and_close(job: Job, worker: str) -> None:
             jobs.fail,
             id,
             worker,
-            f"An internal error occurred. For details, search the log for job {id}.",
+            Phrase("An internal error occurred. For details, search the log for job {job_id}.", job_id=id),
             WORKER,
             clock.now(),
         )

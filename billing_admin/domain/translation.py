@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from html import escape
 from string import Formatter
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from billing_admin.domain.number_format import format_in_use
 
@@ -158,6 +158,50 @@ def translated(text: str) -> str:
 
 def _translated_values(values: Mapping[str, object]) -> Mapping[str, object]:
     return {name: translated(value) if isinstance(value, Phrase) else value for name, value in values.items()}
+
+
+def phrase_data(text: str | None) -> dict[str, Any] | None:
+    """Return the form and values of a text as JSON data, or None for a plain string.
+
+    With the English text they are stored; `phrase_from` makes the text of them again.
+    """
+    if not isinstance(text, Phrase):
+        return None
+    data: dict[str, Any] = {"form": text.form}
+    if text.values:
+        data["values"] = _values_as_data(text.values)
+    if text.added_values:
+        data["added"] = _values_as_data(text.added_values)
+    if text.plural_form is not None:
+        data |= {"plural": text.plural_form, "number": text.number}
+    return data
+
+
+def _values_as_data(values: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _value_as_data(value) for name, value in values.items()}
+
+
+def _value_as_data(value: object) -> Any:
+    if isinstance(value, Phrase):
+        return {"text": str(value), "phrase": phrase_data(value)}
+    return value if isinstance(value, int) else str(value)
+
+
+def phrase_from(english: str, data: Mapping[str, Any] | None) -> str:
+    """Return a stored text: a phrase, if its form was stored with it."""
+    if data is None:
+        return english
+    text = str.__new__(Phrase, english)
+    text.form, text.plural_form, text.number = data["form"], data.get("plural"), data.get("number", 0)
+    text.values, text.added_values = _values_from(data.get("values", {})), _values_from(data.get("added", {}))
+    return text
+
+
+def _values_from(data: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        name: phrase_from(value["text"], value["phrase"]) if isinstance(value, Mapping) else value
+        for name, value in data.items()
+    }
 
 
 @contextmanager

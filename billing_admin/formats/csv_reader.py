@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS
+from billing_admin.domain.translation import Phrase
 
 MAX_ROW_CHARACTERS: Final = 1 << 20  # characters, whatever the csv module would take
 csv.field_size_limit(1 << 24)
@@ -18,13 +19,13 @@ _BLOCK_BYTES, _GUESSED_BLOCKS, _SAMPLE_BYTES = 1 << 20, 64, 4_096
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 # The first bytes of files that are not CSV, and the message for each.
 _OTHER_FILES = (
-    (b"PK\x03\x04", "This file is compressed twice. Extract it first."),
+    (b"PK\x03\x04", Phrase("This file is compressed twice. Extract it first.")),
     (
         b"\xd0\xcf\x11\xe0",
-        "This is an old Excel workbook, or one with a password. In Excel, save it as .xlsx without a password.",
+        Phrase("This is an old Excel workbook, or one with a password. In Excel, save it as .xlsx without a password."),
     ),
-    (b"%PDF", "This is a PDF. Import a CSV file or a workbook (.xlsx) instead."),
-    (b"\x1f\x8b", "This file is compressed twice. Extract it first."),
+    (b"%PDF", Phrase("This is a PDF. Import a CSV file or a workbook (.xlsx) instead.")),
+    (b"\x1f\x8b", Phrase("This file is compressed twice. Extract it first.")),
 )
 
 
@@ -52,7 +53,8 @@ class CsvRows:
             try:
                 cells = next(self._reader)
             except csv.Error as error:
-                raise Invalid("not_csv", f"Line {first}: {_explain(str(error))}") from error
+                message = Phrase("Line {line}: {message}", line=first, message=_explain(str(error)))
+                raise Invalid("not_csv", message) from error
             if any(cells):
                 return first, cells
 
@@ -81,7 +83,8 @@ class _Lines:
         except UnicodeDecodeError as error:
             raise self._undecoded(error) from error
         except UnicodeError as error:  # UTF-16 that does not say in which order its bytes are
-            raise Invalid("other_encoding", f"The file is not UTF-16. Choose another encoding. ({error})") from error
+            message = Phrase("The file is not UTF-16. Choose another encoding. ({error})", error=str(error))
+            raise Invalid("other_encoding", message) from error
         if not line:
             raise StopIteration
         self._count += 1
@@ -89,14 +92,20 @@ class _Lines:
         if "\0" in line:
             raise Invalid(
                 "not_text",
-                f"Line {self._count} has a NUL byte. If the file is UTF-16, choose that encoding; otherwise save it as CSV"
-                " again.",
+                Phrase(
+                    "Line {line} has a NUL byte. If the file is UTF-16, choose that encoding; otherwise save it as CSV"
+                    " again.",
+                    line=self._count,
+                ),
             )
         if self._size > MAX_ROW_CHARACTERS:
             raise Invalid(
                 "too_long",
-                f"The row that begins on line {self._first} is longer than {MAX_ROW_CHARACTERS:,} characters."
-                " Is a closing quote missing?",
+                Phrase(
+                    "The row that begins on line {line} is longer than {limit:,} characters. Is a closing quote missing?",
+                    line=self._first,
+                    limit=MAX_ROW_CHARACTERS,
+                ),
             )
         return line
 
@@ -110,8 +119,13 @@ class _Lines:
         wrong_bytes = " ".join(f"{byte:02X}" for byte in error.object[error.start : error.start + 2])
         return Invalid(
             "other_encoding",
-            f"Line {line} is not {ENCODINGS[self._encoding].partition(' (')[0]}: it has the bytes {wrong_bytes}."
-            " Choose the encoding in which the file was saved.",
+            Phrase(
+                "Line {line} is not {encoding}: it has the bytes {wrong_bytes}. Choose the encoding in which the file was"
+                " saved.",
+                line=line,
+                encoding=ENCODINGS[self._encoding].partition(" (")[0],
+                wrong_bytes=wrong_bytes,
+            ),
         )
 
 
@@ -124,12 +138,12 @@ def _codec(file: BinaryIO, encoding: str) -> str:
 
 def _explain(message: str) -> str:
     if message.startswith("unexpected end"):
-        return "A closing quote is missing."
+        return Phrase("A closing quote is missing.")
     if "expected after" in message:
-        return (
+        return Phrase(
             "A closing quote must be followed by a delimiter or the end of the line. Write a quote within a cell twice."
         )
-    return f"The file cannot be read as CSV ({message})."
+    return Phrase("The file cannot be read as CSV ({message}).", message=message)
 
 
 def _refuse_other(file: BinaryIO, encoding: str) -> None:
@@ -138,9 +152,9 @@ def _refuse_other(file: BinaryIO, encoding: str) -> None:
         if beginning.startswith(first_bytes):
             raise Invalid("other_file", message)
     if beginning.startswith(_UTF_16) and encoding != "utf-16":
-        raise Invalid("other_encoding", "The file is UTF-16. Choose that encoding.")
+        raise Invalid("other_encoding", Phrase("The file is UTF-16. Choose that encoding."))
     if beginning.startswith(_UTF_8) and encoding != "utf-8":
-        raise Invalid("other_encoding", "The file is UTF-8. Choose that encoding.")
+        raise Invalid("other_encoding", Phrase("The file is UTF-8. Choose that encoding."))
 
 
 def guess_encoding(file: BinaryIO) -> str:

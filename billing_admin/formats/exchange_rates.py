@@ -16,6 +16,7 @@ from billing_admin.domain.exchange_rates import RateSpec, check_foreign
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.layouts import DELIMITERS
 from billing_admin.domain.money import MINOR_DIGITS, exact_decimal
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.csv_reader import CsvRows, guess_encoding
 
 MAX_RATES: Final = 50_000
@@ -49,13 +50,20 @@ def read_rates(file: BinaryIO, base_currency: str) -> list[RateSpec]:
                 rates.append(spec)
         except Invalid as error:
             field = next((part for part in reversed(error.field) if isinstance(part, str)), "")
-            problems.append(Problem(error.code, f"Line {line}: {error.message}", (field,) if field else ()))
+            problems.append(
+                Problem(
+                    error.code,
+                    Phrase("Line {line}: {message}", line=line, message=error.message),
+                    (field,) if field else (),
+                )
+            )
         if len(rates) > MAX_RATES:
-            raise Invalid("too_long", f"The file has more than {MAX_RATES:,} rates. Import the last months only.")
+            message = Phrase("The file has more than {limit:,} rates. Import the last months only.", limit=MAX_RATES)
+            raise Invalid("too_long", message)
     if problems:
         raise Invalid.of(problems[:MAX_PROBLEMS], len(problems))
     if not rates:
-        raise Invalid("no_rows", "The file has no rates.")
+        raise Invalid("no_rows", Phrase("The file has no rates."))
     return rates
 
 
@@ -64,7 +72,12 @@ def _refuse_other_rate(spec: RateSpec, line: int, lines: dict[tuple[str, date], 
     earlier_line, rate = lines.setdefault((spec.currency, spec.day), (line, spec.rate))
     if rate != spec.rate:
         day = format_day(spec.day)
-        message = f"Line {earlier_line} has another rate of {spec.currency} on {day}. Remove one of them."
+        message = Phrase(
+            "Line {line} has another rate of {currency} on {day}. Remove one of them.",
+            line=earlier_line,
+            currency=spec.currency,
+            day=day,
+        )
         raise Invalid("two_rates", message, "rate")
 
 
@@ -84,13 +97,16 @@ def _row_reader(header: Sequence[str], base_currency: str) -> _RowReader:
     columns = {name: index for index, name in enumerate(header) if name in MINOR_DIGITS}
     if day is not None and columns:
         if base_currency != ECB_BASE_CURRENCY:
-            message = (
-                "This file has the rates of the euro, but your base currency is"
-                f" {base_currency}. Import a file with the columns currency, day and rate."
+            message = Phrase(
+                "This file has the rates of the euro, but your base currency is {currency}. Import a file with the"
+                " columns currency, day and rate.",
+                currency=base_currency,
             )
             raise Invalid("other_base_currency", message)
         return _reader_of_columns(columns, day)
-    message = "Use a CSV file with the columns currency, day and rate, or the file of the European Central Bank."
+    message = Phrase(
+        "Use a CSV file with the columns currency, day and rate, or the file of the European Central Bank."
+    )
     raise Invalid("other_columns", message)
 
 
@@ -124,10 +140,11 @@ def _cell(cells: Sequence[str], index: int) -> str:
 def _day(text: str) -> date:
     with suppress(Invalid):
         return parse_day(text, DateOrder.YEAR_FIRST)
-    raise Invalid("not_a_day", f"“{text[:40]}” is not a date. Use a date such as 2026-11-28.", "day")
+    message = Phrase("“{text}” is not a date. Use a date such as 2026-11-28.", text=text[:40])
+    raise Invalid("not_a_day", message, "day")
 
 
 def _rate(text: str) -> Decimal:
     if not text:
-        raise Invalid("missing", "Enter the rate.", "rate")
+        raise Invalid("missing", Phrase("Enter the rate."), "rate")
     return exact_decimal(text, "rate")

@@ -5,16 +5,19 @@ The page of the import reads the file.
 
 import csv
 import io
-from collections.abc import Iterable
-from itertools import islice
-from typing import BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice, zip_longest
+from typing import Any, BinaryIO
 
 from billing_admin.domain.imports.cells import escape_formula, unescape_formula
 from billing_admin.domain.imports.rows import RowError
+from billing_admin.domain.translation import phrase_from
 from billing_admin.formats.csv_reader import CsvRows
 
 COLUMNS = ("line", "column", "value", "what to do")
 MEDIA_TYPE = "text/csv"
+MAX_SHOWN = 100  # errors on the page of an import
 
 
 def header_row() -> bytes:
@@ -32,7 +35,14 @@ def error_rows(errors: Iterable[RowError]) -> bytes:
     return file.getvalue().encode()
 
 
-def read_first_errors(file: BinaryIO, most: int) -> list[RowError]:
-    """Return the first errors of a file."""
-    rows = islice(CsvRows(file, "utf-8", "comma"), 1, most + 1)
-    return [RowError(int(cells[0]), *map(unescape_formula, cells[1:])) for _, cells in rows]
+def read_first_errors(file: BinaryIO, phrases: Sequence[Mapping[str, Any] | None]) -> list[RowError]:
+    """Return the first errors of a file.
+
+    Pages translate their messages, as far as their `phrases` are given.
+    """
+    rows = islice(CsvRows(file, "utf-8", "comma"), 1, MAX_SHOWN + 1)
+    errors = [RowError(int(cells[0]), *map(unescape_formula, cells[1:])) for _, cells in rows]
+    return [
+        replace(error, message=phrase_from(error.message, phrase))
+        for error, phrase in zip_longest(errors, phrases[: len(errors)])
+    ]

@@ -15,6 +15,7 @@ from billing_admin.domain.imports.headers import check_header
 from billing_admin.domain.imports.layouts import DELIMITERS, Layout
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import Record
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.compressed import expand
 from billing_admin.formats.csv_reader import CsvRows, guess_encoding
 from billing_admin.formats.xlsx_reader import Workbook
@@ -89,7 +90,8 @@ def open_table(file: BinaryIO, plan: ImportPlan) -> Table:
     if table.header != plan.header:
         table.close()
         raise Invalid(
-            "other_header", "The header row has changed since the columns were mapped. Map the columns again."
+            "other_header",
+            Phrase("The header row has changed since the columns were mapped. Map the columns again."),
         )
     return table
 
@@ -175,7 +177,7 @@ def _read_sample(table: Table) -> list[Record]:
 
 def _with_rows(beginning: Preview) -> Preview:
     if not beginning.rows:
-        raise Invalid("no_rows", "The file has a header row but no data rows.")
+        raise Invalid("no_rows", Phrase("The file has a header row but no data rows."))
     return beginning
 
 
@@ -208,7 +210,7 @@ def _find_header(rows: Iterable[RawRow], score: Score, chosen_line: int | None) 
 
 
 def _no_header() -> Invalid:
-    return Invalid("empty_file", "There is no row with column names. Choose another file, sheet or line.")
+    return Invalid("empty_file", Phrase("There is no row with column names. Choose another file, sheet or line."))
 
 
 def is_workbook(file: io.BufferedReader) -> bool:

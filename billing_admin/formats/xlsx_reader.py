@@ -21,6 +21,7 @@ from zipfile import BadZipFile, ZipFile
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import UNCALCULATED, NumberCell, NumberCell1904
+from billing_admin.domain.translation import Phrase
 
 MAX_EXPANDED_BYTES: Final = 4 << 30
 MAX_RATIO: Final = 200  # of a part to its compressed form; usual sheets have up to 50
@@ -81,7 +82,10 @@ class Workbook:
             Invalid: The sheet does not exist, is damaged, or has merged cells.
         """
         if sheet and sheet not in self._paths:
-            raise Invalid("unknown_sheet", f"There is no sheet “{sheet[:80]}”. Use one of {', '.join(self.sheets)}.")
+            message = Phrase(
+                "There is no sheet “{sheet}”. Use one of {sheets}.", sheet=sheet[:80], sheets=", ".join(self.sheets)
+            )
+            raise Invalid("unknown_sheet", message)
         with _damage_refused():
             days = self._read_styles()
             self._read_texts()
@@ -101,7 +105,7 @@ class Workbook:
             elif element == "sheet" and attributes.get("state", "visible") == "visible":
                 self._paths[attributes["name"]] = self._related.by_id[attributes["id"]]
         if not self._paths:
-            raise Invalid("empty_file", "The workbook has no visible sheet.")
+            raise Invalid("empty_file", Phrase("The workbook has no visible sheet."))
 
     def _targets(self, path: str, folder: str) -> "_Targets":
         targets = _Targets()
@@ -146,7 +150,7 @@ class Workbook:
         """Pass a part to a handler, and yield after each block."""
         info = self._zip.getinfo(path)
         if info.file_size > min(MAX_EXPANDED_BYTES, MAX_RATIO * info.compress_size + SMALL_BYTES):
-            raise Invalid("too_large", "The workbook is too large when extracted. Save the sheet as CSV.")
+            raise Invalid("too_large", Phrase("The workbook is too large when extracted. Save the sheet as CSV."))
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -252,7 +256,10 @@ class _ValueParser:
             return
         self._size += len(text)
         if self._size > MAX_ROW_CHARACTERS:
-            raise Invalid("too_long", f"A row of the workbook is longer than {MAX_ROW_CHARACTERS:,} characters.")
+            raise Invalid(
+                "too_long",
+                Phrase("A row of the workbook is longer than {limit:,} characters.", limit=MAX_ROW_CHARACTERS),
+            )
         self._parts.append(text)
 
     def take(self) -> str:
@@ -334,7 +341,10 @@ class _SheetParser(_ValueParser):
             text = self._texts.find(value.strip())
             self._size += len(text)
             if self._size > MAX_ROW_CHARACTERS:
-                raise Invalid("too_long", f"Row {self._row:,} is longer than {MAX_ROW_CHARACTERS:,} characters.")
+                raise Invalid(
+                    "too_long",
+                    Phrase("Row {row:,} is longer than {limit:,} characters.", row=self._row, limit=MAX_ROW_CHARACTERS),
+                )
             return text
         if self._type == "b":
             return "true" if value.strip() == "1" else "false"
@@ -353,7 +363,10 @@ class _SheetParser(_ValueParser):
     def _refuse_merged(self, reference: str) -> None:
         match = _MERGED.fullmatch(reference)
         if match and self._header_row is not None and int(match["last"]) > self._header_row:
-            raise Invalid("merged_cells", f"The cells {reference} are merged. Unmerge them and fill each cell.")
+            raise Invalid(
+                "merged_cells",
+                Phrase("The cells {cells} are merged. Unmerge them and fill each cell.", cells=reference),
+            )
 
 
 def _local(name: str) -> str:
@@ -419,7 +432,7 @@ def _damage_refused() -> Iterator[None]:
 
 
 def _damaged() -> Invalid:
-    message = (
+    message = Phrase(
         "The workbook is damaged, has a password, or is not an .xlsx file. Save it again, or save the sheet as CSV."
     )
     return Invalid("not_a_workbook", message)

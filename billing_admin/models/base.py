@@ -27,12 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.orm import DeclarativeBase, Mapped, registry, validates
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.translation import phrase_data, phrase_from
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -288,3 +289,24 @@ def period_check() -> CheckConstraint:
 
 # Released migrations import these names.
 Key, Exact, Moment, Words, Data = UuidKey, ExactDecimal, UtcDateTime, ByteOrderedText, JsonData
+
+
+class WithFailure:
+    """Columns for the sentence that says why something ended early.
+
+    `failure` is in English. If it is a text of the program, `failure_phrase` has its form and values, so that a page can
+    translate it. It is set with `failure`; an UPDATE names both.
+    """
+
+    failure: Mapped[str | None]
+    failure_phrase: Mapped[dict[str, Any] | None]
+
+    @validates("failure")
+    def _keep_phrase(self, _name: str, failure: str | None) -> str | None:
+        self.failure_phrase = phrase_data(failure)
+        return failure
+
+    @property
+    def failure_text(self) -> str | None:
+        """The sentence for a page."""
+        return None if self.failure is None else phrase_from(self.failure, self.failure_phrase)

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, exact_checks, value_check
+from billing_admin.models.base import Base, WithFailure, exact_checks, value_check
 
 RUN_STATES = ("running", "done", "failed")
 _WAITING = text("state = 'waiting'")
 
 
-class BillingRun(Base):
+class BillingRun(WithFailure, Base):
     """One act of making documents of pending charges, with settings and progress.
 
     `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
@@ -32,7 +32,6 @@ class BillingRun(Base):
     customers: Mapped[list[str] | None]
     currency: Mapped[str | None]
     confirmed: Mapped[str | None]
-    failure: Mapped[str | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]

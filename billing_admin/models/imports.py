@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, JsonData, value_check
+from billing_admin.models.base import Base, JsonData, WithFailure, value_check
 from billing_admin.models.job import StoredFile
 
 IMPORT_KINDS = (
@@ -17,7 +17,7 @@ IMPORT_KINDS = (
 IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "done")
 
 
-class Import(Base):
+class Import(WithFailure, Base):
     """The import of one file.
 
     Its bytes are deleted after a while; the record of the import stays.
@@ -25,7 +25,8 @@ class Import(Base):
     `plan` says how to read the file (`domain.imports.fields.Plan`). `promised` holds the counts and sums
     of the check, `made` those of the rows that are stored so far, and `done` is the number of these rows;
     each chunk updates `made` and `done` in the transaction that stores its rows. `failure` says what
-    ended the check or the import early.
+    ended the check or the import early. `error_phrases` are the forms of the first sentences in the file of errors, which
+    pages translate.
     """
 
     __tablename__ = "imports"
@@ -50,9 +51,9 @@ class Import(Base):
     plan: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     promised: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     errors_id: Mapped[UUID | None] = mapped_column(ForeignKey(StoredFile.id, ondelete="SET NULL"))
+    error_phrases: Mapped[list[dict[str, Any] | None] | None] = mapped_column(JsonData)
     made: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     done: Mapped[int]
-    failure: Mapped[str | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, JsonData, value_check
+from billing_admin.models.base import Base, JsonData, WithFailure, value_check
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 _ALIVE = text("state IN ('queued', 'running')")
 
 
-class Job(Base):
+class Job(WithFailure, Base):
     """A job.
 
     This row holds its state; a queue only wakes workers. `subject_id` is the object that it works on, `asked` its
@@ -42,7 +42,6 @@ class Job(Base):
     done: Mapped[int]
     of: Mapped[int | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
-    failure: Mapped[str | None]
     attempts: Mapped[int]
     worker: Mapped[str | None]
     beat_at: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from billing_admin.domain.languages import page_language
 from billing_admin.domain.number_format import NumberFormat, use_number_format
-from billing_admin.domain.translation import Phrase, join, plural, translated, use_catalogue
+from billing_admin.domain.translation import Phrase, join, phrase_data, phrase_from, plural, translated, use_catalogue
 
 GERMAN = {
     "Use {first} or later.": "Ab {first}.",
@@ -120,3 +120,24 @@ def test_a_form_is_filled_as_a_format_string(word: str, number: int, amount: obj
 @pytest.mark.parametrize("wanted", [(), ("",), ("xx", "fr-FR")])
 def test_pages_are_english_unless_another_language_is_complete(wanted: tuple[str, ...]) -> None:
     assert page_language(*wanted) == "en"
+
+
+@pytest.mark.usefixtures("_german")
+@pytest.mark.parametrize(
+    ("text", "german"),
+    [
+        (Phrase("Use {first} or later.", first=Phrase("Nov")), "Ab November."),
+        (Phrase("Use at most {limit:,} characters.", limit=2000), "Höchstens 2,000 Zeichen."),
+        (plural("{count} charge", "{count} charges", 2), "2 Buchungen"),
+        (Phrase("Nov").lower(), "November"),
+        (join(": ", ["Nov", Phrase("Nov")]), "Nov: November"),
+        (Phrase("{open} {{first}}", open=1).format(first="x"), "1 x"),
+        ("Nov", "Nov"),
+    ],
+)
+def test_stored_texts_are_translated_when_they_are_read(text: str, german: str) -> None:
+    stored = json.loads(json.dumps([str(text), phrase_data(text)]))
+    restored = phrase_from(*stored)
+    assert str(restored) == str(text)
+    assert translated(restored) == german
+    assert phrase_data(restored) == phrase_data(text)

@@ -430,7 +430,7 @@ def test_the_check_of_a_mapping_that_is_another_by_now_counts_no_more(session: S
     old = planned("charges", content)
     transaction(imports.set_plan, id, old, SYSTEM, NOW)
     transaction(
-        imports.record_check, id, planned("charges", content, settled=True), Tally(rows=7), None, None, SYSTEM, NOW
+        imports.record_check, id, planned("charges", content, settled=True), Tally(rows=7), None, (), None, SYSTEM, NOW
     )
     found = import_by_id(session, id)
     assert (found.state, found.promised) == ("checking", None)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Customer, CustomerContact, Organisation
+from billing_admin.web.frame.errors import _LIST_NOUNS, _OBJECT_NOUNS
 from tests.making import (
     all_invoices,
     bill,
@@ -210,3 +211,12 @@ def test_an_entry_that_was_removed_already_leads_back_to_its_object(admin: Flask
     gone = send(admin, "/settings/exchange-rates/remove", currency="USD", day="2026-03-01")
     assert gone.status_code == 404
     assert "Go to the exchange rates" in words(gone)
+    german = admin.get(f"/invoices/{uuid4()}", headers={"Accept-Language": "de"})
+    assert "Wechseln zu: Rechnungen" in words(german)
+
+
+def test_each_page_that_error_pages_lead_to_has_its_words(app: Flask) -> None:
+    for endpoint in app.view_functions:
+        blueprint, _, view = endpoint.partition(".")
+        if view in ("show", "index") and blueprint not in ("set_up_link", "keyboard", "month_end", "mail"):
+            assert blueprint in (_OBJECT_NOUNS if view == "show" else _LIST_NOUNS), endpoint

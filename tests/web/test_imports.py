@@ -115,6 +115,8 @@ def test_errors_are_shown_and_downloaded(browser: FlaskClient, session: Session)
     assert "The first 100 errors" in text
     assert "2 customer =who There is no customer “=who”." in text
     assert not has_action(page, "/start")
+    german = words(browser.get(page.request.path, headers={"Accept-Language": "de"}))
+    assert "2 customer =who Es gibt keinen Kunden „=who“." in german
     file = browser.get(link_to_errors(page))
     assert len(file.text.splitlines()) == 151
     assert "2,customer,'=who,There is no customer “=who”." in file.text

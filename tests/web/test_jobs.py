@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin.background.runner import run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.translation import Phrase
 from billing_admin.operations import jobs
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -83,6 +84,17 @@ def test_a_failed_one_says_why_and_is_tried_again(browser: FlaskClient, run_id: 
     assert "Try again" in page.text
     assert send(browser, f"{page.request.path}/again").status_code == 303
     assert "Done" in words(browser.get(page.request.path))  # in tests the bell is answered at once
+
+
+def test_a_failure_is_told_in_the_language_of_the_reader(browser: FlaskClient, run_id: UUID) -> None:
+    transaction(jobs.claim_next, "a", SYSTEM, NOW)
+    id = UUID(link(browser.get("/jobs"), "2 Apr 2026, 09:30 UTC").rpartition("/")[2])
+    transaction(
+        jobs.fail, id, "a", Phrase("Line {line}: {message}", line=3, message=Phrase("Enter the rate.")), SYSTEM, NOW
+    )
+    german = {"Accept-Language": "de"}
+    assert "Zeile 3: Geben Sie den Kurs ein." in words(browser.get(f"/jobs/{id}", headers=german))
+    assert "Line 3: Enter the rate." in words(browser.get(f"/jobs/{id}"))
 
 
 def test_who_may_not_bill_sees_and_touches_nothing(app: Flask, run_id: UUID) -> None:

@@ -27,7 +27,7 @@ from billing_admin.domain.money import MINOR_DIGITS, currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.selections import check_selected
 from billing_admin.domain.text import check_text, refuse_unprintable
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, phrase_data
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
@@ -453,8 +453,9 @@ def bill_chunks(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:
-    statement = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
-    if not session.connection().execute(statement.values(state="failed", failure=failure)).rowcount:
+    running = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
+    values = {"state": "failed", "failure": str(failure), "failure_phrase": phrase_data(failure)}
+    if not session.connection().execute(running.values(values)).rowcount:
         return  # another worker has finished it
     record(session, actor, now, "billing_run.failed", "billing_run", run_id, {"failure": failure})
 

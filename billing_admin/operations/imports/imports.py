@@ -20,7 +20,7 @@ from billing_admin.domain.imports.plans import ImportPlan, check_plan, header_ke
 from billing_admin.domain.imports.rows import ReadResult
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.opening_balances import CUT_OVER_MISSING
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, phrase_data
 from billing_admin.models import Import
 from billing_admin.operations.audit import record
 from billing_admin.operations.imports.kinds import RefusedRow, import_rows
@@ -90,7 +90,7 @@ def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: da
             Phrase("The file is being checked. Wait until the check is done, or cancel its job."),
         )
     stored.plan, stored.header_key = plan.as_data(), header_key(stored.kind, plan.header)
-    stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
+    _forget_check(stored)
     session.flush()
     details: dict[str, Any] = {"columns": dict(plan.columns)}
     details |= {"constants": dict(plan.constants)} if plan.constants else {}
@@ -113,8 +113,13 @@ def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UU
                 "start a new import."
             ),
         )
-    stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
+    _forget_check(stored)
     return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[stored.kind].permission, actor, now)
+
+
+def _forget_check(stored: Import) -> None:
+    stored.state, stored.promised, stored.failure = "checking", None, None
+    stored.errors_id = stored.error_phrases = None
 
 
 def record_check(
@@ -123,19 +128,21 @@ def record_check(
     plan: ImportPlan,
     tally: Tally,
     errors_id: UUID | None,
+    messages: Sequence[str],
     failure: str | None,
     actor: Actor,
     now: datetime,
 ) -> None:
     """Store the result of a check.
 
-    Does nothing when the plan has changed since the check began.
+    `messages` are those of the first errors in the file of errors. Does nothing when the plan has changed since the check began.
     """
     stored = import_by_id(session, id, lock=True)
     if stored.state != "checking" or stored.plan is None or ImportPlan.of_data(stored.plan) != plan:
         return
     stored.state = "refused" if tally.errors or failure else "checked"
     stored.promised, stored.errors_id, stored.failure = tally.as_data(), errors_id, failure
+    stored.error_phrases = [phrase_data(message) for message in messages] or None
     session.flush()
     record(session, actor, now, "import.checked", "import", id, {"rows": tally.rows, "errors": tally.errors})
 

@@ -32,7 +32,7 @@ from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.text import refuse_unprintable
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.formats.addresses import country_code
 from billing_admin.models import Customer, CustomerContact, Payment, Service
 from billing_admin.operations.charges import charges, recurring_charges
@@ -268,7 +268,7 @@ def _create_or_update(operations: Any, model: Any, key_column: Any) -> RowImport
 def _with_update_hint(problem: Problem) -> Problem:
     if problem.code != "id_conflict":
         return problem
-    return replace(problem, message=f"{problem.message} {UPDATE_HINT}")
+    return replace(problem, message=join(" ", [problem.message, UPDATE_HINT]))
 
 
 def _create_or_update_row(
@@ -413,7 +413,9 @@ def _import_contact(session: Session, row: RowRequest, plan: ImportPlan, actor: 
     if not differs:
         return AcceptedRow(Outcome.UNCHANGED)
     if not plan.update:
-        message = f"{stored.email} already exists with a different {', '.join(differs)}. {UPDATE_HINT}"
+        fields = ", ".join(differs)
+        message = Phrase("{email} already exists with a different {fields}.", email=stored.email, fields=fields)
+        message = join(" ", [message, UPDATE_HINT])
         raise Conflict("id_conflict", message, differs[0], differs=differs)
     contacts.update(session, stored.id, row.spec, None, actor, now)
     return AcceptedRow(Outcome.CHANGED)

@@ -258,6 +258,7 @@ def _message_row(id: UUID, message: NewMessage, actor: Actor, now: datetime, mar
         "text": check_text(message.text, "text", longest=MAX_MESSAGE_LENGTH, lines=True),
         "state": "sent" if marked else "waiting",
         "reason": marked,
+        "reason_phrase": None,
         "by_hand": bool(marked),
         "again_of": message.again_of,
         "again_reason": message.again_reason,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.messages import STATES, UNFINISHED, WITHDRAWN
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, phrase_from
 from billing_admin.models import Customer, Invoice, Message, MessageDocument, MessageFile, MessageRecipient
 from billing_admin.models.message import NOT_DELIVERED
 from billing_admin.queries.master_data.customers import customer, matches_customer
@@ -185,9 +185,9 @@ def delayed_messages(session: Session, now: datetime) -> DelayedMessages | None:
     count, since = session.execute(select(func.count(), func.min(Message.created_at)).where(*delayed)).one()
     if not count:
         return None
-    reasons = select(Message.reason).where(*delayed, Message.attempted_at.is_not(None))
-    reason = session.scalar(reasons.order_by(Message.attempted_at.desc(), Message.id).limit(1))
-    return DelayedMessages(count, since, reason or "")
+    tried = select(Message.reason, Message.reason_phrase).where(*delayed, Message.attempted_at.is_not(None))
+    latest = session.execute(tried.order_by(Message.attempted_at.desc(), Message.id).limit(1)).one_or_none()
+    return DelayedMessages(count, since, phrase_from(*latest) if latest else "")
 
 
 def delayed_count(made_before: ColumnElement[datetime]) -> Select[int]:

@@ -279,6 +279,7 @@ def run_items(session: Session, run_id: UUID) -> list[Any]:
             Invoice.number.label("invoice_number"),
             Message.state.label("message_state"),
             Message.reason.label("message_reason"),
+            Message.reason_phrase.label("message_reason_phrase"),
         )
         .join(Customer, Customer.id == ReminderRunItem.customer_id)
         .join(Invoice, Invoice.id == ReminderRunItem.invoice_id)

@@ -55,7 +55,6 @@ from billing_admin.web.frame.signed_in import actor, now
 from billing_admin.web.frame.system_lists import IMPORTS
 from billing_admin.web.frame.tables import load_table
 
-SHOWN_ERRORS = 100
 MAX_LINE_DIGITS = 4
 # Errors that another layout may fix. The page to choose it shows these errors.
 FIXED_BY_SETTINGS = {"other_encoding", "not_text", "unreadable_row", "no_rows"}
@@ -123,7 +122,9 @@ def show(id: UUID) -> ResponseReturnValue:
         live=job is not None and job.state in {"queued", "running"},
         expected=expected,
         imported=Tally.of_data(file_import.made) if file_import.made else None,
-        errors=import_errors.read_first_errors(open_file(session, file_import.errors_id), SHOWN_ERRORS)
+        errors=import_errors.read_first_errors(
+            open_file(session, file_import.errors_id), file_import.error_phrases or []
+        )
         if file_import.errors_id
         else [],
         earlier_import=queries.earlier_import(session, file_import),

@@ -1,6 +1,6 @@
 """Error pages: each states the problem, the next step and the request id to quote."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -121,15 +121,79 @@ def _object_links() -> list[tuple[str, str]]:
     id = (request.view_args or {}).get("id")
     if id is None or endpoint not in current_app.view_functions or endpoint == request.endpoint:
         return []
-    return [(Phrase("Go to the {noun}", noun=_noun(endpoint)), url_for(endpoint, id=id))]
+    return [(_label(endpoint, _OBJECT_NOUNS), url_for(endpoint, id=id))]
 
 
 def _object_page() -> str:
     return _OBJECT_PAGES.get(request.blueprint or "", f"{request.blueprint}.show")
 
 
-def _noun(endpoint: str) -> str:
-    return endpoint.partition(".")[0].removesuffix("s").replace("_", " ")
+# Blueprint → the word for an object of its page `show`.
+_OBJECT_NOUNS: Final[Mapping[str, str]] = {
+    "approvals": Phrase("approval request"),
+    "audit": Phrase("audit event"),
+    "billing_runs": Phrase("billing run"),
+    "charges": Phrase("charge"),
+    "customers": Phrase("customer"),
+    "duplicates": Phrase("likely duplicate"),
+    "imports": Phrase("import"),
+    "invoices": Phrase("invoice"),
+    "jobs": Phrase("job"),
+    "mailbox": Phrase("message"),
+    "message_texts": Phrase("message text"),
+    "messages": Phrase("message"),
+    "numbers": Phrase("number series"),
+    "payments": Phrase("payment"),
+    "recurring_charges": Phrase("recurring charge"),
+    "refunds": Phrase("refund"),
+    "reminders": Phrase("reminder run"),
+    "sending_runs": Phrase("sending run"),
+    "services": Phrase("service"),
+    "tax_rates": Phrase("tax rate"),
+    "unbilled": Phrase("unbilled account"),
+    "webhooks": Phrase("webhook"),
+}
+# Blueprint → the words for its page `index`.
+_LIST_NOUNS: Final[Mapping[str, str]] = {
+    "api_docs": Phrase("API reference"),
+    "approvals": Phrase("approval requests"),
+    "audit": Phrase("audit log"),
+    "bank_accounts": Phrase("bank accounts"),
+    "billing_runs": Phrase("billing runs"),
+    "charges": Phrase("charges"),
+    "customer_fields": Phrase("customer fields"),
+    "customers": Phrase("customers"),
+    "duplicates": Phrase("likely duplicates"),
+    "e_invoices": Phrase("e-invoices"),
+    "exchange_rates": Phrase("exchange rates"),
+    "imports": Phrase("imports"),
+    "invoices": Phrase("invoices"),
+    "jobs": Phrase("jobs"),
+    "journal": Phrase("journal"),
+    "mailbox": Phrase("mailbox"),
+    "message_texts": Phrase("message texts"),
+    "messages": Phrase("outbox"),
+    "numbers": Phrase("number register"),
+    "opening_balances": Phrase("opening balances"),
+    "payments": Phrase("payments"),
+    "recurring_charges": Phrase("recurring charges"),
+    "refunds": Phrase("refunds"),
+    "reminders": Phrase("reminders"),
+    "roles": Phrase("roles"),
+    "saved_views": Phrase("saved views"),
+    "security": Phrase("security settings"),
+    "services": Phrase("services"),
+    "settings": Phrase("settings"),
+    "tokens": Phrase("API tokens"),
+    "unbilled": Phrase("unbilled charges"),
+    "users": Phrase("people"),
+    "webhooks": Phrase("webhooks"),
+}
+
+
+def _label(endpoint: str, nouns: Mapping[str, str]) -> str:
+    noun = nouns.get(endpoint.partition(".")[0])
+    return Phrase("Go to the {noun}", noun=noun) if noun else Phrase("Go to its page")
 
 
 # Blueprint → endpoint of the list that has its objects, where it is not the blueprint's own.
@@ -152,11 +216,10 @@ def _links_from_missing(error: NotFound) -> list[tuple[str, str]]:
     if customer_id is not None and error.code == "unknown_contact":
         return [(Phrase("Go to the customer"), url_for("customers.show", id=customer_id))]
     endpoint = _LIST_PAGES.get(request.blueprint or "", f"{request.blueprint}.index")
-    is_object_missing = error.code == f"unknown_{_noun(_object_page()).replace(' ', '_')}"
+    is_object_missing = error.code == f"unknown_{_object_page().partition('.')[0].removesuffix('s')}"
     links = [] if is_object_missing else _object_links()
     if not links and endpoint in current_app.view_functions and endpoint != request.endpoint:
-        noun = endpoint.partition(".")[0].replace("_", " ")
-        links = [(Phrase("Go to the {noun}", noun=noun), url_for(endpoint))]
+        links = [(_label(endpoint, _LIST_NOUNS), url_for(endpoint))]
     return links
 
 

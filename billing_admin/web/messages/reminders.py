@@ -33,7 +33,7 @@ from billing_admin.domain.reminders import (
     count_by_level,
     describe_reason,
 )
-from billing_admin.domain.translation import Phrase, plural
+from billing_admin.domain.translation import Phrase, phrase_from, plural
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import unrecorded_attachment
 from billing_admin.operations.invoices.e_invoices import PDF
@@ -412,7 +412,7 @@ def _sent_reminder(items: Sequence[Any]) -> SentReminder:
     return SentReminder(
         message_id=first.message_id,
         state=first.message_state,
-        reason=first.message_reason,
+        reason=phrase_from(first.message_reason, first.message_reason_phrase),
         customer_id=first.customer_id,
         customer_name=first.customer_name,
         currency=first.currency,
