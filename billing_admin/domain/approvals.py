@@ -13,10 +13,14 @@ from billing_admin.domain.translation import Phrase
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An act that can have a limit, and the permission that it needs."""
+    """An act that can have a limit, and the permission that it needs.
+
+    Its limit is an amount in the base currency, or a percentage if `in_percent`.
+    """
 
     label: str
     permission: str
+    in_percent: bool = False
 
 
 ACTS: Final[Mapping[str, Act]] = {
@@ -25,6 +29,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "write_off": Act(Phrase("Write-off"), "write-offs:write"),
     "refund": Act(Phrase("Refund"), "payments:write"),
     "negative_charge": Act(Phrase("Negative charge"), CREDIT_PERMISSION),
+    "price": Act(Phrase("Price change"), "catalogue:write", in_percent=True),
     "unlock": Act(Phrase("Unlocking the books"), "periods:write"),
 }
 WAITING: Final = "waiting"
@@ -36,8 +41,9 @@ MAX_LIMIT: Final = Decimal(10) ** 12
 class Submission:
     """An act as it was asked for, with all that its operation needs to do it later.
 
-    `object` is the invoice, customer or organisation that it changes; `input` is JSON. `minor` is the amount in minor
-    units of `currency`, `in_base` that in the base currency. Without an amount, or without a rate, `in_base` is None.
+    `object` is the invoice, customer, service or organisation that it changes; `input` is JSON. `minor` is the amount in
+    minor units of `currency`, `in_base` that in the base currency. Without an amount, or without a rate, `in_base` is
+    None. `percent` is by how much a price changes.
     """
 
     act: str
@@ -49,6 +55,12 @@ class Submission:
     minor: int | None = None
     currency: str = ""
     in_base: Decimal | None = None
+    percent: Decimal | None = None
+
+    @property
+    def measure(self) -> Decimal | None:
+        """The number that limits are compared with; None if it is unknown."""
+        return measure_of(self.act, self.in_base, self.percent)
 
 
 class NeedsApproval(Exception):
@@ -59,12 +71,17 @@ class NeedsApproval(Exception):
         self.submission = submission
 
 
-def is_within(limit: Decimal | None, in_base: Decimal | None) -> bool:
+def measure_of(act: str, in_base: Decimal | None, percent: Decimal | None) -> Decimal | None:
+    """Return the number that limits are compared with; None if it is unknown."""
+    return percent if ACTS[act].in_percent else in_base
+
+
+def is_within(limit: Decimal | None, measure: Decimal | None) -> bool:
     """Return whether an act needs no approval.
 
-    There is no limit, or its amount is known and not above it.
+    There is no limit, or its measure is known and not above it.
     """
-    return limit is None or (in_base is not None and in_base <= limit)
+    return limit is None or (measure is not None and measure <= limit)
 
 
 def check_limits(limits: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:

@@ -4,7 +4,7 @@ The constraints hold whatever bug the code above has.
 """
 
 from billing_admin.models import document_triggers  # noqa: F401 - registers the triggers on issued documents
-from billing_admin.models.approval import ApprovalRequest, RoleLimit
+from billing_admin.models.approval import ApprovalRequest, LimitedAct, RoleLimit
 from billing_admin.models.audit import AuditEvent, AuditSeal
 from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
@@ -71,6 +71,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceTax",
     "Job",
+    "LimitedAct",
     "Logo",
     "MailPause",
     "Message",

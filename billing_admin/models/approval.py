@@ -1,6 +1,6 @@
 """Limits of roles, and acts that wait for approval."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.domain.approvals import ACTS, STATES
+from billing_admin.domain.approvals import ACTS, STATES, measure_of
 from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.user import User
 
 
 class RoleLimit(Base):
-    """The amount in the base currency above which an act of a role waits."""
+    """The amount in the base currency, or percentage, above which acts wait."""
 
     __tablename__ = "role_limits"
     __table_args__ = (*exact_checks("amount"), value_check("act", *ACTS))
@@ -24,16 +24,35 @@ class RoleLimit(Base):
     amount: Mapped[Decimal]
 
 
+class LimitedAct(Base):
+    """An act of a person with a limit, done without approval.
+
+    The acts of a day on one object are added up. Rows of earlier days are deleted when the person acts again.
+    """
+
+    __tablename__ = "limited_acts"
+    __table_args__ = (*exact_checks("measure"), value_check("act", *ACTS), Index(None, "person_id", "act"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    act: Mapped[str]
+    object_id: Mapped[UUID | None]
+    currency: Mapped[str]
+    day: Mapped[date]
+    measure: Mapped[Decimal]
+
+
 class ApprovalRequest(Base):
     """An act that waits for approval, or was decided.
 
     `input` is what its operation needs. `maker_id` is the person or token who asked, `person_id` that person or the
-    token's owner. `fingerprint` is that of what it would change, as it was then.
+    token's owner. `fingerprint` is that of what it would change, as it was then. `in_base` is the amount in the base
+    currency, `percent` by how much a price changes.
     """
 
     __tablename__ = "approval_requests"
     __table_args__ = (
-        *exact_checks("in_base"),
+        *exact_checks("in_base", "percent"),
         value_check("act", *ACTS),
         value_check("state", *STATES),
         Index(None, "state", "created_at"),
@@ -58,6 +77,7 @@ class ApprovalRequest(Base):
     amount: Mapped[int | None]
     currency: Mapped[str]
     in_base: Mapped[Decimal | None]
+    percent: Mapped[Decimal | None]
     state: Mapped[str]
     maker_kind: Mapped[str]
     maker_id: Mapped[UUID]
@@ -68,3 +88,8 @@ class ApprovalRequest(Base):
     decided_by: Mapped[str]
     decided_at: Mapped[datetime | None]
     decision_reason: Mapped[str]
+
+    @property
+    def measure(self) -> Decimal | None:
+        """The number that limits are compared with; None if it is unknown."""
+        return measure_of(self.act, self.in_base, self.percent)

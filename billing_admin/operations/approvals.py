@@ -18,10 +18,11 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor, Approval
 from billing_admin.domain.approvals import ACTS, WAITING, Submission, is_within
 from billing_admin.domain.errors import Conflict, Denied
-from billing_admin.domain.money import Money
+from billing_admin.domain.money import Money, plain_decimal
+from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import ApprovalRequest, Organisation
+from billing_admin.models import ApprovalRequest, Organisation, Service
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges.negative_charges import spec_as_submitted
 from billing_admin.operations.charges.posting import post
@@ -29,6 +30,7 @@ from billing_admin.operations.invoices.credit_notes import credit_as_submitted
 from billing_admin.operations.invoices.invoices import lock_invoice
 from billing_admin.operations.invoices.voids import void_invoice
 from billing_admin.operations.master_data.periods import set_period_lock
+from billing_admin.operations.master_data.services import remove_price, set_price
 from billing_admin.operations.payments.allocations import lock_account_and_invoices
 from billing_admin.operations.payments.payments import write_off
 from billing_admin.operations.payments.refunds import record_as_submitted
@@ -67,6 +69,7 @@ def submit(session: Session, submission: Submission, actor: Actor, now: datetime
         amount=submission.minor,
         currency=submission.currency,
         in_base=submission.in_base,
+        percent=submission.percent,
         state=WAITING,
         maker_kind=actor.kind,
         maker_id=actor.id,
@@ -93,7 +96,7 @@ def approve(session: Session, request_id: UUID, fingerprint: str, actor: Actor, 
     permission; and what the act itself raises. Nothing is done then.
     """
     request = _lock_for_decision(session, request_id, actor)
-    if not is_within(limit_of(session, actor.kind, actor.id, request.act), request.in_base):
+    if not is_within(limit_of(session, actor.kind, actor.id, request.act), request.measure):
         raise Denied(
             "above_own_limit", Phrase("This is above the limit of your own role. Another person must approve it.")
         )
@@ -165,6 +168,8 @@ def _lock_object(session: Session, request: ApprovalRequest) -> None:
     """Lock what the act changes, so that its preview stays true until the act is done."""
     if request.object_type == "invoice" and request.object_id is not None:
         lock_invoice(session, request.object_id)
+    elif request.object_type == "service":
+        session.get_one(Service, request.object_id, with_for_update={"of": Service}, populate_existing=True)
     elif request.object_type == "customer" and request.object_id is not None:
         lock_account_and_invoices(session, (request.object_id, request.currency), [])
     else:
@@ -189,12 +194,14 @@ def _details(request: ApprovalRequest) -> dict[str, Any]:
         details[request.object_type] = str(request.object_id)
     if request.amount is not None:
         details |= {"amount": str(Money(request.amount, request.currency)), "currency": request.currency}
+    if request.percent is not None:
+        details |= {"percent": plain_decimal(request.percent), "currency": request.currency}
     return details | ({"reason": request.reason} if request.reason else {})
 
 
 def _object_id(request: ApprovalRequest) -> UUID:
     if request.object_id is None:
-        raise RuntimeError(f"The request {request.id} names no invoice or customer.")
+        raise RuntimeError(f"The request {request.id} names no object.")
     return request.object_id
 
 
@@ -222,6 +229,16 @@ def _negative_charge(session: Session, request: ApprovalRequest, maker: Actor, n
     post(session, [spec_as_submitted(request.input)], maker, now)
 
 
+def _price(session: Session, request: ApprovalRequest, maker: Actor, now: datetime) -> None:
+    fields, service_id = request.input, _object_id(request)
+    currency, day = fields["currency"], date.fromisoformat(fields["valid_from"])
+    if fields["unit_price"] is None:
+        remove_price(session, service_id, currency, day, maker, now)
+        return
+    spec = PriceSpec(currency, Decimal(fields["unit_price"]), day, fields["includes_tax"])
+    set_price(session, service_id, spec, None, maker, now)
+
+
 def _unlock(session: Session, request: ApprovalRequest, maker: Actor, now: datetime) -> None:
     through = request.input["through"]
     day = None if through is None else date.fromisoformat(through)
@@ -234,5 +251,6 @@ _EXECUTE: Final[Mapping[str, Callable[[Session, ApprovalRequest, Actor, datetime
     "write_off": _write_off,
     "refund": _refund,
     "negative_charge": _negative_charge,
+    "price": _price,
     "unlock": _unlock,
 }

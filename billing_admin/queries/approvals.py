@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.approvals import WAITING
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.formatting import format_day, format_money, format_rounded
+from billing_admin.domain.formatting import format_day, format_exact, format_money, format_rounded
 from billing_admin.domain.money import Money
+from billing_admin.domain.prices import ListPrice, prices_on, terms_of
 from billing_admin.domain.translation import Phrase
-from billing_admin.models import Account, ApprovalRequest, Invoice
+from billing_admin.models import Account, ApprovalRequest, Invoice, ServicePrice
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.refunds import refundable_payments
 
@@ -67,6 +68,8 @@ def preview(session: Session, request: ApprovalRequest) -> Preview:
         return _invoice_preview(session, request)
     if request.act == "negative_charge":
         return _charge_preview(session, request)
+    if request.act == "price":
+        return _price_preview(session, request)
     if request.object_type == "customer":
         return _refund_preview(session, request)
     return _unlock_preview(session, request)
@@ -106,6 +109,28 @@ def _charge_preview(session: Session, request: ApprovalRequest) -> Preview:
     after = before - Money(request.amount or 0, request.currency).decimal
     amounts = [format_rounded(amount, request.currency) for amount in (before, after)]
     return _preview([], Effect(Phrase("Unbilled"), *amounts))
+
+
+def _price_preview(session: Session, request: ApprovalRequest) -> Preview:
+    """Show the price of the day; charges that are posted keep theirs."""
+    fields, currency, day = request.input, request.currency, date.fromisoformat(request.input["valid_from"])
+    prices = list(session.scalars(select(ServicePrice).where(ServicePrice.service_id == request.object_id)))
+    before, after = prices_on(day, prices).get(currency), None
+    if fields["unit_price"] is not None:
+        after = ListPrice(day, Decimal(fields["unit_price"]), fields["includes_tax"])
+    else:
+        other_prices = [price for price in prices if (price.currency, price.valid_from) != (currency, day)]
+        after = terms_of(prices_on(day, other_prices).get(currency))
+    state = None if before is None else [before.valid_from.isoformat(), str(before.unit_price), before.includes_tax]
+    label = Phrase("Price from {day}", day=format_day(day))
+    return _preview([state], Effect(label, _price_words(terms_of(before), currency), _price_words(after, currency)))
+
+
+def _price_words(price: ListPrice | None, currency: str) -> str:
+    if price is None or price.unit_price is None:
+        return Phrase("No price")
+    words = format_exact(price.unit_price, currency)
+    return Phrase("{price}, tax included", price=words) if price.includes_tax else words
 
 
 def _unlock_preview(session: Session, request: ApprovalRequest) -> Preview:

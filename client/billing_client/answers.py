@@ -1244,7 +1244,8 @@ class Acted:
 class ApprovalRequest:
     """An act above the limit of a role.
 
-    `object` is the id of the invoice or customer that it changes. `decided_by` is empty while it waits.
+    `object` is the id of the invoice, customer or service that it changes, and `percent` by how much it changes a price.
+    `decided_by` is empty while it waits.
     """
 
     id: UUID
@@ -1252,6 +1253,7 @@ class ApprovalRequest:
     object_type: str
     object: Optional[UUID]
     amount: Optional[Decimal]
+    percent: Optional[Decimal]
     currency: str
     reason: str
     state: str

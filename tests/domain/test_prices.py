@@ -4,10 +4,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.dated_values import effective_on
-from billing_admin.domain.prices import price_history, prices_on
+from billing_admin.domain.prices import ListPrice, change_in_percent, price_history, prices_on
 
 DAY = date(2026, 3, 15)
 
@@ -16,6 +17,7 @@ class Price(NamedTuple):
     currency: str
     valid_from: date
     unit_price: Decimal | None
+    includes_tax: bool = False
 
 
 offsets = st.integers(-5, 5).map(lambda days: DAY + timedelta(days=days))
@@ -48,3 +50,30 @@ def test_the_history_has_each_price_once_and_one_current_price_a_currency(histor
 def test_nothing_is_valid_before_the_first_value_begins() -> None:
     assert effective_on(DAY, [Price("EUR", DAY + timedelta(days=1), Decimal(1))]) is None
     assert effective_on(DAY, list[Price]()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "percent"),
+    [
+        ("20", "25", "25"),
+        ("25", "20", "20"),
+        ("0.0000008", "0.0000009", "12.5"),
+        ("3", "3.3000001", "10.01"),  # rounded up: it is above 10 %
+        ("3", "3", "0"),
+        ("3", "0", "100"),
+        ("3", None, "100"),
+        (None, "3", "0"),
+        ("0", "0", "0"),
+        ("0", "3", None),
+        ("0.000000000001", "999999999999999999", None),
+    ],
+)
+def test_a_change_is_measured_in_percent_of_the_price_before(
+    before: str | None, after: str | None, percent: str | None
+) -> None:
+    prices = [None if price is None else ListPrice(DAY, Decimal(price)) for price in (before, after)]
+    assert change_in_percent(prices[0], prices[1]) == (None if percent is None else Decimal(percent))
+
+
+def test_a_price_that_begins_to_include_tax_has_no_percentage() -> None:
+    assert change_in_percent(ListPrice(DAY, Decimal(3)), ListPrice(DAY, Decimal(3), includes_tax=True)) is None

@@ -1,7 +1,7 @@
 """Acts above the limit of a role: not done, waiting, approved by another person, and done once as they were asked for."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from billing_admin.background.imports import check_file
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SYSTEM, Actor
 from billing_admin.domain.approvals import NeedsApproval, is_within
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, Denied, Invalid
 from billing_admin.domain.exchange_rates import RateSpec
+from billing_admin.domain.prices import PriceSpec, prices_on
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.domain.refunds import RefundSpec
 from billing_admin.models import (
@@ -25,6 +27,7 @@ from billing_admin.models import (
     Charge,
     Customer,
     Invoice,
+    LimitedAct,
     Organisation,
     Payment,
     Refund,
@@ -35,12 +38,15 @@ from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges, recurring_posting
 from billing_admin.operations.charges.corrections import correct_charge
 from billing_admin.operations.charges.posting import post
+from billing_admin.operations.imports import imports
 from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.operations.limits import set_limits
-from billing_admin.operations.master_data import exchange_rates, periods
+from billing_admin.operations.master_data import exchange_rates, periods, services
 from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.approvals import preview
 from billing_admin.queries.invoices.credit_notes import CreditSpec
+from billing_admin.queries.master_data import services as services_query
+from tests.importing import as_it_is, bring, errors, planned
 from tests.making import (
     NOW,
     change_settings,
@@ -54,7 +60,8 @@ from tests.making import (
 from tests.prepared import prepared
 
 LIMITS = dict.fromkeys(("credit", "void", "write_off", "refund", "negative_charge"), Decimal(50)) | {
-    "unlock": Decimal(0)
+    "price": Decimal(10),
+    "unlock": Decimal(0),
 }
 MAKER, OTHER = UUID(int=1), UUID(int=2)
 LATER = NOW + timedelta(hours=1)
@@ -250,6 +257,7 @@ def test_limits_count_in_the_base_currency(session: Session, invoice: Invoice) -
     known = ask(credit_notes.credit_invoice, foreign.id, CreditSpec("Wrong price", Decimal(40)))
     assert request(session, known).in_base == Decimal(80)
     assert transaction(credit_notes.credit_invoice, foreign.id, CreditSpec("Less", Decimal(25)), maker(), NOW)[1]
+    ask(credit_notes.credit_invoice, foreign.id, CreditSpec("Less again", Decimal("0.01")))
 
 
 def test_the_command_line_and_tokens_without_an_owner_have_no_limit(session: Session, invoice: Invoice) -> None:
@@ -341,3 +349,79 @@ def test_a_recurring_credit_above_the_limit_is_refused(session: Session, invoice
     with pytest.raises(Denied, match="A person with a higher limit can add it"):
         transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-3)), maker(), NOW)
     assert transaction(recurring_charges.create, RecurringChargeSpec(**fields, quantity=Decimal(-2)), maker(), NOW)
+
+
+@pytest.mark.both_databases
+def test_the_acts_of_a_person_on_one_object_and_day_are_added_up(session: Session, invoice: Invoice) -> None:
+    def credit(amount: str, target: Invoice = invoice, now: datetime = NOW, who: Actor | None = None) -> Any:
+        return transaction(
+            credit_notes.credit_invoice, target.id, CreditSpec("Part", Decimal(amount)), who or maker(), now
+        )
+
+    credit("30")
+    id = ask_credit(invoice, Decimal("20.01"))
+    assert request(session, id).in_base == Decimal("20.01")
+    own, _ = transaction(tokens.create, "t", ["read"], user_id=MAKER, actor=SYSTEM, now=NOW)
+    token = Actor("token", own.id, "t", ROLES["admin"])
+    with pytest.raises(NeedsApproval):  # a token of the person does not help
+        credit("20.01", who=token)
+    credit("20", who=token)
+    credit("50", make_invoice(session.scalars(select(Customer)).one(), "60"))  # another invoice is another object
+    approve(session, id)  # what another person approved does not count
+    tomorrow = NOW + timedelta(days=1)
+    credit("9.99", now=tomorrow)
+    session.rollback()
+    assert session.scalars(select(LimitedAct.measure)).all() == [Decimal("9.99")]
+    assert credited(session, invoice) == 8000
+    with pytest.raises(Denied):
+        transaction(post, [negative("-30"), negative("-20.01")], maker(), NOW)
+    transaction(post, [negative("-30"), negative("-20")], maker(), NOW)
+    ask(post, [negative("-0.01")], may_wait=True)
+
+
+def test_a_price_change_above_the_limit_waits(session: Session, invoice: Invoice) -> None:
+    service = make_service(prices={"USD": Decimal("0.0002"), "EUR": Decimal(3)})
+    day = date(2026, 5, 1)
+
+    def price(day: date = day) -> Decimal | None:
+        session.rollback()
+        return prices_on(day, services_query.service(session, service.code).prices)["USD"].unit_price
+
+    def change(spec: PriceSpec, actor: Actor) -> None:
+        transaction(services.set_price, service.id, spec, None, actor, NOW)
+
+    change(PriceSpec("USD", Decimal("0.00021"), day), maker())
+    id = ask(services.set_price, service.id, PriceSpec("USD", Decimal("0.00023"), day), None, may_wait=True)
+    stored = request(session, id)
+    assert (stored.object_name, stored.percent, stored.amount, stored.currency) == (
+        service.code,
+        Decimal("9.53"),  # rounded up; 5 % of the same day are added
+        None,
+        "USD",
+    )
+    change(PriceSpec("EUR", Decimal("3.3"), day), maker())  # another currency counts for itself
+    assert [(str(effect.label), effect.before, effect.after) for effect in preview(session, stored).effects] == [
+        ("Price from 1 May 2026", "0.00021 USD", "0.00023 USD")
+    ]
+    fingerprint = preview(session, stored).fingerprint
+    change(PriceSpec("USD", Decimal("0.00022"), day), SYSTEM)
+    with pytest.raises(Conflict, match="check the preview again"):
+        approve(session, id, shown=fingerprint)
+    approve(session, id)
+    assert price() == Decimal("0.00023")
+    with pytest.raises(Denied, match="Set this price alone"):
+        transaction(services.update, service.id, {"name": "New", "prices": {"EUR": Decimal(3)}}, None, maker(), NOW)
+    assert transaction(services.update, service.id, {"name": "New"}, None, maker(), NOW).name == "New"
+    removal = ask(services.remove_price, service.id, "USD", day, may_wait=True)
+    assert preview(session, request(session, removal)).effects[0].after == "0.0002 USD"
+    approve(session, removal)
+    assert price() == Decimal("0.0002")
+
+
+def test_a_price_change_above_the_limit_is_refused_in_a_file(session: Session, invoice: Invoice) -> None:
+    make_service(code="GPU", prices={"USD": Decimal(20)})
+    content = b"code,currency,unit_price,valid_from\nGPU,USD,23,2026-05-01\nGPU,USD,21,2026-06-01\n"
+    id = bring("services", content)
+    transaction(imports.set_plan, id, planned("services", content, update=True), maker(), NOW)
+    check_file(id, maker(), lambda _count: None)
+    assert [(error.line, error.column) for error in errors(as_it_is(id))] == [(2, "unit_price")]

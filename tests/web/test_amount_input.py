@@ -152,7 +152,9 @@ def _places(world: World) -> dict[str, Place]:
         "RateForm.rate": Place("/settings/exchange-rates/new", "rate", {"currency": "CHF", "day": "2026-04-01"}, False),
         "RateForm.percent": Place("/set-up/tax", "rates-0-percent", {"rates-0-selected": "y"}, False),
         **{
-            f"LimitsForm.{act}": Place("/settings/roles/limits?role=biller", act, {}) for act in ACTS if act != "unlock"
+            f"LimitsForm.{act}": Place("/settings/roles/limits?role=biller", act, {}, not about.in_percent)
+            for act, about in ACTS.items()
+            if act != "unlock"
         },
         "ServiceStepForm.unit_price": Place(
             "/set-up/service", "unit_price", {"code": "First", "name": "First", "tax_rate": "none"}

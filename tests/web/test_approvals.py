@@ -16,7 +16,7 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import ApprovalRequest, Customer, Invoice, User
 from billing_admin.operations.access import roles, tokens
 from billing_admin.operations.limits import set_limits
-from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, pay
+from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, make_service, pay
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
@@ -165,6 +165,41 @@ def test_a_negative_charge_waits_from_a_form_and_from_a_script(
     assert send(admin, f"{page}/approve", shown=shown(admin, page)).status_code == 303
     stored = script.post(url, json=charge, headers={"Authorization": f"Bearer {secret}"})
     assert (stored.status_code, stored.json and stored.json["amount"]) == (200, "-60")
+
+
+def test_a_price_change_waits_from_a_form_and_from_a_script(app: Flask, session: Session, invoice: Invoice) -> None:
+    service = make_service(prices={"USD": Decimal(20)})
+    transaction(roles.create, "Pricing", ["catalogue:write"], None, SYSTEM, NOW)
+    transaction(set_limits, "Pricing", {"price": Decimal(10)}, SYSTEM, NOW)
+    clerk, admin = signed_in(app, "Pricing"), signed_in(app)
+    url = f"/services/{service.id}/prices/new"
+    form = {"currency": "USD", "valid_from": "2026-05-01", "version": "1"}
+    waiting = send(clerk, url, unit_price="25", **form)
+    page = words(clerk.get(waiting.location))
+    assert f"Price change {service.code}" in page
+    assert "Change 25 %" in page
+    assert "Price from 1 May 2026 20.00 USD 25.00 USD" in page
+    assert "25 %" in words(admin.get("/approvals"))
+    edited = send(clerk, f"/services/{service.id}/edit", **{**EDITED, "code": service.code})
+    assert edited.status_code == 422
+    assert "differs by more than the limit of your role" in words(edited)
+    owner = session.scalars(select(User.id).where(User.role == "Pricing")).one()
+    secret = transaction(tokens.create, "a", list(SCOPES), user_id=owner, actor=SYSTEM, now=NOW)[1]
+    script, headers = app.test_client(), {"Authorization": f"Bearer {secret}"}
+    prices = f"/api/v1/services/{service.code}/prices"
+    body = {"currency": "USD", "unit_price": "25", "valid_from": "2026-05-01"}
+    refused = script.post(prices, json=body, headers=headers).json
+    assert refused
+    assert (refused["code"], refused["act"]) == ("needs_approval", "price")
+    stored = script.get(f"/api/v1/approvals/{refused['approval']}", headers=headers).json
+    assert stored
+    assert (stored["percent"], stored["amount"], stored["object_type"]) == ("25", None, "service")
+    assert send(admin, f"{waiting.location}/approve", shown=shown(admin, waiting.location)).status_code == 303
+    assert script.post(prices, json=body, headers=headers).status_code == 200
+
+
+# The form of a service with another price.
+EDITED = {"tax_rate": "none", "prices-0-currency": "USD", "prices-0-unit_price": "30", "version": "1"}
 
 
 def give_approval(session: Session, owner: UUID) -> None:

@@ -78,8 +78,8 @@ def _submit(error: NeedsApproval) -> Response:
     approval = transaction(submit, error.submission, require_caller(), now())
     url = f"/api/v1/approvals/{approval.id}"
     detail = (
-        "This is above the limit of the role of the token's owner. It was not done: it waits for the approval of another "
-        f"person, see {url}. Repeating the request does not ask twice."
+        "This is above the limit of the role of the token's owner, alone or with the same acts of today on the same object. "
+        f"It was not done: it waits for the approval of another person, see {url}. Repeating the request does not ask twice."
     )
     return problem_response(403, "needs_approval", detail, approval=str(approval.id), act=approval.act)
 

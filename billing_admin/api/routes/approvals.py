@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from billing_admin.api.frame.fields import Listing, Paging, ResponseModel, enumeration
+from billing_admin.api.frame.fields import Exact, Listing, Paging, ResponseModel, enumeration
 from billing_admin.api.frame.routing import Reply, list_reply, parse_id, route
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
@@ -17,14 +17,16 @@ from billing_admin.queries import approvals as queries
 class ApprovalOut(ResponseModel):
     """An act above a limit.
 
-    `object` is the id of the invoice or customer that it changes. `decided_by` is empty while it waits.
+    `object` is the id of the invoice, customer or service that it changes, and `percent` by how much it changes a price.
+    `decided_by` is empty while it waits.
     """
 
     id: UUID
     act: Annotated[str, enumeration(*ACTS)]
-    object_type: Annotated[str, enumeration("invoice", "customer", "organisation")]
+    object_type: Annotated[str, enumeration("invoice", "customer", "service", "organisation")]
     object: UUID | None
     amount: str | None
+    percent: Exact | None
     currency: str
     reason: str
     state: Annotated[str, enumeration(*STATES)]
@@ -60,6 +62,7 @@ def _out(row: ApprovalRequest) -> ApprovalOut:
         object_type=row.object_type,
         object=row.object_id,
         amount=None if row.amount is None else str(Money(row.amount, row.currency).decimal),
+        percent=row.percent,
         currency=row.currency,
         reason=row.reason,
         state=row.state,

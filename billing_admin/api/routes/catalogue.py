@@ -280,6 +280,7 @@ def _set_price(session: Session, code: str, body: PriceIn, actor: Actor, at: dat
         None,
         actor,
         at,
+        may_wait=True,
     )
     history = price_history(today(session, at), service(session, code).prices)
     return next(_price_out(row, status) for row, status in history if row is price), is_new
@@ -299,7 +300,7 @@ def _remove_price(session: Session, code: str, body: PriceKey, actor: Actor, at:
     content = next(
         (_price_out(*price) for price in price_history(day, row.prices) if _key(price[0]) == _key(body)), None
     )
-    operations.remove_price(session, row.id, body.currency, body.valid_from, actor, at)
+    operations.remove_price(session, row.id, body.currency, body.valid_from, actor, at, may_wait=True)
     assert content is not None  # noqa: S101 - the operation raises NotFound without such a price
     return content
 

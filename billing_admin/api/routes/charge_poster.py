@@ -16,7 +16,7 @@ from billing_admin.domain.approvals import NeedsApproval
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.posting import Assessment, Candidate, PostingContext, assess
 from billing_admin.http.lock_waits import run_bounded
-from billing_admin.operations.charges.negative_charges import refuse_above_limit
+from billing_admin.operations.charges.negative_charges import is_limited, refuse_above_limit
 from billing_admin.operations.charges.posting import Posting, PostingResult, store
 from billing_admin.queries.charges.posting import load_context
 
@@ -33,7 +33,7 @@ class ChargePoster:
     """Posts single charges in groups.
 
     A group skips accounts that another transaction has locked, such as a billing run's: a charge to one of them is posted
-    alone once the account is free.
+    alone once the account is free. So is a negative charge of a person with a limit, whose acts wait for each other.
     """
 
     def __init__(self) -> None:
@@ -83,15 +83,15 @@ def post_group(
 ) -> list[Result[PostingResult]]:
     """Post each request's charge as if it came alone, and return a result for each.
 
-    The charges are posted in the order of the requests. With `skip_locked` a request whose account is locked fails with
-    AccountsLocked.
+    The charges are posted in the order of the requests. With `skip_locked` a request that may have to wait for a lock
+    fails with AccountsLocked.
     """
     at = now()
     context = load_context(session, [request.spec for request in requests], at, skip_locked=skip_locked)
     postings, results = list[Posting](), list[Result[PostingResult] | None]()
     for request, candidate in zip(requests, context.candidates, strict=True):
         failure: Exception | None
-        if context.is_locked(request.spec):
+        if context.is_locked(request.spec) or (skip_locked and is_limited(session, candidate, request.actor)):
             failure = AccountsLocked()
         else:
             assessment = assess([candidate], context, may_credit=request.actor.may_credit)

@@ -21,6 +21,7 @@ from billing_admin.domain.posting import Assessment, Candidate, PostingContext
 from billing_admin.domain.translation import Phrase
 from billing_admin.models import Customer
 from billing_admin.operations.limits import above_limit
+from billing_admin.queries.access.limits import limit_of
 
 ACT: Final = "negative_charge"
 # How values that are no JSON are read from a submission.
@@ -61,6 +62,14 @@ def refuse_above_limit(
     if above and may_wait and len(candidates) == 1:
         raise NeedsApproval(above[0])
     assessment.refusals.extend((places[number], _denied()) for number in above)
+
+
+def is_limited(session: Session, candidate: Candidate, actor: Actor) -> bool:
+    """Return whether a charge is negative and its actor has a limit for that."""
+    priced = candidate.priced
+    if not isinstance(priced, PricedCharge) or priced.amount >= 0:
+        return False
+    return limit_of(session, actor.kind, actor.id, ACT) is not None
 
 
 def check_recurring(

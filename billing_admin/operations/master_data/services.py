@@ -27,13 +27,14 @@ from billing_admin.domain.master_data import (
     refuse_differences,
 )
 from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none, refuse_unit_of_account
-from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
+from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on, terms_of
 from billing_admin.domain.text import fold_for_search, sort_key
 from billing_admin.domain.translation import Phrase
 from billing_admin.domain.units import check_unit_code
 from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Service, ServicePrice, TaxRate
 from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.master_data.price_limits import PriceChange, refuse_above_limit
 from billing_admin.queries.master_data.organisation import organisation, today
 from billing_admin.queries.master_data.services import is_price_used
 
@@ -199,12 +200,14 @@ def update(
     """Change the given fields; `prices` replaces all prices from today on.
 
     The first price in a currency is valid from the first day. Raises Stale when the service has changed since
-    `version`, and Conflict for a price that began today and that charges use.
+    `version`, Conflict for a price that began today and that charges use, and Denied for a change of a price above the
+    limit of the role.
     """
     service, day = _lock_service(session, service_id, version), today(session, now)
     values = _check_values(fields)
     _refuse_taken_code(session, service, values)
     before = _stored_fields(service, day)
+    prices_before = {price.currency: terms_of(price) for price in _prices_on(service, day)}
     check_new_texts(values, before)
     for field in ("code", "name", "unit", "unit_code", "line_per_charge", "revenue_account"):
         if field in values:
@@ -212,6 +215,11 @@ def update(
     if "tax_rate" in values:
         service.tax_rate = _tax_rate(session, values["tax_rate"])
     _set_prices(session, service, values, day)
+    changes = [
+        PriceChange(currency, day, price, terms_of(_price_on(service, currency, day)))
+        for currency, price in prices_before.items()
+    ]
+    refuse_above_limit(session, service, changes, actor, now, may_wait=False, field="prices")
     changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service, day)))
     if changed:
         _set_search_text(service)
@@ -221,14 +229,22 @@ def update(
 
 
 def set_price(
-    session: Session, service_id: UUID, spec: PriceSpec, version: int | None, actor: Actor, now: datetime
+    session: Session,
+    service_id: UUID,
+    spec: PriceSpec,
+    version: int | None,
+    actor: Actor,
+    now: datetime,
+    *,
+    may_wait: bool = False,
 ) -> tuple[ServicePrice, bool]:
     """Set the price in a currency from a day on, until the next price begins.
 
     The day defaults to today, or to the first day for the first price in the currency. The price replaces one that
     begins on the same day. Without `includes_tax` that stays as it is. Returns the price that is valid on the day, and
     whether it is new. Raises Invalid, Stale when the service has changed since `version`, and Conflict for the first
-    day of a price that charges use.
+    day of a price that charges use. A change above the limit of the role raises NeedsApproval if it `may_wait`, because
+    it is all of the request, or Denied.
     """
     service, current_day = _lock_service(session, service_id, version), today(session, now)
     currency_code(spec.currency)
@@ -241,21 +257,30 @@ def set_price(
     price = ListPrice(day, spec.unit_price, inherited if spec.includes_tax is None else spec.includes_tax)
     if before is not None and (before.unit_price, before.includes_tax) == price[1:]:
         return before, False
-    details = _price_details(before)
+    details, terms = _price_details(before), terms_of(before)
     _set_price(session, service, spec.currency, price, "valid_from")
     after = _price_on(service, spec.currency, day)
     assert after is not None  # noqa: S101 - it was set just now
+    change = PriceChange(spec.currency, day, terms, terms_of(after))
+    refuse_above_limit(session, service, [change], actor, now, may_wait=may_wait, field="unit_price")
     _record_price(session, service, spec.currency, day, details, _price_details(after), actor, now)
     return after, True
 
 
 def remove_price(
-    session: Session, service_id: UUID, currency: str, valid_from: date, actor: Actor, now: datetime
+    session: Session,
+    service_id: UUID,
+    currency: str,
+    valid_from: date,
+    actor: Actor,
+    now: datetime,
+    *,
+    may_wait: bool = False,
 ) -> Service:
     """Remove a price that no charge uses.
 
     The previous price in the currency is then valid on its days. Raises Invalid for an unknown currency, NotFound for a
-    day on which no price begins, and Conflict for a price that charges use.
+    day on which no price begins, and Conflict for a price that charges use; and as `set_price` above the limit.
     """
     currency_code(currency)
     service = _lock_service(session, service_id, None)
@@ -273,10 +298,12 @@ def remove_price(
             "valid_from",
         )
     _refuse_used(session, service, price, "valid_from")
-    before = _price_details(price)
+    before, terms = _price_details(price), terms_of(price)
     service.prices.remove(price)
-    after = _price_details(_price_on(service, currency, valid_from))
-    _record_price(session, service, currency, valid_from, before, after, actor, now)
+    previous = _price_on(service, currency, valid_from)
+    change = PriceChange(currency, valid_from, terms, terms_of(previous), is_removal=True)
+    refuse_above_limit(session, service, [change], actor, now, may_wait=may_wait, field="valid_from")
+    _record_price(session, service, currency, valid_from, before, _price_details(previous), actor, now)
     return service
 
 

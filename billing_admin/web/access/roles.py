@@ -21,7 +21,7 @@ from billing_admin.queries.access import roles as queries
 from billing_admin.queries.access.limits import limits_of_role
 from billing_admin.web.access.confirmation import recent_sign_in
 from billing_admin.web.frame.editing import EditForm, save
-from billing_admin.web.frame.forms import AmountField, Form, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.forms import AmountField, ExactField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission, text_param
 from billing_admin.web.frame.signed_in import actor, current_organisation, now
@@ -47,19 +47,20 @@ class PermissionsForm(Form):
 
 
 class LimitsForm(Form):
-    """The limits of a role in the base currency; a blank one is none."""
+    """The limits of a role in the base currency, or in percent; a blank one is none."""
 
     unlock = BooleanField(Phrase("Unlocking the books always waits for approval"))
 
     def limits(self) -> dict[str, Decimal | None]:
         """Return the limits entered, by act."""
-        amounts: dict[str, Decimal | None] = {act: self[act].data for act in ACTS if act != "unlock"}
-        return amounts | {"unlock": ZERO if self.unlock.data else None}
+        measures: dict[str, Decimal | None] = {act: self[act].data for act in ACTS if act != "unlock"}
+        return measures | {"unlock": ZERO if self.unlock.data else None}
 
 
 for _act, _about in ACTS.items():
     if _act != "unlock":
-        setattr(LimitsForm, _act, AmountField(_about.label))
+        _field = ExactField(_about.label, noun=Phrase("percentage")) if _about.in_percent else AmountField(_about.label)
+        setattr(LimitsForm, _act, _field)
 
 
 class NewRoleForm(PermissionsForm):
@@ -166,7 +167,5 @@ def limits() -> ResponseReturnValue:
             transaction(set_limits, role, form.limits(), actor(), now())
             flash(Phrase("The limits of the role {role} were saved.", role=role_label(role)), "success")
             return redirect(url_for("roles.index"), 303)
-    amounts = [form[act] for act in ACTS if act != "unlock"]
-    return render_form(
-        "roles/limits.html", form, role_name=role_label(role), amounts=amounts, base_currency=base_currency
-    )
+    limits = [(form[act], "%" if about.in_percent else base_currency) for act, about in ACTS.items() if act != "unlock"]
+    return render_form("roles/limits.html", form, role_name=role_label(role), limits=limits)

@@ -70,7 +70,11 @@ def error_page(error: Exception) -> Response:
 def _submit(error: NeedsApproval) -> Response:
     """Store an act above the limit of the person's role, and show its request."""
     approval = transaction(submit, error.submission, actor(), now())
-    flash(Phrase("This is above the limit of your role. It waits for the approval of another person."), "warning")
+    message = Phrase(
+        "This is above the limit of your role, alone or with what you did here today. It waits for the approval of"
+        " another person."
+    )
+    flash(message, "warning")
     return make_response(redirect(url_for("approvals.show", id=approval.id), 303))
 
 

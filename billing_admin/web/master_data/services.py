@@ -348,7 +348,8 @@ def set_price(id: UUID) -> ResponseReturnValue:
     form.unit_price.digits = MINOR_DIGITS.get(currency, 0)
     if form.validate_on_submit():
         with errors_on(form):
-            price, _ = save(form, lambda: _stored_price_form(id, form), operations.set_price, id, form.spec())
+            set_price = partial(operations.set_price, may_wait=True)
+            price, _ = save(form, lambda: _stored_price_form(id, form), set_price, id, form.spec())
             flash(
                 Phrase(
                     "The price in {currency} from {valid_from} was saved.",
@@ -383,7 +384,7 @@ def remove_price(id: UUID) -> ResponseReturnValue:
         return render_template("services/remove_price.html", form=form, service=_load_service(id))
     if form.validate_on_submit():
         currency, day = form.currency.data, form.valid_from.data
-        transaction(operations.remove_price, id, currency, day, actor(), now())
+        transaction(partial(operations.remove_price, may_wait=True), id, currency, day, actor(), now())
         flash(
             Phrase("The price in {currency} from {day} was removed.", currency=currency, day=format_day(day)), "success"
         )

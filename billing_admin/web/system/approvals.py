@@ -87,8 +87,7 @@ def _page(id: UUID, form: ApproveForm) -> ResponseReturnValue:
 def _object_url(approval: ApprovalRequest) -> str:
     if approval.object_id is None:
         return url_for("settings.index")
-    endpoint = "invoices.show" if approval.object_type == "invoice" else "customers.show"
-    return url_for(endpoint, id=approval.object_id)
+    return url_for(f"{approval.object_type}s.show", id=approval.object_id)
 
 
 @pages.post("/<uuid:id>/approve")
