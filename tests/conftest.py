@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.databases import MEMORY, NAME_THE_SELLER, SERVER, plain, postgresql_database, postgresql_server
-from tests.levels import mark_browser_cases, mark_levels
+from tests.levels import FULL, mark_browser_cases, mark_full_cases, mark_levels
 from tests.prepared import Preparations, use
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,12 +57,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort tests into levels; with `--backend sqlite`, leave out those that need PostgreSQL."""
+    """Sort tests into levels, and leave out those that need `FULL=1`, or PostgreSQL with `--backend sqlite`."""
+    mark_full_cases(items)
     mark_levels(items, whole_files=not any("::" in argument for argument in config.args))
     mark_browser_cases(items)
-    if config.option.backend:
-        config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
-        items[:] = [item for item in items if not _needs_postgresql(item)]
+    left_out = [
+        item
+        for item in items
+        if (item.get_closest_marker("full") and not FULL) or (config.option.backend and _needs_postgresql(item))
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,5 @@
 """Values that no caller should send, and a watch over the responses: never a 500, and within a second."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
@@ -9,14 +8,15 @@ from urllib.parse import quote, quote_from_bytes
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.levels import FULL
+
 T = TypeVar("T")
 
 # The most seconds for a response: of this process's processor, which a busy machine does not change, and by the clock.
 PROCESSOR_SECONDS = 1.0
 CLOCK_SECONDS = 10.0
-# Every place gets each so many of the values. `make test` tries fewer than `make test-deep`, and
-# `HYPOTHESIS_PROFILE=search` sends every value to every place.
-QUICK_STEP, DEEP_STEP = 96, 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
+# Every place gets each so many of the values: all of them with `FULL=1`.
+QUICK_STEP, DEEP_STEP = 96, 1 if FULL else 16
 shares = pytest.mark.parametrize(
     "step", [pytest.param(QUICK_STEP, id="few"), pytest.param(DEEP_STEP, id="many", marks=pytest.mark.deep)]
 )

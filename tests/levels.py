@@ -1,11 +1,17 @@
-"""Levels of the test suite: every test runs in `make test`, except long campaigns, which `make test-deep` runs as well."""
+"""Levels of the test suite: every test runs in `make test`, except long campaigns, which `make test-deep` runs as well.
 
+`make test-deep` tries a part of each campaign, in minutes; with `FULL=1` it tries all of it, in hours.
+"""
+
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
 T = TypeVar("T")
+
+FULL = os.environ.get("FULL") == "1"
 
 # Folders whose subject is text, layout, format, HTTP or a rule that no database decides.
 ONE_DATABASE = (
@@ -47,18 +53,18 @@ BOTH_DATABASES = tuple(
 
 
 def rounds(count: int) -> list[Any]:
-    """Return the rounds of a repeated test: the first in every run, the others in `make test-deep`."""
-    return [0, *(pytest.param(number, marks=pytest.mark.deep) for number in range(1, count))]
+    """Return the rounds of a repeated test: the first in every run, two more in `make test-deep`, all with `FULL=1`."""
+    return [0, *(pytest.param(number, marks=pytest.mark.deep) for number in range(1, count if FULL else min(count, 3)))]
 
 
 def samples(every: int, deep: int = 1) -> pytest.MarkDecorator:
-    """Run a test with `step` = `every`, for `sample`, in each run, and with `deep`, usually all items, in `make test-deep`."""
+    """Run a test with `step` = `every`, for `sample`, in each run, and with a smaller one in `make test-deep`.
+
+    That is an eighth of `every`, and `deep`, usually all items, with `FULL=1`.
+    """
+    step = deep if FULL else max(deep, every // 8)
     return pytest.mark.parametrize(
-        "step",
-        [
-            pytest.param(every, id="sample"),
-            pytest.param(deep, id="all" if deep == 1 else "many", marks=pytest.mark.deep),
-        ],
+        "step", [pytest.param(every, id="sample"), pytest.param(step, id="many", marks=pytest.mark.deep)]
     )
 
 
@@ -96,6 +102,15 @@ def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
             on_postgresql.add(name)
     if whole_files and (wrong := [key for key, is_matched in matched.items() if not is_matched]):
         raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")
+
+
+def mark_full_cases(items: Iterable[pytest.Item]) -> None:
+    """Mark as full the many samples on PostgreSQL where the database does not matter; call it before `mark_levels`."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        is_many = "step" in parameters and item.get_closest_marker("deep")
+        if is_many and parameters.get("backend") == "postgresql" and item.nodeid.startswith(ONE_DATABASE):
+            item.add_marker(pytest.mark.full)
 
 
 def mark_browser_cases(items: Iterable[pytest.Item]) -> None:

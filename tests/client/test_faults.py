@@ -82,8 +82,8 @@ def test_ten_thousand_charges_arrive_once(gunicorn: str, token: str, session: Se
 
 def test_sixteen_threads_share_one_client(gunicorn: str, token: str, session: Session) -> None:
     """Each thread posts singly and in batches, and repeats half of its neighbour's charges."""
-    values = amounts(THREADS * 40, 8)
-    events = [values[n * 40 : n * 40 + 40] for n in range(THREADS)]
+    values = amounts(THREADS * 20, 8)
+    events = [values[n * 20 : n * 20 + 20] for n in range(THREADS)]
 
     def charges(thread: int) -> list[NewCharge]:
         return [
@@ -93,9 +93,9 @@ def test_sixteen_threads_share_one_client(gunicorn: str, token: str, session: Se
 
     def work(thread: int) -> int:
         own_charges, neighbours = charges(thread), charges((thread + 1) % THREADS)
-        one_by_one = [client.charges.create(**charge) for charge in own_charges[:10]]
-        assert [charge.amount for charge in one_by_one] == events[thread][:10]
-        posted = [client.charges.create_many(rows, batch_size=7) for rows in (own_charges, neighbours[:20])]
+        one_by_one = [client.charges.create(**charge) for charge in own_charges[:5]]
+        assert [charge.amount for charge in one_by_one] == events[thread][:5]
+        posted = [client.charges.create_many(rows, batch_size=7) for rows in (own_charges, neighbours[:10])]
         return sum(totals.created for totals in posted) + sum(not charge.replayed for charge in one_by_one)
 
     with Proxy(gunicorn, 8) as proxy, Client(proxy.address, token) as client, ThreadPoolExecutor(THREADS) as threads:

@@ -32,7 +32,7 @@ from tests.conftest import ROOT, Client
 from tests.databases import SERVER, postgresql_database
 from tests.faults.routes import WRITING, Everything
 from tests.faults.test_database_away import COMMANDS, run
-from tests.levels import sample
+from tests.levels import FULL, sample
 from tests.making import MARCH_END, make_customer, make_spec, post
 
 pytestmark = pytest.mark.fault
@@ -83,7 +83,10 @@ def everything(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) ->
     ("revisions", "step"),
     [
         pytest.param((NEWER,), 8, id="sample"),
-        *(pytest.param(ids, 1, id=str(ids)) for ids in [(NEWER,), (OLDER,), (), (NEWER, needed_revision())]),
+        *(
+            pytest.param(ids, 1 if FULL else 8, id=str(ids))
+            for ids in [(NEWER,), (OLDER,), (), (NEWER, needed_revision())]
+        ),
     ],
 )
 def test_a_running_process_refuses_everything_at_once_and_goes_on_when_it_fits_again(

@@ -52,7 +52,7 @@ class Picture(NamedTuple):
         return means
 
 
-def draw_pages(pdf: bytes, dpi: int = SCANNER_DPI) -> Iterator[Picture]:
+def draw_pages(pdf: bytes, dpi: float = SCANNER_DPI) -> Iterator[Picture]:
     """Yield a picture of each page of a PDF."""
     with pypdfium2.PdfDocument(pdf) as document:
         for page in document:

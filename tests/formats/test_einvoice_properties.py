@@ -35,6 +35,7 @@ from tests.einvoicing import (
     group,
     issued,
 )
+from tests.levels import FULL
 
 FORMATS = sorted(PROFILES)
 # All that a form accepts: printable characters of any script, and what XML must escape.
@@ -189,7 +190,7 @@ def test_document_that_is_ready_is_valid(invoice: Invoice, format: str, amount: 
 
 
 @pytest.mark.deep
-@settings(max_examples=2000, **MANY)
+@settings(max_examples=2000 if FULL else 300, **MANY)
 @given(documents(), st.sampled_from(FORMATS), st.integers(1, 10**6))
 def test_many_documents_that_are_ready_are_valid(invoice: Invoice, format: str, amount: int) -> None:
     _check_with_credit_note(invoice, format, amount)

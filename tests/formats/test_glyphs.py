@@ -2,14 +2,12 @@
 
 import json
 import os
-import struct
 import subprocess
 import sys
 import unicodedata
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import typst
@@ -31,6 +29,7 @@ from billing_admin.formats.glyphs import (
     readable_cluster,
 )
 from billing_admin.formats.pdf import compile_pdf
+from tests.formats.pictures import draw_pages
 
 GLYPHS = load_glyphs()
 
@@ -87,45 +86,12 @@ def make_font(path: Path, family: str, characters: str) -> Path:
     return path
 
 
-def pictures(contents: dict[str, Any]) -> list[bytes]:
-    """Draw the pages of a document as PNG, a pixel for each half millimetre."""
-    as_pictures = {"format": "png", "ppi": 50.8, "pdf_standards": []}
-    typst_compile = typst.compile
-
-    def draw(*arguments: Any, **options: Any) -> Any:
-        return typst_compile(*arguments, **options | as_pictures)
-
-    with mock.patch.object(typst, "compile", draw):
-        pages: Any = compile_pdf(contents, GLYPHS.printable, GLYPHS, 0)
-    return [pages] if isinstance(pages, bytes) else pages
-
-
-def inked(png: bytes) -> tuple[float, float]:
-    """Return how far from the left edge, in millimetres, the first and the last ink of a page stand."""
-    width, height, data, at = *struct.unpack_from(">LL", png, 16), b"", 8
-    while at < len(png):
-        (length,) = struct.unpack_from(">L", png, at)
-        data += png[at + 8 : at + 8 + length] if png[at + 4 : at + 8] == b"IDAT" else b""
-        at += length + 12
-    raw, stride, above = zlib.decompress(data), width * 4, bytes(width * 4)
-    dark: set[int] = set()
-    for row in range(height):
-        start = row * (stride + 1)
-        above = unfiltered(raw[start], raw[start + 1 : start + 1 + stride], above)
-        dark.update(x for x in range(width) if above[4 * x] < 128)
-    return min(dark) / 2, max(dark) / 2
-
-
-def unfiltered(kind: int, line: bytes, above: bytes) -> bytes:
-    """Undo a PNG filter, RFC 2083 section 6."""
-    restored = bytearray()
-    for at, value in enumerate(line):
-        left, up = restored[at - 4] if at >= 4 else 0, above[at]
-        corner = above[at - 4] if at >= 4 else 0
-        guess = left + up - corner
-        paeth = min((left, up, corner), key=lambda known: abs(guess - known))
-        restored.append((value + (0, left, up, (left + up) // 2, paeth)[kind]) & 255)
-    return bytes(restored)
+def inked(contents: dict[str, Any]) -> Iterator[tuple[float, float]]:
+    """Yield how far from the left edge, in millimetres, the first and the last ink of each page stand."""
+    for picture in draw_pages(compile_pdf(contents, GLYPHS.printable, GLYPHS, 0), 4 * 25.4):
+        rows = picture.shades.translate(bytes(shade < 128 for shade in range(256)))
+        dark = [at for at in range(picture.width) if any(rows[at :: picture.width])]
+        yield dark[0] / 4, dark[-1] / 4
 
 
 @pytest.mark.parametrize(
@@ -244,8 +210,7 @@ def test_a_long_word_can_be_broken(word: str) -> None:
     ],
 )
 def test_no_text_leaves_the_margins(text: str) -> None:
-    for page in pictures(document(text) | {"title": "Invoice INV-2026-00001"}):
-        left, right = inked(page)
+    for left, right in inked(document(text) | {"title": "Invoice INV-2026-00001"}):
         assert left >= 24.5
         assert right <= 190.5
 
@@ -255,8 +220,7 @@ def test_figures_of_any_length_stay_inside_their_columns() -> None:
     row = ["1", "W" * 200, number, {"text": f"{number} EUR", "detail": "incl. 19 %"}, "19 %", number[:26] + " EUR"]
     contents = document("x")
     contents["table"]["rows"] = [row]
-    for page in pictures(contents):
-        left, right = inked(page)
+    for left, right in inked(contents):
         assert left >= 24.5
         assert right <= 190.5
 

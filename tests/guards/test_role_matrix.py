@@ -21,6 +21,7 @@ from billing_admin.operations.access import tokens
 from billing_admin.web.frame.guard import WRITING_METHODS, is_public, permission_for
 from tests.guards.role_matrix import PERMISSIONS_OF_ROLES, ROUTES_OF_PERMISSIONS
 from tests.guards.test_routes import address
+from tests.levels import sample, samples
 from tests.people import csrf_token, person, signed_in
 
 CONVERTER = re.compile(r"<([^<>]*:)?")
@@ -52,14 +53,15 @@ def test_the_table_lists_the_permissions_of_each_role() -> None:
 
 @pytest.mark.parametrize("role", PERMISSIONS_OF_ROLES)
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_role_opens_its_pages_and_no_other(app: Flask, role: str) -> None:
+@samples(4)
+def test_a_role_opens_its_pages_and_no_other(app: Flask, role: str, step: int) -> None:
     """Only what runs before the view is run, which includes the guard."""
     client, granted = signed_in(app, role), PERMISSIONS_OF_ROLES[role].split()
     fields, cookie = {"csrf_token": csrf_token(client)}, client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie is not None
     headers = {"Cookie": f"{cookie.key}={cookie.value}"}
     wrong = []
-    for method, rule, name in pages(app):
+    for method, rule, name in sample(pages(app), step):
         data = None if method == "GET" else fields
         with app.test_request_context(address(app, rule), method=method, headers=headers, data=data):
             try:

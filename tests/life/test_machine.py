@@ -2,8 +2,8 @@
 
 Each sequence begins with empty books on a real database. After each step the two are compared; what the model says must be
 refused must be refused, and leave no trace; in the end the doctor looks at everything. `make test` tries 8 sequences on each
-database, `make test-deep` 220, the same ones each time. More of them: `LIFE_SEQUENCES=5000`; others each time:
-`HYPOTHESIS_PROFILE=search`. A failure prints its steps.
+database, `make test-deep` 60, with `FULL=1` 220, the same ones each time. More of them: `LIFE_SEQUENCES=5000`; others each
+time: `HYPOTHESIS_PROFILE=search`. A failure prints its steps.
 """
 
 import os
@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import Database
+from tests.levels import FULL
 from tests.life.opening import Opening
 
-SEQUENCES, STEPS, PARTS = int(os.environ.get("LIFE_SEQUENCES", "500")), 16, 5
+SEQUENCES, STEPS, PARTS = int(os.environ.get("LIFE_SEQUENCES", "500" if FULL else "100")), 16, 5
 QUICK_SEQUENCES, FIRST_SEQUENCES = 8, 20
 
 

@@ -21,6 +21,7 @@ from billing_admin.models import Allocation, Customer, Invoice
 from billing_admin.operations.payments import payments, refunds
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.payments.receivables import positions, positions_by_currency, statements
+from tests.levels import rounds
 from tests.making import all_invoices, make_customer, make_invoice, make_payment_spec, pay
 from tests.prepared import prepared
 
@@ -266,7 +267,7 @@ def test_who_was_never_billed_has_no_statement(session: Session) -> None:
 # --- the past stays as it was -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", rounds(4))
 def test_what_was_answered_for_a_past_day_is_answered_again(session: Session, seed: int) -> None:
     chance, book, day = random.Random(seed), Book(), date(2026, 1, 1)
     answered: dict[date, Position] = {}
