@@ -77,9 +77,8 @@ def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
     """Mark what belongs into `make test-deep` alone.
 
     In the folders of ONE_DATABASE that is each test on PostgreSQL, unless its file is one of BOTH_DATABASES or it is marked
-    `both_databases`; of other tests it
-    is every case on PostgreSQL but the first. Of a test with `quick_cases` it is each case whose id begins with none of
-    them. With `whole_files`, each must be the begin of an id.
+    `both_databases`; of other tests it is every case on PostgreSQL but the first. Of a test with `quick_cases` it is each
+    case whose id begins with none of them. With `whole_files`, each must be the beginning of an id.
     """
     matched: dict[tuple[str, str], bool] = {}
     on_postgresql: set[str] = set()
