@@ -5,7 +5,7 @@ A field that `_places` leaves out fails `test_every_field_is_tried`.
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -31,6 +30,7 @@ from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import AuditEvent, Charge, Invoice, Payment, RecurringCharge, ServicePrice
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.web.frame.forms import ExactField
+from tests.clocks import stopped_clock
 from tests.hostile import share
 from tests.importing import check, told
 from tests.levels import samples
@@ -172,10 +172,7 @@ def submit(browser: FlaskClient, place: Place, typed: str) -> TestResponse:
     return browser.post(place.url, data={**place.values, place.name: typed, "csrf_token": csrf_token(browser)})
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

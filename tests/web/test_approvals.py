@@ -1,11 +1,9 @@
 """To approve: the page, and acts above a limit from pages and the API."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
@@ -16,6 +14,7 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import ApprovalRequest, Customer, Invoice, User
 from billing_admin.operations.access import roles, tokens
 from billing_admin.operations.limits import set_limits
+from tests.clocks import stopped_clock
 from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, make_service, pay
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -24,10 +23,7 @@ from tests.web.pages import has_link, link, words
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

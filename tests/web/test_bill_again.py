@@ -1,16 +1,15 @@
 """The pages that credit lines and bill them again: one confirmation for both documents."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Invoice
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     all_invoices,
@@ -29,11 +28,7 @@ from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, words
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(hours=1))
 
 
 @pytest.fixture

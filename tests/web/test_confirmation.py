@@ -1,6 +1,5 @@
 """Acts that need a recent confirmation of the person's identity, and the page that asks for it."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +16,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.models import ApiToken, AuditEvent, User, UserSession
 from billing_admin.operations.master_data.periods import set_period_lock
 from billing_admin.web.frame.guard import WRITING_METHODS
+from tests.clocks import stopped_clock
 from tests.people import PASSWORD, csrf_token, send, signed_in
 from tests.web.pages import fields, words
 
@@ -69,11 +69,7 @@ SUBJECTS = ("tokens", "users", "roles", "account", "security", "passkeys", "bank
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Customers: list, page, new, edit, archive."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +19,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.models import AuditEvent, Customer
 from billing_admin.operations.charges import charges
 from billing_admin.operations.master_data import customers as operations
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     bill,
@@ -37,11 +37,7 @@ from tests.prepared import prepared
 from tests.web.pages import hidden, words
 from tests.web.reading import fresh, queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The dashboard: what waits, each figure equal to its list."""
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 from html import unescape
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
@@ -19,6 +17,7 @@ from billing_admin.domain.set_up import SetUpStep
 from billing_admin.models import ClosedSetUpStep
 from billing_admin.operations import jobs
 from billing_admin.operations.charges import charges, recurring_charges
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     bill,
@@ -35,11 +34,7 @@ from tests.people import signed_in
 from tests.web.pages import has_link, link, links, parse, words
 from tests.web.reading import queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 def tile(text: str, label: str) -> tuple[str, list[str], str]:

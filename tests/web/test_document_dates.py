@@ -2,11 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
@@ -15,6 +13,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, bill, change_settings, credit, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -25,10 +24,7 @@ REFUSED = "Use 2026-04-02 (today) or earlier"
 TAX_ID = "Add the tax ID of Vienna GmbH on the customer's page"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(hours=1))
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """The page of a document: the next act by its state, the amounts, and the timeline of everything that happened to it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
@@ -17,6 +15,7 @@ from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.messages import documents
 from billing_admin.operations.payments import payments, refunds
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     all_invoices,
@@ -34,11 +33,7 @@ from tests.people import signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, parse, words
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(days=20), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(days=20))
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Drafts on pages: what they say, what is on them, and issuing them together."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -14,16 +12,13 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Invoice
 from billing_admin.operations.invoices import drafts
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, bill, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, fields, has_link, link, parse, words
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(hours=1))
 
 
 @pytest.fixture

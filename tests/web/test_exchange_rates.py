@@ -1,11 +1,9 @@
 """Exchange rates: the list, a new rate, the import of a file, and removal."""
 
-from collections.abc import Iterator
 from datetime import date
 from io import BytesIO
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -13,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import plain_decimal
 from billing_admin.models import ExchangeRate
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -23,10 +22,7 @@ LIST = "/settings/exchange-rates"
 GOOD = {"currency": "USD", "day": "2026-04-01", "rate": "1.0832", "source": "ECB"}
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """A filter that cannot be used is named at its field and keeps the typed text; no rows are shown."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -12,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import User
 from billing_admin.queries.audit import find_object
+from tests.clocks import stopped_clock
 from tests.making import NOW, change_settings, make_customer, make_invoice, make_payment_spec, make_service, pay
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -28,10 +27,7 @@ BAD_DAY, BAD_CHOICE, BAD_CURRENCY, REVERSED = (
 LATE_EARLY = "{}=2026-05-01&{}=2026-01-01"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

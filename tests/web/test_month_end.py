@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 from html import unescape
 from uuid import UUID
@@ -21,6 +20,7 @@ from billing_admin.models import Organisation
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import charges, posting, recurring_charges
 from billing_admin.queries import month_end as queries
+from tests.clocks import stopped_clock
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_service, make_spec, pay, post
 from tests.people import send, signed_in
 from tests.web.pages import parse, words
@@ -43,10 +43,7 @@ NOT_A_SOURCE = UUID(int=7)
 LATER = NOW + timedelta(minutes=20)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 def steps(text: str) -> dict[str, tuple[bool, str, str]]:

@@ -1,14 +1,12 @@
 """Pages read and show numbers and days in the organisation's formats; documents keep theirs; scripts get plain values."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
@@ -21,6 +19,7 @@ from billing_admin.domain.formatting import format_money
 from billing_admin.domain.number_format import NumberFormat, format_in_use
 from billing_admin.formats.document_contents import document_contents
 from billing_admin.models import Charge, Customer, Invoice, Payment
+from tests.clocks import stopped_clock
 from tests.making import NOW, change_settings, make_customer, make_invoice, make_service
 from tests.people import csrf_token, signed_in
 from tests.prepared import prepared
@@ -36,10 +35,7 @@ WRITTEN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.queries.invoices.numbers import Gap, all_series
 from billing_admin.queries.master_data.organisation import organisation
+from tests.clocks import stopped_clock
 from tests.databases import without_triggers
 from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_spec, post, void
 from tests.people import send, signed_in
@@ -24,10 +24,7 @@ from tests.web.pages import day_field, field, has_link, link, words
 NEXT_YEAR = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(hours=1))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Passkeys: added, used alone and as second factor, removed; and every answer that must be refused."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from billing_admin.config import Settings
 from billing_admin.models import AuditEvent, Passkey, RecoveryCode, User
 from tests.authenticator import Device
+from tests.clocks import stopped_clock
 from tests.people import PASSWORD, person, send, sign_in, signed_in
 from tests.prepared import prepared
 from tests.web.pages import Page, fields, has_link, link, parse, words
@@ -26,11 +27,7 @@ REFUSED = "This passkey was not accepted."
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 @pytest.fixture

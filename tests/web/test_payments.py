@@ -1,13 +1,11 @@
 """Payments for people: recorded with a suggestion and a tick for what is left, allocated, withdrawn, reversed; written off."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -18,17 +16,14 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations.payments import payments
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, change_settings, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import csrf_token, send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, objects, parse, words
 from tests.web.reading import fresh, queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

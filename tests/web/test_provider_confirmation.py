@@ -17,6 +17,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.models import AuditEvent, UserSession
 from billing_admin.operations.access.second_factors import require_second_factor
 from billing_admin.web.access.identity_provider import EXTENSION
+from tests.clocks import stopped_clock
 from tests.identity_provider import METADATA, Provider, query, use_provider
 from tests.people import PASSWORD, person, send, sign_in
 from tests.web.pages import fields, has_link, link, words
@@ -28,11 +29,7 @@ NOT_CONFIRMED = "Your identity is not confirmed"
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What documents lack, wherever a person can still add it: draft, issue, preview, customer and settings."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
@@ -14,6 +12,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.models import Invoice
 from billing_admin.operations.master_data import exchange_rates
+from tests.clocks import stopped_clock
 from tests.making import MARCH_END, NOW, change_settings, make_customer, make_invoice, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -24,10 +23,7 @@ NO_ACCOUNT = "Add a bank account for USD in the settings"
 NO_ADDRESS = "Enter your address in the settings"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

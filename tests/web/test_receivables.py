@@ -2,12 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -20,6 +18,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.payments import AllocationSpec
 from billing_admin.models import Customer, Payment
 from billing_admin.operations.payments import payments
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import signed_in
 from tests.prepared import prepared
@@ -29,10 +28,7 @@ from tests.web.reading import queries_of
 LATE = datetime(2026, 5, 10, 12, tzinfo=UTC)  # 8 days after the due date of what NOW issues
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(LATE, tick=False) as moved:
-        yield moved
+clock = stopped_clock(LATE)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The pages of refunds: recorded from the customer, listed, reversed; errors at their fields."""
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -14,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.models import Customer, Payment, Refund
+from tests.clocks import stopped_clock
 from tests.making import NOW, make_customer, make_payment_spec, pay
 from tests.people import csrf_token, signed_in
 from tests.prepared import prepared
@@ -23,10 +22,7 @@ from tests.web.reading import fresh
 A = UUID(int=0xA)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from billing_admin.queries import search
 from billing_admin.web.system.search import MAX_OPTIONS
+from tests.clocks import stopped_clock
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_service, make_spec, pay, post
 from tests.messages import make_message
 from tests.people import signed_in
@@ -20,11 +19,7 @@ from tests.prepared import prepared
 from tests.web.pages import words
 from tests.web.reading import queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Authenticator apps and recovery codes: set up, sign in, replace, remove; and the rule that everyone needs one."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.domain.authenticator import authenticator_secret, code_at, current_step, secret_text
 from billing_admin.models import AuditEvent, AuthenticatorApp, RecoveryCode, User, UserSession
+from tests.clocks import stopped_clock
 from tests.people import PASSWORD, person, send, sign_in, signed_in
 from tests.prepared import prepared
 from tests.web.pages import fields, words
@@ -27,11 +27,7 @@ WRONG = "This code is wrong or was used before."
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Services: list, page, new, edit with the price grid, archive."""
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -22,6 +20,7 @@ from billing_admin.models import Charge, Service
 from billing_admin.operations.charges import charges
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import services as operations
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     all_invoices,
@@ -38,11 +37,7 @@ from tests.prepared import prepared
 from tests.web.pages import field, hidden, link, words
 from tests.web.reading import fresh, queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

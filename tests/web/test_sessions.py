@@ -1,6 +1,5 @@
 """The pages of sessions: a person's own, and those of others for admins."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import AuditEvent, User, UserSession
+from tests.clocks import stopped_clock
 from tests.people import PASSWORD, person, send, sign_in, signed_in
 from tests.web.pages import words
 
@@ -24,11 +24,7 @@ OWN = "/account/sessions"
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 def browser(app: Flask, email: str, user_agent: str, address: str = "192.0.2.7") -> FlaskClient:

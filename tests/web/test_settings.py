@@ -1,12 +1,10 @@
 """Settings: the organisation and the tax rates."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from pypdf import PdfReader
@@ -15,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import AuditEvent, Organisation, TaxRate
 from tests.books import contents
+from tests.clocks import stopped_clock
 from tests.logos import make_png
 from tests.making import NOW, change_settings, make_bank_account, make_invoice
 from tests.people import send, signed_in
@@ -64,10 +63,7 @@ SELLER = {
 RATE = {"code": "vat", "name": "VAT", "category": "S", "percent": "19"}
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, WRONG_CREDENTIA
 from billing_admin.web.frame.forms import AmountField, Form, errors_on
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor
+from tests.clocks import stopped_clock
 from tests.people import PASSWORD, PRODUCTION_HASHER, csrf_token, person, send, sign_in, signed_in
 from tests.web.pages import field
 
@@ -53,11 +54,7 @@ SHELF_PAGE = """
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 def is_signed_in(client: FlaskClient) -> bool:

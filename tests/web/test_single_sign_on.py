@@ -29,6 +29,7 @@ from billing_admin.operations.access import invitations, users
 from billing_admin.operations.access.second_factors import require_second_factor
 from billing_admin.web.access.identity_provider import EXTENSION, ProviderAnswer
 from billing_admin.web.access.provider_flows import SESSION_KEY
+from tests.clocks import stopped_clock
 from tests.identity_provider import (
     CALLBACK,
     CLIENT,
@@ -55,11 +56,7 @@ UNAVAILABLE = "The sign-in service does not answer."
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that stands still until a test moves it."""
-    with time_machine.travel(START, tick=False) as moved:
-        yield moved
+clock = stopped_clock(START)
 
 
 @pytest.fixture

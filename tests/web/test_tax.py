@@ -1,13 +1,11 @@
 """Tax on other pages: a customer's treatment, prices that include tax, and how the numbers of an invoice came about."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
@@ -17,17 +15,14 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.days import LAST_DAY
 from billing_admin.domain.prices import prices_on
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
+from tests.clocks import stopped_clock
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, statements, words
 from tests.web.reading import fresh
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """Tax rates: the page of one, adding, rewording, and changing the percentage from a day on."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import TaxRate
+from tests.clocks import stopped_clock
 from tests.making import NOW, change_settings, change_tax, make_tax_rate
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -21,10 +20,7 @@ from tests.web.reading import fresh
 TODAY, TOMORROW = "2026-04-02", "2026-04-03"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -20,17 +19,14 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.models import ApiToken
 from billing_admin.operations.access import tokens as operations
+from tests.clocks import stopped_clock
 from tests.making import NOW, make_customer
 from tests.people import send, sign_in, signed_in
 from tests.prepared import prepared
 from tests.web.pages import parse, words
 from tests.web.reading import fresh, queries_of
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Voiding and crediting on pages: what they mean is said first, and confirmed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -13,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.models import Charge, Invoice
+from tests.clocks import stopped_clock
 from tests.making import (
     NOW,
     all_invoices,
@@ -33,11 +32,7 @@ from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import action, field, fields, has_link, link, words
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW + timedelta(hours=1))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +19,7 @@ from billing_admin.domain.webhooks import EVENTS, endpoint_secret
 from billing_admin.models import WebhookEndpoint
 from billing_admin.operations.webhooks import endpoints as operations
 from tests.background.hooks import allow_loopback, deliver, key_of, make_endpoint, stored, told
+from tests.clocks import stopped_clock
 from tests.making import NOW, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -30,10 +30,7 @@ from tests.web.reading import fresh, queries_of
 URL = "https://hooks.example.com/billing"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOW, tick=False) as moved:
-        yield moved
+clock = stopped_clock(NOW)
 
 
 @pytest.fixture
