@@ -22,7 +22,10 @@
       const answer = await fetch(form.action || location.href, { method: "POST", body: new URLSearchParams(fields), credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const shown = page.querySelector("[data-credit-totals]");
-      if (request === latest && shown) totals.replaceChildren(...shown.childNodes);
+      if (request !== latest || !shown) return;
+      totals.replaceChildren(...shown.childNodes);
+      const nets = page.querySelectorAll("[data-line-net]");
+      form.querySelectorAll("[data-line-net]").forEach((net, row) => net.replaceChildren(...(nets[row]?.childNodes ?? [])));
     } catch { /* the button "Recalculate" remains, and the confirmation shows the totals */ }
   };
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(recalculate, 300); });

@@ -14,13 +14,16 @@ from billing_admin.domain.credit_rounding import CreditedPart, with_recomputable
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money, format_percent
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.money import EXACT, ROUNDING, percentage
+from billing_admin.domain.money import EXACT, ROUNDING, ZERO, Money, percentage
 from billing_admin.domain.translation import Phrase
 
 
 @dataclass(frozen=True, slots=True)
 class CreditableLine:
-    """A line of an invoice with its credited net; `included` as in `CreditableTax`."""
+    """A line of an invoice with its credited net; `included` as in `CreditableTax`.
+
+    `quantity` is None on a line without a unit price.
+    """
 
     id: UUID
     position: int
@@ -28,6 +31,7 @@ class CreditableLine:
     included: bool
     net: int
     credited: int
+    quantity: Decimal | None = None
 
     @property
     def left(self) -> int:
@@ -312,6 +316,32 @@ def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
         )
         return Invalid("above_remaining", message, field)
     return Invalid("not_positive", Phrase("Enter an amount above zero and at most {maximum}.", maximum=maximum), field)
+
+
+def net_to_credit(
+    invoice: Creditable, line_id: UUID, quantity: Decimal | None, amount: Decimal | None, place: int
+) -> Decimal:
+    """Return the net of a line to credit in major units: an amount, or that of a part of its quantity.
+
+    `place` is that of the line in the request. A line that the invoice does not have is left to `credit_lines`.
+
+    Raises:
+        Invalid: Both are given or none, or the line has no such quantity.
+    """
+    if (quantity is None) == (amount is None):
+        message = (
+            Phrase("Enter a quantity or a net amount.")
+            if quantity is None
+            else Phrase("Enter a quantity or a net amount, not both.")
+        )
+        raise Invalid("quantity_and_amount", message, "lines", place, "quantity")
+    line = next((line for line in invoice.lines if line.id == line_id), None)
+    if quantity is None or line is None:
+        return amount or ZERO
+    if line.quantity is None:
+        message = Phrase("Line {position} has no unit price. Enter a net amount.", position=line.position)
+        raise Invalid("without_quantity", message, "lines", place, "quantity")
+    return Money(net_of_quantity(line.net, line.quantity, quantity), invoice.currency).decimal
 
 
 def net_of_quantity(line_net: int, line_quantity: Decimal, quantity: Decimal) -> int:

@@ -667,14 +667,18 @@ class DraftChanges(TypedDict, total=False):
     due_date: Optional[Day]  # None: the customer's payment terms
 
 
-class CreditLine(TypedDict):
-    """A line by its ID, and the net amount to credit.
+class _LineNeeds(TypedDict):
+    line: Key
+
+
+class CreditLine(_LineNeeds, total=False):
+    """A line by its ID, and either the net amount or the quantity to credit.
 
     The tax is added.
     """
 
-    line: Key
     amount: Number
+    quantity: Number
 
 
 class Credit(TypedDict, total=False):
@@ -684,10 +688,6 @@ class Credit(TypedDict, total=False):
     amount: Number
     lines: Sequence[CreditLine]
     issue_date: Day
-
-
-class _LineNeeds(TypedDict):
-    line: Key
 
 
 class CorrectedLine(_LineNeeds, total=False):

@@ -125,7 +125,7 @@ def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None
     assert (changed.status_code, code(changed)) == (409, "id_conflict")
     assert (changed.json or {})["differs"] == ["amount"]
     line = invoice["lines"][0]["id"]
-    by_line = script.post(at, {"reason": "Agreed", "lines": [{"line": line, "amount": "1"}]})
+    by_line = script.post(at, {"reason": "Agreed", "lines": [{"line": line, "quantity": "20"}]})
     assert by_line.status_code == 201
     now_owed: Any = script.get(f"/invoices/{invoice['number']}").json
     assert (now_owed["credited"], now_owed["balance"]) == ("2.50", "1.40")
@@ -152,6 +152,8 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
         ({"reason": "x", "amount": "0.001"}, "/amount", "2 digits"),
         ({"reason": " ", "amount": "1"}, "/reason", "Enter a reason."),
         ({"reason": "x", "lines": [{"line": line, "amount": "9"}]}, "/lines/0/amount", "at most 2.90 EUR net"),
+        ({"reason": "x", "lines": [{"line": line}]}, "/lines/0/quantity", "Enter a quantity or a net amount."),
+        ({"reason": "x", "lines": [{"line": line, "amount": "1", "quantity": "1"}]}, "/lines/0/quantity", "not both"),
         ({"reason": "x", "lines": [{"line": str(uuid4()), "amount": "1"}]}, "/lines/0/line", "Choose a line of INV-"),
         ({"reason": "x", "amount": "1", "issue_date": "2000-01-01"}, "/issue_date", "or later"),
         ({"amount": "1"}, "/reason", ""),

@@ -30,7 +30,7 @@ from tests.making import (
 from tests.messages import make_message
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import action, field, fields, has_link, link, words
+from tests.web.pages import action, field, fields, has_link, link, parse, words
 
 clock = stopped_clock(NOW + timedelta(hours=1))
 
@@ -276,18 +276,18 @@ def entered(browser: FlaskClient, invoice: Invoice, **values: str) -> dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("values", "total"),
+    ("values", "total", "net_hints"),
     [
-        ({"lines-0-tick": "y"}, "119.00 USD"),
-        ({"lines-0-quantity": "0.5"}, "59.50 USD"),
-        ({"lines-0-quantity": "0.3333", "lines-1-tick": "y"}, "93.16 USD"),
-        ({"lines-0-tick": "y", "lines-0-amount": "1"}, "1.19 USD"),
-        ({"way": "all"}, "172.50 USD"),
-        ({"way": "amount", "amount": "1", "lines-0-tick": "y"}, "1.00 USD"),
+        ({"lines-0-tick": "y"}, "119.00 USD", ["= 100.00 USD", ""]),
+        ({"lines-0-quantity": "0.5"}, "59.50 USD", ["= 50.00 USD", ""]),
+        ({"lines-0-quantity": "0.3333", "lines-1-tick": "y"}, "93.16 USD", ["= 33.33 USD", "= 50.00 USD"]),
+        ({"lines-0-tick": "y", "lines-0-amount": "1"}, "1.19 USD", ["", ""]),
+        ({"way": "all"}, "172.50 USD", ["= 100.00 USD", "= 50.00 USD"]),
+        ({"way": "amount", "amount": "1", "lines-0-tick": "y"}, "1.00 USD", ["= 0.58 USD", "= 0.29 USD"]),
     ],
 )
 def test_lines_are_credited_by_tick_quantity_or_amount(
-    browser: FlaskClient, session: Session, values: dict[str, str], total: str
+    browser: FlaskClient, session: Session, values: dict[str, str], total: str, net_hints: list[str]
 ) -> None:
     customer = make_customer(reference="acme", name="ACME Inc")
     for code, percent, amount in (("VAT19", "19", "100"), ("VAT7", "7", "50")):
@@ -298,8 +298,10 @@ def test_lines_are_credited_by_tick_quantity_or_amount(
     bill()
     invoice = all_invoices()[0]
     at, form = f"/invoices/{invoice.id}/credit", entered(browser, invoice, **values)
-    shown = words(send(browser, at, **form, then="totals"))
-    assert f"equals Credit note {total}" in shown
+    shown = send(browser, at, **form, then="totals")
+    assert f"equals Credit note {total}" in words(shown)
+    nets = [hint.text() for hint in parse(shown).elements("small", **{"data-line-net": ""})]
+    assert nets == net_hints
     page = send(browser, at, **form)
     assert f"Credit {total} of INV-2026-00001?" in words(page)
     assert len(all_invoices()) == 1

@@ -9,10 +9,11 @@ from billing_admin.api.routes.invoices import InvoiceOut, invoice_out, invoice_r
 from billing_admin.clock import now
 from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
+from billing_admin.domain.credit_notes import Creditable, net_to_credit
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import credit_notes, rebilling, voids
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
-from billing_admin.queries.invoices.credit_notes import CreditSpec
+from billing_admin.queries.invoices.credit_notes import CreditSpec, creditable
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.object_ids import invoice_id
@@ -29,13 +30,14 @@ class VoidIn(Body):
 
 
 class CreditLineIn(Body):
-    """A line by its ID, and the net amount to credit.
+    """A line by its ID, and the net amount or the quantity to credit.
 
-    The tax is added.
+    The net of a quantity is its share of the line's, rounded to the currency. The tax is added.
     """
 
     line: Key
-    amount: Number
+    amount: Number = OMITTED
+    quantity: Number = OMITTED
 
 
 class CreditIn(Body):
@@ -50,9 +52,16 @@ class CreditIn(Body):
     lines: list[CreditLineIn] = OMITTED
     issue_date: Day = OMITTED
 
-    def spec(self) -> CreditSpec:
-        """Return the request as a spec."""
-        lines = [(line.line, line.amount) for line in self.lines or []]
+    def spec(self, invoice: Creditable) -> CreditSpec:
+        """Return the request as a spec.
+
+        Raises:
+            Invalid: A line has neither a quantity nor an amount, or both.
+        """
+        lines = [
+            (line.line, net_to_credit(invoice, line.line, line.quantity, line.amount, place))
+            for place, line in enumerate(self.lines or [])
+        ]
         return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
 
 
@@ -121,11 +130,12 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
 )
 def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
     """Issue a credit note for an invoice, and return the credit note."""
-    return bounded_transaction(_credit, number, body.spec(), actor, now())
+    return bounded_transaction(_credit, number, body, actor, now())
 
 
-def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: datetime) -> Reply:
-    note_id, is_new = credit_notes.credit_invoice(session, invoice_id(session, name), spec, actor, at)
+def _credit(session: Session, name: str, body: CreditIn, actor: Actor, at: datetime) -> Reply:
+    id = invoice_id(session, name)
+    note_id, is_new = credit_notes.credit_invoice(session, id, body.spec(creditable(session, id)), actor, at)
     reply = invoice_reply(session, str(note_id), at)
     return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})
 

@@ -76,6 +76,8 @@ def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
             InvoiceLine.tax_percent,
             InvoiceLine.gross,
             InvoiceLine.net,
+            InvoiceLine.quantity,
+            InvoiceLine.unit_price,
             credited.label("credited"),
         )
         .where(InvoiceLine.invoice_id == invoice_id)
@@ -89,6 +91,7 @@ def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
             row.gross is not None and bool(row.tax_percent),
             row.net,
             int(row.credited),
+            None if row.unit_price is None else row.quantity,
         )
         for row in session.execute(query)
     )

@@ -12,7 +12,7 @@ from wtforms import HiddenField, RadioField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
-from billing_admin.domain.credit_notes import Credit, Creditable, credit_effect, net_of_quantity
+from billing_admin.domain.credit_notes import Credit, Creditable, credit_effect, net_to_credit
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import ZERO, Money
@@ -110,28 +110,17 @@ class CreditForm(Form):
             return CreditSpec(self.reason.data, Money(creditable.left, invoice.currency).decimal, (), *values)
         if self.way.data == "amount":
             return CreditSpec(self.reason.data, self.amount.data, (), *values)
-        nets = [
-            _net_to_credit(entry.form, place, invoice, creditable) for place, entry in enumerate(self.chosen_entries())
-        ]
+        nets = [_net_of_row(entry.form, place, creditable) for place, entry in enumerate(self.chosen_entries())]
         return CreditSpec(self.reason.data, None, nets, *values)
 
 
-def _net_to_credit(row: CreditLineForm, place: int, invoice: Invoice, creditable: Creditable) -> tuple[UUID, Decimal]:
-    """Return a line and the net amount to credit of it.
-
-    The amount is as entered, that of a quantity, or all that can be credited.
-    """
+def _net_of_row(row: CreditLineForm, place: int, creditable: Creditable) -> tuple[UUID, Decimal]:
+    """Return a line and the net amount to credit of it: of what is entered, or all that can be credited."""
     id, quantity, amount = row.line_id(), row.quantity.data, row.amount.data
-    if quantity is not None and amount is not None:
-        message = Phrase("Enter a quantity or a net amount, not both.")
-        raise Invalid("quantity_and_amount", message, "lines", place, "quantity")
-    line = next((line for line in invoice.lines if line.id == id), None)
-    if amount is not None or line is None:
-        return id, amount or ZERO
-    if quantity is not None:
-        return id, Money(net_of_quantity(line.net, line.quantity, quantity), invoice.currency).decimal
-    remainder = next(candidate.left for candidate in creditable.lines if candidate.id == id)
-    return id, Money(remainder, invoice.currency).decimal
+    line = next((line for line in creditable.lines if line.id == id), None)
+    if quantity is None and amount is None and line is not None:
+        return id, Money(line.left, creditable.currency).decimal
+    return id, ZERO if line is None else net_to_credit(creditable, id, quantity, amount, place)
 
 
 @pages.route("/<uuid:id>/void", methods=["GET", "POST"])
