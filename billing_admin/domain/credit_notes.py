@@ -321,9 +321,10 @@ def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
 def net_to_credit(
     invoice: Creditable, line_id: UUID, quantity: Decimal | None, amount: Decimal | None, place: int
 ) -> Decimal:
-    """Return the net of a line to credit in major units: an amount, or that of a part of its quantity.
+    """Return the net of a line to credit, in major units.
 
-    `place` is that of the line in the request. A line that the invoice does not have is left to `credit_lines`.
+    It is the amount, or that of a part of the line's quantity. `place` is that of the line in the request. A line that
+    the invoice does not have is left to `credit_lines`.
 
     Raises:
         Invalid: Both are given or none, or the line has no such quantity.

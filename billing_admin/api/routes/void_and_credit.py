@@ -53,11 +53,7 @@ class CreditIn(Body):
     issue_date: Day = OMITTED
 
     def spec(self, invoice: Creditable) -> CreditSpec:
-        """Return the request as a spec.
-
-        Raises:
-            Invalid: A line has neither a quantity nor an amount, or both.
-        """
+        """Return the request as a spec."""
         lines = [
             (line.line, net_to_credit(invoice, line.line, line.quantity, line.amount, place))
             for place, line in enumerate(self.lines or [])

@@ -154,7 +154,7 @@ PEOPLE = Table(
         Column("email", Phrase("E-mail address"), "title"),
         Column("role", Phrase("Role"), "detail"),
         Column("added", Phrase("Added")),
-        Column("status", Phrase("Status"), "detail"),
+        Column("status", Phrase("Status"), "whole"),
         Column("actions", Phrase("Actions"), "actions", is_label_hidden=True),
     ),
     order=Phrase("By e-mail address"),

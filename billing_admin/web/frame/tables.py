@@ -34,7 +34,7 @@ MAX_PRINTED_ROWS = 10_000
 MAX_PORTRAIT_COLUMNS = 7
 MAX_OFFSET_DIGITS = 8
 
-Role = Literal["title", "amount", "detail", "actions", ""]
+Role = Literal["title", "amount", "detail", "whole", "actions", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Column:
     """A column of a list.
 
     `role` is the place of the column on a narrow screen: the title and the amount are on the first line of a row, details
-    on the second one, actions below; other columns are not shown there. The title and the amount can never be left out. A
+    on the second one, of which only the first badge is shown, then columns that are shown whole, and actions; other columns
+    are not shown there. The title and the amount can never be left out. A
     wide column takes the remaining width; its text is cut, as that of a column that `is_cut`, and shown whole while the row
     has the focus or the pointer. A label that is hidden is read to those who do not see the table. `cell` is a macro for the
     cells of several columns, which takes the key as well.

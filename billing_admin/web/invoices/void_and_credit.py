@@ -115,7 +115,10 @@ class CreditForm(Form):
 
 
 def _net_of_row(row: CreditLineForm, place: int, creditable: Creditable) -> tuple[UUID, Decimal]:
-    """Return a line and the net amount to credit of it: of what is entered, or all that can be credited."""
+    """Return a line and the net amount to credit of it.
+
+    Without a quantity or an amount, all that can be credited is.
+    """
     id, quantity, amount = row.line_id(), row.quantity.data, row.amount.data
     line = next((line for line in creditable.lines if line.id == id), None)
     if quantity is None and amount is None and line is not None:
