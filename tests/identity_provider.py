@@ -54,6 +54,7 @@ class Provider:
     """An identity provider with one person, whose `claims` tests change.
 
     `alter` changes the claims of the next ID token; `sign` makes the token. `paths` are the requests that came.
+    `announced` is added to its metadata.
     """
 
     def __init__(self, issuer: str = ISSUER) -> None:
@@ -67,6 +68,7 @@ class Provider:
         self.answers: dict[str, ProviderAnswer | Exception] = {}
         self.codes: dict[str, dict[str, str]] = {}
         self.paths: list[str] = []
+        self.announced: dict[str, Any] = {}
 
     def authorize(self, url: str) -> str:
         """Sign the person in at the authorization endpoint, and return the URL that leads back."""
@@ -102,6 +104,7 @@ class Provider:
             "issuer": self.issuer,
             "jwks_uri": self.issuer + KEYS,
             **{f"{name}_endpoint": self.issuer + path for name, path in endpoints.items()},
+            **self.announced,
         }
 
     def _token(self, headers: Mapping[str, str], form: Mapping[str, str]) -> ProviderAnswer:

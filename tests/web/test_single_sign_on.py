@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import time_machine
@@ -33,6 +33,7 @@ from tests.clocks import stopped_clock
 from tests.identity_provider import (
     CALLBACK,
     CLIENT,
+    ISSUER,
     KEYS,
     METADATA,
     SECRET,
@@ -46,7 +47,7 @@ from tests.identity_provider import (
     use_provider,
 )
 from tests.people import person, send, sign_in, signed_in
-from tests.web.pages import fields, parse, words
+from tests.web.pages import fields, has_link, link, parse, words
 from tests.web.test_second_factors import app_code, set_up
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -559,3 +560,60 @@ def test_a_command_checks_the_provider(app: Flask, provider: Provider) -> None:
     assert (away.exit_code, f"{provider.issuer} cannot be used: status 404" in away.stderr) == (1, True)
     app.extensions[EXTENSION] = None
     assert "Single sign-on is not configured." in runner.invoke(args=["check-single-sign-on"]).stderr
+
+
+@pytest.mark.parametrize(
+    ("announced", "named", "reason"),
+    [
+        (False, "", None),
+        (False, ISSUER, None),
+        (True, ISSUER, None),
+        (True, "", "answer_of_another_issuer"),
+        (True, "https://evil.example", "answer_of_another_issuer"),
+        (False, "https://evil.example", "answer_of_another_issuer"),
+        (True, f"{ISSUER}/", "answer_of_another_issuer"),
+    ],
+)
+def test_an_answer_names_the_provider_if_it_announced_that(
+    client: FlaskClient, session: Session, provider: Provider, announced: bool, named: str, reason: str | None
+) -> None:
+    provider.announced = {"authorization_response_iss_parameter_supported": announced}
+    back = begin(client, provider)
+    page = client.get(f"{back}&{urlencode({'iss': named})}" if named else back)
+    if reason is None:
+        assert is_signed_in(client)
+    else:
+        assert NOT_ACCEPTED in words(page)
+        assert last_reason(session) == reason
+        assert TOKEN not in provider.paths  # no code is sent to the wrong provider
+
+
+def test_after_single_sign_on_one_can_sign_out_at_the_provider(client: FlaskClient, provider: Provider) -> None:
+    provider.announced = {"end_session_endpoint": f"{ISSUER}/logout?realm=a"}
+    use(client, provider)
+    page = client.get(send(client, "/sign-out").location)
+    assert "You are signed out here" in words(page)
+    assert link(page, "Sign out of Example ID") == f"{ISSUER}/logout?realm=a&client_id={CLIENT}"
+    assert not has_link(client.get("/sign-in"), "Sign out of Example ID")
+
+
+@pytest.mark.parametrize("announced", [{}, {"end_session_endpoint": "javascript:alert(1)"}])
+def test_without_an_endpoint_no_sign_out_is_offered(
+    client: FlaskClient, provider: Provider, announced: dict[str, str]
+) -> None:
+    provider.announced = announced
+    use(client, provider)
+    page = client.get(send(client, "/sign-out").location)
+    assert not has_link(page, "Sign out of Example ID")
+
+
+def test_a_person_without_a_password_is_told_where_it_is(
+    app: Flask, client: FlaskClient, session: Session, provider: Provider
+) -> None:
+    use_provider(app, provider, creates_people=True, role_claim="groups", roles={"all": "viewer"})
+    provider.claims |= {"sub": "new", "email": "new@example.com", "groups": ["all"]}
+    use(client, provider)
+    page = client.get("/account/password")
+    assert "You have no password here. You sign in with Example ID." in words(page)
+    assert send(client, "/account/password", current="", password="a long new password", again="").status_code == 200
+    assert session.scalars(select(User.password_hash).where(User.email == "new@example.com")).one() == ""

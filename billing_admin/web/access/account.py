@@ -5,7 +5,7 @@ A person whose password was set by somebody else sees this page first.
 
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import RadioField
 
@@ -18,8 +18,9 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.translation import Phrase
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.tokens import usable_tokens_of
-from billing_admin.queries.access.users import credentials, is_sign_in_throttled
+from billing_admin.queries.access.users import credentials, has_password, is_sign_in_throttled
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refuse_throttled, render_password_form
+from billing_admin.web.access.identity_provider import provider_name
 from billing_admin.web.access.sign_in import client_network, user_agent
 from billing_admin.web.frame.forms import Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -35,9 +36,11 @@ pages = page_blueprint("account", __name__, "/account", write=WRITE, read=WRITE)
 def password() -> ResponseReturnValue:
     """Change the signed-in person's password.
 
-    Their sessions end, and this browser begins a new one.
+    Their sessions end, and this browser begins a new one. A person who has none sees where their password is.
     """
     form, person = PasswordForm(next=request.args.get("next")), signed_in_person()
+    if not has_password(db.session(), person.id):
+        return render_template("account/no_password.html", provider_name=provider_name())
     if not form.validate_on_submit():
         return render_password_form(form, person)
     if is_sign_in_throttled(db.session(), person.email, client_network(), now()):

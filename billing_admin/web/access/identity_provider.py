@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPException
 from socket import create_connection
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, current_app
 
@@ -69,13 +69,18 @@ class Exchange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Metadata:
-    """The provider's endpoints, by its discovery document."""
+    """The provider's endpoints, by its discovery document.
+
+    `names_issuer`: its answers name it (RFC 9207). `end_session_endpoint` is empty if it announces none.
+    """
 
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str
+    end_session_endpoint: str
     authentication: str
+    names_issuer: bool
     read_at: datetime
 
 
@@ -141,16 +146,32 @@ class IdentityProvider:
             )
         return str(url)
 
-    def identify(self, code: str, flow: Flow, now: datetime) -> Identity:
+    def sign_out_url(self, now: datetime) -> str | None:
+        """Return the URL to sign out at the provider, or None if there is none now.
+
+        No session is named there, so that the provider asks the person.
+        """
+        try:
+            endpoint = self._read_metadata(now).end_session_endpoint
+        except ProviderUnavailable:
+            return None
+        separator = "&" if "?" in endpoint else "?"
+        return f"{endpoint}{separator}{urlencode({'client_id': self.settings.client_id})}" if endpoint else None
+
+    def identify(self, code: str, issuer: str | None, flow: Flow, now: datetime) -> Identity:
         """Exchange a code for the identity of the person who signed in.
+
+        `issuer` is the provider that the answer with the code names.
 
         Raises:
             ProviderUnavailable: The provider did not answer, or not as it should.
-            RefusedToken: The code or the ID token is not accepted.
+            RefusedToken: The code or the ID token is not accepted, or the code is of another provider.
         """
         from authlib.integrations.base_client import OAuthError  # noqa: PLC0415
 
         metadata = self._read_metadata(now)
+        if issuer != self.settings.issuer and (issuer is not None or metadata.names_issuer):
+            raise RefusedToken("answer_of_another_issuer")
         try:
             with closing(self._client(metadata)) as client:
                 token = client.fetch_token(
@@ -250,9 +271,15 @@ class IdentityProvider:
             str(endpoints["token_endpoint"]),
             str(endpoints["jwks_uri"]),
             str(endpoints["userinfo_endpoint"] or ""),
+            self._optional_url(document.get("end_session_endpoint")),
             authentication,
+            document.get("authorization_response_iss_parameter_supported") is True,
             now,
         )
+
+    def _optional_url(self, url: object) -> str:
+        """Return a URL that is not required, or an empty text if it is unusable."""
+        return url if isinstance(url, str) and is_provider_url(url, production=self._production) else ""
 
     def _read_keys(self, metadata: _Metadata, now: datetime) -> _Keys:
         keys = self._keys

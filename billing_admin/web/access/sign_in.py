@@ -32,7 +32,7 @@ from billing_admin.web.access.forms import (
     refuse_throttled,
     render_password_form,
 )
-from billing_admin.web.access.identity_provider import provider_name
+from billing_admin.web.access.identity_provider import identity_provider, provider_name
 from billing_admin.web.access.pending import keep_pending
 from billing_admin.web.frame.forms import PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
@@ -42,6 +42,7 @@ MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
 CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # the field that continues after a confirmation in another window
+SIGNED_OUT = "single-sign-on"  # `signed_out` of the sign-in page after a session of single sign-on
 NOT_KEPT = frozenset({"csrf_token", "confirmation_password", CONFIRMED_ELSEWHERE})  # fields of a kept form
 WRONG_CREDENTIALS = Phrase("The e-mail address and the password do not match an account. Check both and try again.")
 
@@ -108,9 +109,14 @@ def sign_in() -> ResponseReturnValue:
 @pages.post("/sign-out")
 @body_limit(BodyLimit(16 * KIB, fields=20))
 def sign_out() -> ResponseReturnValue:
-    """Sign out, and have the browser clear cookies and storage."""
+    """Sign out, and have the browser clear cookies and storage.
+
+    After single sign-on, the page of the sign-in offers to sign out at the provider as well.
+    """
+    person = current_person()
+    signed_out = SIGNED_OUT if person is not None and person.single_sign_on else None
     end_session()
-    response = redirect(url_for("sign_in.sign_in"), 303)
+    response = redirect(url_for("sign_in.sign_in", signed_out=signed_out), 303)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
 
@@ -175,6 +181,7 @@ def user_agent() -> str:
 
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
+    provider, is_signed_out = identity_provider(), request.args.get("signed_out") == SIGNED_OUT
     page = render_template(
         "sign_in/form.html",
         form=form,
@@ -182,5 +189,6 @@ def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus
         has_people=has_people(db.session()),
         passkey_options=passkey_options(),
         provider_name=provider_name(),
+        provider_url=provider.sign_out_url(now()) if provider and is_signed_out else None,
     )
     return page, status

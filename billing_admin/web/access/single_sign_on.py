@@ -74,7 +74,7 @@ def callback() -> ResponseReturnValue:
         _log.warning("single_sign_on_not_completed", **describe_request())
         return _refuse(flow, NOT_COMPLETED.format(name=provider.settings.name))
     try:
-        identity = provider.identify(code, flow, now())
+        identity = provider.identify(code, request.args.get("iss"), flow, now())
     except ProviderUnavailable as error:
         return _unavailable(error, flow)
     except RefusedToken as error:
