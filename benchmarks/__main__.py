@@ -4,13 +4,14 @@ import argparse
 import logging
 import time
 
-from benchmarks import billing, exporting, importing, pages, posting, reading, searching
+from benchmarks import billing, comparison, exporting, importing, pages, posting, reading, searching
 from benchmarks.harness import Row, table
 from benchmarks.places import places
 from billing_admin import tune_gc
 
 FAMILIES = {
     "posting": posting,
+    "comparison": comparison,
     "billing": billing,
     "exporting": exporting,
     "importing": importing,

@@ -37,4 +37,9 @@ def fill_table(place: Place, first: int, last: int, customers: int) -> None:
 
 def environment(place: Place) -> dict[str, str]:
     """Return the environment variable that names the database for the limit's server."""
-    return {"LIMIT_DATABASE": str(place.url.database) if place.kind == "SQLite" else plain(place.url)}
+    return {"LIMIT_DATABASE": database(place)}
+
+
+def database(place: Place) -> str:
+    """Return the path of SQLite's file, or PostgreSQL's URL for psycopg."""
+    return str(place.url.database) if place.kind == "SQLite" else plain(place.url)

@@ -57,6 +57,14 @@ def _read_decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
+def _read_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _read_utc_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
+
+
 class UuidKey(TypeDecorator[UUID]):
     """A UUID: native on PostgreSQL, its text with dashes on SQLite.
 
@@ -141,11 +149,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the stored value as Python's type."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Return the reader of a stored value.
+
+        It is a text without time zone on SQLite, a time of any zone on PostgreSQL.
+        """
+        return _read_utc if dialect.name == "postgresql" else _read_utc_text
 
 
 # Both databases order text by its bytes: an order by locale would differ between them and be slower.

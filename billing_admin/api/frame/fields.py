@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetPydanticSchema, PlainSerializer, WithJsonSchema
@@ -266,6 +266,20 @@ class ResponseModel(BaseModel):
     """The content of a response, made from the attributes of a row or view."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    @classmethod
+    def unchecked(cls, **values: Any) -> Self:
+        """Return the content without a check of its values, for the many rows of a list.
+
+        `values` are all fields, by their names and as the database returned them.
+        """
+        content = cls.__new__(cls)
+        set_attribute = object.__setattr__
+        set_attribute(content, "__dict__", values)
+        set_attribute(content, "__pydantic_fields_set__", values.keys())
+        set_attribute(content, "__pydantic_extra__", None)
+        set_attribute(content, "__pydantic_private__", None)
+        return content
 
 
 T = TypeVar("T", bound=ResponseModel)

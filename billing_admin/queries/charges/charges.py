@@ -105,6 +105,12 @@ _VIEWS: Select[Any] = (
     .join(AuditEvent, AuditEvent.id == Charge.event_id)
 )
 _VIEW = _VIEWS.where(Charge.id == bindparam("id"))
+_NOT_LISTED = (
+    *("customer_id", "customer_name", "service_id", "service_name", "service_unit", "invoice_line_id", "invoice_id"),
+    *("event_id", "fingerprint", "created_on", "duplicate_kept_at", "status_reason"),
+)
+_LISTED = _VIEWS.with_only_columns(*(column for column in _VIEWS.selected_columns if column.key not in _NOT_LISTED))
+_NEWEST_FIRST = (Charge.created_at.desc(), Charge.incurred_on.desc(), Charge.id.desc())
 
 
 def charge(session: Session, id: UUID) -> Record:
@@ -132,9 +138,15 @@ def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
 
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     """Select the charges that match a filter, with their names, newest first."""
-    return _VIEWS.where(*conditions(session, filters)).order_by(
-        Charge.created_at.desc(), Charge.incurred_on.desc(), Charge.id.desc()
-    )
+    return _VIEWS.where(*conditions(session, filters)).order_by(*_NEWEST_FIRST)
+
+
+def listed_charges(session: Session, filters: ChargeFilter) -> Select[Any]:
+    """Select the charges that match a filter, newest first.
+
+    Columns that only pages show are left out.
+    """
+    return _LISTED.where(*conditions(session, filters)).order_by(*_NEWEST_FIRST)
 
 
 def charges_with_names() -> Select[Any]:
