@@ -21,7 +21,7 @@ from billing_admin.operations.messages.documents import SendSpec, send_document
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.organisation import today
-from billing_admin.queries.messages.documents import unmarked_ids
+from billing_admin.queries.messages.documents import unsent_sums
 from billing_admin.queries.messages.messages import FILTER_STATES, MessageFilter, count_by_state, messages
 from billing_admin.queries.messages.outbox import can_send
 from billing_admin.queries.messages.sending_runs import left_out_of_run, sending_progress
@@ -81,7 +81,7 @@ def mark_sent(
         raise click.UsageError("Name documents, or use --customer, --from or --to.")
     documents = [invoice_id(session, number) for number in numbers] or filters
     if dry_run:
-        count = len(numbers) or len(unmarked_ids(session, filters))
+        count = len(numbers) or sum(count for count, _ in unsent_sums(session, filters).values())
         print_message(f"Documents: {format_whole(count)}. Nothing was changed.")
         return
     run_id, _ = transaction(start_run, SendingRunSpec(MARK_SENT, reason), documents, True, SYSTEM, clock.now())

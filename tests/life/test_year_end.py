@@ -14,7 +14,7 @@ from billing_admin.models import Charge, Customer, Invoice
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import periods
 from billing_admin.queries.doctor import run_checks
-from billing_admin.queries.payments.receivables import aged_accounts, statements
+from billing_admin.queries.payments.receivables import aged_accounts, counted_through, positions, statements
 from tests.making import bill, credit, make_payment_spec, make_spec, pay, post
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -37,6 +37,12 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
     buyer = session.get_one(Customer, old.customer_id)
     ageing, statement = aged_accounts(session, LOCKED), statements(session, buyer.id, TODAY, None, LOCKED)
     assert any(statement[old.currency].rows)
+    assert counted_through(session, TODAY) is None  # so that the ageing reads open items only
+    assert {row.key: (row.position.open, row.position.balance) for row in aged_accounts(session, TODAY)} == {
+        key: (position.open, position.balance)
+        for key, position in positions(session, TODAY).items()
+        if any(position.open) or position.unallocated
+    }
 
     late = post(make_spec(buyer, "12.34", currency=old.currency, incurred_on=LOCKED - timedelta(5)), now=NOW).ids[0]
     run = bill(LOCKED, customers=[buyer], currency=old.currency, now=NOW)

@@ -1,13 +1,14 @@
 """The messages of documents, and the facts that decide whether one may be sent."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, case, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_details import details_from_json
+from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.messages import DOCUMENT, FirstMessage, SendingFacts
 from billing_admin.domain.opening_balances import OPENING_INVOICE
 from billing_admin.models import Customer, Invoice, Message, MessageDocument
@@ -89,17 +90,18 @@ def unsent_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
     Messages that were cancelled or dropped do not count. Invoices with nothing left to pay are left out unless the filter
     is about them (`includes_settled`): people have sent them long ago, by other means.
     """
-    return _ids(session, unsent_conditions(session, filters))
+    query = select(Invoice.id).where(*unsent_conditions(session, filters))
+    return list(session.scalars(query.order_by(Invoice.series_id, Invoice.sequence)))
 
 
-def unmarked_ids(session: Session, filters: InvoiceFilter) -> list[UUID]:
-    """Return issued documents of a filter without a message, also settled ones."""
-    return _ids(session, unsent_conditions(session, filters, with_settled=True))
+def unmarked_digest(session: Session, filters: InvoiceFilter) -> str:
+    """Return the digest of issued documents of a filter without a message.
 
-
-def _ids(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[UUID]:
-    query = select(Invoice.id).where(*conditions).order_by(Invoice.series_id, Invoice.sequence)
-    return list(session.scalars(query))
+    Settled ones are among them. Their ids are read as texts, since they may be all documents of years.
+    """
+    conditions = unsent_conditions(session, filters, with_settled=True)
+    query = select(cast(Invoice.id, Text)).where(*conditions).order_by(Invoice.series_id, Invoice.sequence)
+    return hash_data(session.connection().execute(query).scalars().all())
 
 
 def count_unsent(session: Session, filters: InvoiceFilter) -> int:
@@ -109,7 +111,7 @@ def count_unsent(session: Session, filters: InvoiceFilter) -> int:
 
 
 def unsent_sums(session: Session, filters: InvoiceFilter) -> dict[str, tuple[int, int]]:
-    """Return number and sum of the documents that `unmarked_ids` returns, by currency.
+    """Return number and sum of the documents of `unmarked_digest`, by currency.
 
     Credit notes count as negative.
     """

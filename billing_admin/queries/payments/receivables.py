@@ -20,6 +20,7 @@ from billing_admin.domain.days import check_day_range
 from billing_admin.domain.opening_balances import OPENING_CREDIT
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.domain.receivables import (
+    BUCKET_NAMES,
     ZERO_POSITION,
     Position,
     Statement,
@@ -50,7 +51,7 @@ def positions(session: Session, day: date, customer_ids: Sequence[UUID] | None =
     """
     by_account: dict[AccountKey, Position] = {}
     as_of = counted_through(session, day)
-    for row in session.execute(_invoice_sums(day, as_of, customer_ids)):
+    for row in session.execute(_invoice_sums(day, invoice_amounts(as_of, customer_ids))):
         customer_id, currency, oldest_due, *sums = row
         invoiced, credited, allocated, excess, *open_by_bucket = (int(amount) for amount in sums)
         by_account[customer_id, currency] = Position(
@@ -76,13 +77,13 @@ def counted_through(session: Session, day: date) -> date | None:
     return day if has_later_entries(session, day) else None
 
 
-def _invoice_sums(day: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+def _invoice_sums(day: date, invoices: Subquery) -> Rows:
     """Select due day and sums of invoices per account.
 
     The columns after the account: oldest due day, invoiced, credited, allocated, allocated in excess, then
     the open amount of each bucket.
     """
-    items = invoice_amounts(as_of, customer_ids).c
+    items = invoices.c
     open_amount = items.invoiced - items.credited - items.allocated
     return select(
         items.customer_id,
@@ -198,7 +199,10 @@ def positions_by_currency(positions: Iterable[tuple[AccountKey, Position]]) -> d
 
 @dataclass(frozen=True, slots=True)
 class AgedAccount:
-    """An account with an open or unallocated amount."""
+    """An account with an open or unallocated amount.
+
+    Its position counts open invoices and unallocated payments only.
+    """
 
     key: AccountKey
     reference: str
@@ -216,14 +220,41 @@ def aged_accounts(session: Session, day: date, currency: str = "") -> list[AgedA
 
     Accounts are ordered by currency, with the largest balance first.
     """
-    by_account = positions(session, day)
-    customers = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
-    rows = [
-        AgedAccount(key, customers[key[0]].reference, customers[key[0]].name, position)
-        for key, position in by_account.items()
+    by_account = {
+        key: position
+        for key, position in _open_positions(session, day).items()
         if (any(position.open) or position.unallocated) and currency in {"", key[1]}
-    ]
+    }
+    names = select(Customer.id, Customer.reference, Customer.name)
+    query = names.where(is_any_of(Customer.id, {customer_id for customer_id, _ in by_account}))
+    customers = {id: (reference, name) for id, reference, name in session.execute(query)}
+    rows = [AgedAccount(key, *customers[key[0]], position) for key, position in by_account.items()]
     return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
+
+
+def _open_positions(session: Session, day: date) -> dict[AccountKey, Position]:
+    """Return the positions on a day, of open invoices and unallocated payments only.
+
+    If the stored sums are those of the day, the others are not read: they are nearly all.
+    """
+    if counted_through(session, day) is not None:
+        return {
+            key: _open_position(row.open, row.unallocated, row.oldest_due)
+            for key, row in positions(session, day).items()
+        }
+    account = (Payment.customer_id, Payment.currency)
+    payments = select(*account, func.sum(unallocated_amount())).where(is_in_state("unallocated")).group_by(*account)
+    unallocated = {(row[0], row[1]): int(row[2]) for row in session.execute(payments)}
+    by_account = {key: _open_position(ZERO_POSITION.open, amount, None) for key, amount in unallocated.items()}
+    invoices = invoice_amounts(None, None, only_open=True)
+    for customer_id, currency, oldest_due, *sums in session.execute(_invoice_sums(day, invoices)):
+        key, amounts = (customer_id, currency), tuple(map(int, sums[-len(BUCKET_NAMES) :]))
+        by_account[key] = _open_position(amounts, unallocated.get(key, 0), oldest_due)
+    return by_account
+
+
+def _open_position(amounts: tuple[int, ...], unallocated: int, oldest_due: date | None) -> Position:
+    return Position(sum(amounts), 0, 0, unallocated, amounts, oldest_due)
 
 
 def unallocated_sums(session: Session, day: date) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,6 @@ from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.message_texts import MessageText
@@ -37,7 +36,7 @@ from billing_admin.queries.master_data.contacts import contacts
 from billing_admin.queries.messages.documents import (
     count_unsent,
     includes_settled,
-    unmarked_ids,
+    unmarked_digest,
     unsent_ids,
     unsent_sums,
 )
@@ -213,16 +212,16 @@ def mark_many_sent() -> ResponseReturnValue:
             spec = SendingRunSpec(MARK_SENT, form.reason.data, form.id.data)
             run_id = transaction(_start_marking, filters, form.shown.data or "", spec, may_send(), actor(), now())
             return _show_run(run_id, back)
-    ids = unmarked_ids(session, filters)
-    if not ids:
+    sums = unsent_sums(session, filters)
+    if not sums:
         flash(Phrase("There are no unsent documents."), "info")
         return redirect(back, 303)
-    form.shown.data = hash_data([str(id) for id in ids])
+    form.shown.data = unmarked_digest(session, filters)
     return render_form(
         "messages/mark_many_sent.html",
         form,
-        count=len(ids),
-        sums=unsent_sums(session, filters),
+        count=sum(count for count, _ in sums.values()),
+        sums=sums,
         chips=filter_chips(filters),
         back=back,
     )
@@ -302,7 +301,7 @@ def _start_marking(
     """
     if session.get(SendingRun, spec.id) is not None:  # a double click
         return start_run(session, spec, None, mail_on, actor, now)[0]
-    if hash_data([str(id) for id in unmarked_ids(session, filters)]) != shown:
+    if unmarked_digest(session, filters) != shown:
         raise _changed()
     return start_run(session, spec, filters, mail_on, actor, now)[0]
 
