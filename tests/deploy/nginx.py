@@ -78,6 +78,7 @@ def running_nginx(folder: Path, addresses: Sequence[str]) -> Iterator[Proxy]:
         (r"server 127\.0\.0\.1:8000 fail_timeout=2s;", servers),
         (r"/etc/letsencrypt/live/\S+/fullchain.pem", str(certificate)),
         (r"/etc/letsencrypt/live/\S+/privkey.pem", str(key)),
+        (r"/var/www/html", str(folder)),
     ):
         site, count = re.subn(pattern, value, site)
         assert count, pattern

@@ -62,6 +62,9 @@ def check_tls_and_cookies(proxy: Proxy) -> None:
     connection.request("GET", "/customers?page=2", headers={"Host": HOST})
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Location")) == (308, f"https://{HOST}/customers?page=2")
+    answer.read()
+    connection.request("GET", "/.well-known/acme-challenge/missing", headers={"Host": HOST})
+    assert connection.getresponse().status in {403, 404}  # looked up by nginx: a renewal needs no other server
     connection.close()
 
 
