@@ -48,9 +48,8 @@ from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import MAX_LINE_LENGTH
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
-from billing_admin.queries.listing import newest_first
 from billing_admin.queries.master_data.customer_fields import check_filter_keys
-from billing_admin.queries.master_data.customers import CustomerFilter, customer, customers
+from billing_admin.queries.master_data.customers import CustomerFilter, customer, listed_customers
 
 Metadata = Annotated[
     dict[str, str],
@@ -228,7 +227,7 @@ def _fields(body: Body, excluded: str) -> CustomerFields:
 def list_customers(query: CustomerQuery) -> Reply:
     """List customers, newest first."""
     check_filter_keys(db.session(), query.metadata)
-    rows = newest_first(customers(CustomerFilter(**query.filters())), Customer)
+    rows = listed_customers(CustomerFilter(**query.filters()))
     return list_reply(page(db.session(), rows, query.limit, query.after), _out)
 
 
