@@ -122,3 +122,21 @@ def test_finds_what_it_looks_for(what: str, text: str) -> None:
 @pytest.mark.parametrize("path", CODE, ids=names)
 def test_views_write_numbers_in_the_chosen_format(path: Path) -> None:
     assert re.findall(r":,[df]?\}", path.read_text()) == []
+
+
+COMMENT_OR_MACRO = re.compile(r"\{#.*?#\}|\{%-? macro(?:(?!\{%-? macro).)*?endmacro", re.DOTALL)
+
+
+def outside_of_macros(text: str) -> str:
+    shorter = COMMENT_OR_MACRO.sub("", text)
+    return text if shorter == text else outside_of_macros(shorter)
+
+
+def test_texts_of_macros_are_translated_for_each_reader() -> None:
+    """Jinja keeps an imported template: its texts outside of macros would stay in the language of the first reader."""
+    texts = {names(path): path.read_text() for path in TEMPLATES if path.suffix == ".html"}
+    imported = {name: text for name, text in texts.items() if "{% extends" not in text and "{% macro" in text}
+    called = {
+        name: re.findall(r"\b(?:_|ngettext|pgettext)\(", outside_of_macros(text)) for name, text in imported.items()
+    }
+    assert {name: calls for name, calls in called.items() if calls} == {}

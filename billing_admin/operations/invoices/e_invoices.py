@@ -13,7 +13,7 @@ from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
-from billing_admin.domain.translation import Phrase
+from billing_admin.domain.translation import Phrase, join, with_english
 from billing_admin.domain.words import either
 from billing_admin.formats.einvoice import check_issued, render_xml
 from billing_admin.formats.glyphs import Glyphs
@@ -75,11 +75,16 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
     Each problem names the fact; it can no longer be added.
     """
     stops = format_stops(invoice, format)
-    facts = [REASONS[stop.code].removeprefix("E-invoice: ") for stop in stops]
+    facts = [_fact(stop.code) for stop in stops]
     return [
-        Problem(stop.code, Phrase("{fact}{fact2}.", fact=fact[0].upper(), fact2=fact[1:]), stop.field)
+        Problem(stop.code, Phrase("{fact}.", fact=with_english(fact, fact[0].upper() + fact[1:])), stop.field)
         for stop, fact in zip(stops, facts, strict=True)
     ]
+
+
+def _fact(code: str) -> str:
+    """Return what is missing, without a prefix that its translation keeps."""
+    return with_english(REASONS[code], REASONS[code].removeprefix("E-invoice: "))
 
 
 def _reason(invoice: Invoice, format: str) -> str:
@@ -122,7 +127,7 @@ def _correction(invoice: Invoice, format: str) -> str:
 
 
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
-    facts = "; ".join(REASONS[problem.code].removeprefix("E-invoice: ") for problem in missing)
+    facts = join("; ", [_fact(problem.code) for problem in missing])
     message = Phrase(
         "There is no {format} e-invoice of {invoice_number}: {facts}. {reason} {correction}",
         format=FORMAT_NAMES[format],

@@ -39,7 +39,9 @@ class PermissionsForm(Form):
     permissions = SelectMultipleField(
         Phrase("Permissions"),
         choices={
-            name: f"{sentence} ({name})" for name, sentence in PERMISSIONS.items() if name not in BASE_PERMISSIONS
+            name: Phrase("{sentence} ({name})", sentence=sentence, name=name)
+            for name, sentence in PERMISSIONS.items()
+            if name not in BASE_PERMISSIONS
         },
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from billing_admin.domain.billing_runs import LEFT_OUT_REASONS
+from billing_admin.domain.charges import LIKELY_DUPLICATE
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.formatting import format_day, format_exact, format_money, format_percent, format_whole
 from billing_admin.domain.lifecycle import Receivable, payment_status
@@ -289,6 +290,41 @@ def tax_rate(rate: RateLike, on: date) -> str:
         if plain_decimal(percentage) in rate.name or not percentage
         else f"{rate.name} ({format_percent(percentage)})"
     )
+
+
+# The groups of the settings: id → (title, sentence).
+SETTINGS_GROUPS = {
+    "organisation": (
+        Phrase("Organisation"),
+        Phrase("Your name and address, and the accounts that customers pay to. Changes apply to future documents."),
+    ),
+    "tax": (
+        Phrase("Tax"),
+        Phrase("Your tax numbers, the rates, and the reasons for no tax. Changes apply to future invoices."),
+    ),
+    "documents": (
+        Phrase("Documents and numbers"),
+        Phrase("How documents look and how they are numbered. Issued documents do not change."),
+    ),
+    "billing": (
+        Phrase("Customers and charges"),
+        Phrase("Your fields of customers; likely duplicates, credit and overdue invoices."),
+    ),
+    "e-mail": (Phrase("E-mail"), Phrase("How messages to customers are sent, and what they say.")),
+    "books": (
+        Phrase("Books"),
+        Phrase("The day through which the books are locked, and the accounts of the journal."),
+    ),
+    "access": (
+        Phrase("People and access"),
+        Phrase("People, API tokens and webhooks of this installation, and the look of pages for you."),
+    ),
+}
+
+
+def status_reason(reason: str) -> str:
+    """Return why a charge is held or cancelled, in words of the page."""
+    return LIKELY_DUPLICATE if reason == LIKELY_DUPLICATE else reason
 
 
 def left_out_reason(reason: str) -> str:

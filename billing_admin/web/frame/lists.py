@@ -28,6 +28,8 @@ _BUCKETS = (
     Phrase("Over 90 days"),
 )
 BUCKET_LABELS = dict(zip(BUCKET_NAMES, _BUCKETS, strict=True))
+# For macros: a text that a template itself marks is translated when the template is first imported, once for all readers.
+AGEING_COLUMNS = [{"label": label, "numeric": True} for label in (*_BUCKETS, Phrase("Credit"), Phrase("Balance"))]
 
 
 def _open_key(place: int, row: AgedAccount) -> tuple[str, int]:

@@ -33,6 +33,7 @@ from billing_admin.domain.words import word
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.web.frame.field_labels import field_label
 from billing_admin.web.frame.labels import (
+    SETTINGS_GROUPS,
     RateLike,
     invoice_state,
     left_out_reason,
@@ -42,11 +43,12 @@ from billing_admin.web.frame.labels import (
     quoted,
     recipient_kind,
     status_label,
+    status_reason,
     tax_in_base,
     tax_rate as tax_rate_on,
 )
 from billing_admin.web.frame.list_params import day_presets, display_params, other_params
-from billing_admin.web.frame.lists import plain_list
+from billing_admin.web.frame.lists import AGEING_COLUMNS, plain_list
 from billing_admin.web.frame.readiness import correction_link
 from billing_admin.web.frame.selection_texts import selection_texts
 from billing_admin.web.frame.signed_in import current_organisation, today
@@ -69,6 +71,7 @@ def init_filters(app: Flask) -> None:
         "payment_due": payment_due,
         "invoice_state": invoice_state,
         "left_out_reason": left_out_reason,
+        "status_reason": status_reason,
         "correction_link": correction_link,
         "major": major,
         "moment": moment,
@@ -100,6 +103,7 @@ def init_filters(app: Flask) -> None:
         app.add_template_filter(template_filter, name)
     for template_global in (display_params, day_presets, other_params, plain_list, selection_texts, other_digits):
         app.add_template_global(template_global)
+    app.jinja_env.globals |= {"ageing_columns": AGEING_COLUMNS, "settings_groups": SETTINGS_GROUPS}
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:

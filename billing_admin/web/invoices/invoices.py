@@ -380,7 +380,7 @@ def _files_of(invoice: Invoice) -> list[Act]:
     e_invoice_url = _e_invoice_url(invoice)
     return [
         *([calculation] if invoice.kind == "invoice" else []),
-        *([("E-invoice", e_invoice_url, "code")] if e_invoice_url else []),
+        *([(Phrase("E-invoice"), e_invoice_url, "code")] if e_invoice_url else []),
         *(
             [(Phrase("Export CSV"), url_for("exports.invoice_files", q=invoice.number), "download")]
             if invoice.number is not None and has_permission("exports:read")

@@ -29,7 +29,7 @@ from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "settings:write"
-CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items()}
+CATEGORIES = {code: Phrase("{words} ({code})", words=words, code=code) for code, words in TAX_CATEGORIES.items()}
 
 pages = page_blueprint("tax_rates", __name__, "/settings/tax-rates", write=WRITE)
 
