@@ -14,7 +14,7 @@ from billing_admin.domain.credit_rounding import CreditedPart, with_recomputable
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_money, format_percent
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.money import EXACT, ROUNDING, ZERO, Money, percentage
+from billing_admin.domain.money import EXACT, ROUNDING, ZERO, Money, exact_decimal, percentage
 from billing_admin.domain.translation import Phrase
 
 
@@ -327,22 +327,23 @@ def net_to_credit(
     the invoice does not have is left to `credit_lines`.
 
     Raises:
-        Invalid: Both are given or none, or the line has no such quantity.
+        Invalid: Both are given or none, the quantity is not exact, or the line has none.
     """
-    if (quantity is None) == (amount is None):
-        message = (
-            Phrase("Enter a quantity or a net amount.")
-            if quantity is None
-            else Phrase("Enter a quantity or a net amount, not both.")
-        )
-        raise Invalid("quantity_and_amount", message, "lines", place, "quantity")
+    field = "lines", place, "quantity"
+    if amount is not None:
+        if quantity is not None:
+            raise Invalid("quantity_and_amount", Phrase("Enter a quantity or a net amount, not both."), *field)
+        return amount
+    if quantity is None:
+        raise Invalid("quantity_and_amount", Phrase("Enter a quantity or a net amount."), *field)
     line = next((line for line in invoice.lines if line.id == line_id), None)
-    if quantity is None or line is None:
-        return amount or ZERO
+    exact = exact_decimal(quantity, *field)
+    if line is None:
+        return ZERO
     if line.quantity is None:
         message = Phrase("Line {position} has no unit price. Enter a net amount.", position=line.position)
-        raise Invalid("without_quantity", message, "lines", place, "quantity")
-    return Money(net_of_quantity(line.net, line.quantity, quantity), invoice.currency).decimal
+        raise Invalid("without_quantity", message, *field)
+    return Money(net_of_quantity(line.net, line.quantity, exact), invoice.currency).decimal
 
 
 def net_of_quantity(line_net: int, line_quantity: Decimal, quantity: Decimal) -> int:

@@ -154,6 +154,8 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
         ({"reason": "x", "lines": [{"line": line, "amount": "9"}]}, "/lines/0/amount", "at most 2.90 EUR net"),
         ({"reason": "x", "lines": [{"line": line}]}, "/lines/0/quantity", "Enter a quantity or a net amount."),
         ({"reason": "x", "lines": [{"line": line, "amount": "1", "quantity": "1"}]}, "/lines/0/quantity", "not both"),
+        ({"reason": "x", "lines": [{"line": line, "amount": -0.0}]}, "/lines/0/amount", "Enter 0, not"),
+        ({"reason": "x", "lines": [{"line": line, "quantity": -0.0}]}, "/lines/0/quantity", "Enter 0, not"),
         ({"reason": "x", "lines": [{"line": str(uuid4()), "amount": "1"}]}, "/lines/0/line", "Choose a line of INV-"),
         ({"reason": "x", "amount": "1", "issue_date": "2000-01-01"}, "/issue_date", "or later"),
         ({"amount": "1"}, "/reason", ""),
