@@ -104,9 +104,9 @@ GOOD = {
 
 # Values for parameters without which a page reads no other ones.
 NEEDED = {"through": b"2026-04-02"}
-# Only read while nobody has an account (test_set_up_link.py sends hostile values), and at the return from an identity
-# provider, for a sign-in that was begun (test_single_sign_on.py).
-SIGNED_OUT = {"token", "code"}
+# Only read while nobody has an account (test_set_up_link.py sends hostile values), on the sign-in page, and at the return
+# from an identity provider, for a sign-in that was begun (test_single_sign_on.py).
+SIGNED_OUT = {"token", "signed_out", "code", "iss"}
 
 # The word for a parameter in a refusal, where it is not its name.
 WORDS = {"q": "search"}
