@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing_admin.domain.access import CREDIT_PERMISSION
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.money import Money
 from billing_admin.domain.translation import Phrase
 
 
@@ -42,8 +43,8 @@ class Submission:
     """An act as it was asked for, with all that its operation needs to do it later.
 
     `object` is the invoice, customer, service or organisation that it changes; `input` is JSON. `minor` is the amount in
-    minor units of `currency`, `in_base` that in the base currency. Without an amount, or without a rate, `in_base` is
-    None. `percent` is by how much a price changes.
+    minor units of `currency`, and `exact` that in major units if it may have more decimals. `in_base` is the amount in the
+    base currency, None without an amount or a rate. `percent` is by how much a price changes.
     """
 
     act: str
@@ -54,8 +55,16 @@ class Submission:
     reason: str
     minor: int | None = None
     currency: str = ""
+    exact: Decimal | None = None
     in_base: Decimal | None = None
     percent: Decimal | None = None
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The amount in major units of the currency."""
+        if self.exact is not None or self.minor is None:
+            return self.exact
+        return Money(self.minor, self.currency).decimal
 
     @property
     def measure(self) -> Decimal | None:
@@ -88,11 +97,11 @@ def check_limits(limits: Mapping[str, Decimal | None]) -> dict[str, Decimal | No
     """Return the limits of a role by act; None is no limit.
 
     Raises:
-        Invalid: An act does not exist, or an amount is negative or too large.
+        Invalid: An act does not exist, or a limit is negative or too large.
     """
     for act, amount in limits.items():
         if act not in ACTS:
             raise Invalid("unknown_act", Phrase("There is no act “{act}”.", act=act[:80]), "act")
         if amount is not None and not 0 <= amount <= MAX_LIMIT:
-            raise Invalid("out_of_range", Phrase("Use an amount from 0 to 1,000,000,000,000."), act)
+            raise Invalid("out_of_range", Phrase("Enter a number from 0 to 1,000,000,000,000."), act)
     return dict(limits)

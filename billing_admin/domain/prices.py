@@ -42,8 +42,9 @@ class PriceSpec(NamedTuple):
 def change_in_percent(before: ListPrice | None, after: ListPrice | None) -> Decimal | None:
     """Return by how much a price rises or falls, in percent of the price before.
 
-    It is rounded up to two places. A first price is no change, and an end is one of 100 %. None means that it cannot be
-    said: the price was zero or almost, or only one of the two includes tax.
+    It is rounded up to two places. A first price is no change, and an end is one of 100 %. A price after an end is compared
+    with the one before the end: give that as `before`. None means that it cannot be said: the price was zero or almost,
+    or only one of the two includes tax.
     """
     if before is None or before.unit_price is None:
         return ZERO

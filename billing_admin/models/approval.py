@@ -25,18 +25,22 @@ class RoleLimit(Base):
 
 
 class LimitedAct(Base):
-    """An act of a person with a limit, done without approval.
+    """The sum of the acts of a person with a limit on one object in one day, done without approval.
 
-    The acts of a day on one object are added up. Rows of earlier days are deleted when the person acts again.
+    Rows of earlier days are deleted when the person acts again. `currency` is that of a price, blank for amounts.
     """
 
     __tablename__ = "limited_acts"
-    __table_args__ = (*exact_checks("measure"), value_check("act", *ACTS), Index(None, "person_id", "act"))
+    __table_args__ = (
+        *exact_checks("measure"),
+        value_check("act", *ACTS),
+        Index(None, "person_id", "act", "object_id", "currency", "day", unique=True),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
     act: Mapped[str]
-    object_id: Mapped[UUID | None]
+    object_id: Mapped[UUID]
     currency: Mapped[str]
     day: Mapped[date]
     measure: Mapped[Decimal]

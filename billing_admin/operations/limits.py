@@ -3,23 +3,22 @@
 A limit counts for all acts of a kind that a person does on one object on one day, so that it cannot be avoided in parts.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
-from billing_admin.domain.approvals import ACTS, NeedsApproval, Submission, check_limits, is_within
+from billing_admin.domain.approvals import ACTS, MAX_LIMIT, NeedsApproval, Submission, check_limits, is_within
 from billing_admin.domain.document_details import BaseCurrencyRate
-from billing_admin.domain.errors import Invalid
-from billing_admin.domain.exchange_rates import convert_to_base
-from billing_admin.domain.money import Money, plain_decimal_or_none
+from billing_admin.domain.money import ZERO, plain_decimal_or_none
 from billing_admin.models import LimitedAct, RoleLimit, User
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.access.limits import limit_of, limits_of_role
@@ -36,8 +35,8 @@ def require_within_limit(session: Session, actor: Actor, submission: Submission,
     requests have no limit.
 
     Raises:
-        NeedsApproval: The act is above the limit of the actor's role, alone or with those of the day before it, or the rate of
-            its currency is unknown.
+        NeedsApproval: The act is above the limit of the actor's role, together with the person's earlier acts of that day on
+            the object, or the rate of its currency is unknown.
     """
     for above in above_limit(session, actor, submission.act, [submission], now).values():
         raise NeedsApproval(above)
@@ -62,30 +61,16 @@ def above_limit(
     day = day_of(now, settings.time_zone)
     if any(each.minor is not None and each.currency != base for each in submissions):
         rates |= base_rates(session, base, day)
-    person = owner_of(session, actor.kind, actor.id)
-    above, added = dict[int, Submission](), defaultdict[_Subject, Decimal](Decimal)
-    done = _lock_day(session, person, act, day)
-    for place, each in enumerate(submissions):
-        valued = replace(each, in_base=_in_base(each, base, rates))
-        subject, measure = _subject(valued), valued.measure
-        if measure is not None and is_within(limit, done[subject] + measure):
-            done[subject] += measure
-            added[subject] += measure
-        else:
-            above[place] = valued
-    session.add_all(
-        LimitedAct(id=new_id(now), person_id=person, act=act, object_id=id, currency=currency, day=day, measure=measure)
-        for (id, currency), measure in added.items()
-        if measure
-    )
-    return above
+    valued = [replace(each, in_base=_in_base(each, base, rates)) for each in submissions]
+    sums = _DaySums(session, owner_of(session, actor.kind, actor.id), act, day, valued)
+    return {place: each for place, each in enumerate(valued) if not sums.add(each, limit, now)}
 
 
 def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None], actor: Actor, now: datetime) -> bool:
     """Set the limits of a role, by act, and return whether any changed.
 
-    They are amounts in the base currency; None is no limit. Raises NotFound for a role that does not exist, and Invalid
-    for an unknown act or a wrong amount.
+    They are amounts in the base currency, or percentages; None is no limit. Raises NotFound for a role that does not
+    exist, and Invalid for an unknown act or a wrong limit.
     """
     object_id = role_id(session, role)
     checked = check_limits(limits)
@@ -102,45 +87,58 @@ def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None]
     return True
 
 
-_Subject = tuple[UUID | None, str]
+_Subject = tuple[UUID, str]
+_UPWARDS: Final = Context(prec=100, rounding=ROUND_UP)
+_PLACES: Final = Decimal("1e-12")
 
 
-def _subject(submission: Submission) -> _Subject:
-    """Return the object of an act, for prices with the currency.
+class _DaySums:
+    """The sums of a person's acts of a day, by object. Other acts of the person wait until the transaction ends."""
 
-    Amounts are all in the base currency.
-    """
-    return submission.object_id, submission.currency if ACTS[submission.act].in_percent else ""
+    def __init__(
+        self, session: Session, person: UUID | None, act: str, day: date, submissions: Iterable[Submission]
+    ) -> None:
+        self._session = session
+        self._values = {"person_id": person, "act": act, "day": day}
+        objects = {each.object_id for each in submissions if each.object_id is not None and each.measure is not None}
+        if objects:
+            session.execute(select(User.id).where(User.id == person).with_for_update(key_share=True))
+            session.execute(delete(LimitedAct).where(LimitedAct.person_id == person, LimitedAct.day < day))
+        rows = session.scalars(
+            select(LimitedAct).where(
+                LimitedAct.person_id == person, LimitedAct.act == act, is_any_of(LimitedAct.object_id, objects)
+            )
+        )
+        self._rows: dict[_Subject, LimitedAct] = {(row.object_id, row.currency): row for row in rows}
 
-
-def _lock_day(session: Session, person: UUID | None, act: str, day: date) -> defaultdict[_Subject, Decimal]:
-    """Return the sums of a person's acts of a day, by object.
-
-    Other acts of the person wait for this one.
-    """
-    session.execute(select(User.id).where(User.id == person).with_for_update(key_share=True))
-    session.execute(delete(LimitedAct).where(LimitedAct.person_id == person, LimitedAct.day < day))
-    columns = LimitedAct.object_id, LimitedAct.currency, LimitedAct.measure
-    sums = defaultdict[_Subject, Decimal](Decimal)
-    for id, currency, measure in session.execute(
-        select(*columns).where(LimitedAct.person_id == person, LimitedAct.act == act)
-    ):
-        sums[id, currency] += measure
-    return sums
+    def add(self, submission: Submission, limit: Decimal, now: datetime) -> bool:
+        """Add an act if the sum stays within the limit, and return whether it does. Amounts are in the base currency."""
+        id, measure = submission.object_id, submission.measure
+        currency = submission.currency if ACTS[submission.act].in_percent else ""
+        row = None if id is None else self._rows.get((id, currency))
+        if measure is None or id is None or not is_within(limit, measure + (ZERO if row is None else row.measure)):
+            return False
+        if row is not None:
+            row.measure += measure
+        elif measure:
+            row = LimitedAct(id=new_id(now), object_id=id, currency=currency, measure=measure, **self._values)
+            self._rows[id, currency] = row
+            self._session.add(row)
+        return True
 
 
 def _in_base(submission: Submission, base: str, rates: Mapping[str, BaseCurrencyRate]) -> Decimal | None:
-    """Return the amount in the base currency, or None without amount or rate."""
-    if submission.minor is None:
+    """Return the amount in the base currency, or None without amount or rate.
+
+    It is not rounded to the currency, since many small amounts are added up.
+    """
+    amount, rate = submission.amount, rates.get(submission.currency)
+    if amount is None or submission.currency == base:
+        return amount
+    if rate is None:
         return None
-    currency = submission.currency
-    if currency == base:
-        return Money(submission.minor, base).decimal
-    rate = rates.get(currency)
-    try:
-        return None if rate is None else Money(convert_to_base(submission.minor, currency, rate), base).decimal
-    except Invalid:  # it is too large for a document
-        return None
+    converted = _UPWARDS.quantize(_UPWARDS.divide(amount, Decimal(rate.rate)), _PLACES)
+    return converted if converted <= MAX_LIMIT else None
 
 
 def _texts(limits: Mapping[str, Decimal | None]) -> dict[str, str | None]:

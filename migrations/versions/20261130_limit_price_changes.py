@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("id", Key(), nullable=False),
         sa.Column("person_id", Key(), nullable=False),
         sa.Column("act", Words, nullable=False),
-        sa.Column("object_id", Key(), nullable=True),
+        sa.Column("object_id", Key(), nullable=False),
         sa.Column("currency", Words, nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("measure", ExactDecimal(), nullable=False),
@@ -38,7 +38,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["users.id"], name=op.f("fk_limited_acts_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_limited_acts")),
     )
-    op.create_index(op.f("ix_limited_acts_person_id_act"), "limited_acts", ["person_id", "act"])
+    columns = ["person_id", "act", "object_id", "currency", "day"]
+    op.create_index(op.f(f"ix_limited_acts_{'_'.join(columns)}"), "limited_acts", columns, unique=True)
 
 
 def downgrade() -> None:

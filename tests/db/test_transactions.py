@@ -25,11 +25,13 @@ from billing_admin.models import (
     Customer,
     Invoice,
     InvoiceLine,
+    LimitedAct,
     Organisation,
     RecurringCharge,
     RoleLimit,
     TaxRate,
     TaxRateChange,
+    User,
 )
 from billing_admin.models.base import ExactDecimal
 from billing_admin.models.charge import is_unbilled
@@ -167,6 +169,8 @@ EXACT_COLUMNS = [
     ("unbilled_days", "held_amount"),
     ("role_limits", "amount"),
     ("approval_requests", "in_base"),
+    ("approval_requests", "percent"),
+    ("limited_acts", "measure"),
 ]
 
 
@@ -223,6 +227,11 @@ def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
             decision_reason="",
         )
     )
+    person = User(id=UUID(int=11), email="a@example.com", role="admin", password_hash="", active=True, created_at=NOW)
+    session.add(person)
+    session.flush()
+    act = {"act": "credit", "object_id": UUID(int=12), "currency": "", "day": DAY, "measure": Decimal(1)}
+    session.add(LimitedAct(id=UUID(int=13), person_id=person.id, **act))
 
 
 @POSTGRESQL

@@ -375,6 +375,8 @@ def test_the_acts_of_a_person_on_one_object_and_day_are_added_up(session: Sessio
     assert credited(session, invoice) == 8000
     with pytest.raises(Denied):
         transaction(post, [negative("-30"), negative("-20.01")], maker(), NOW)
+    with pytest.raises(Denied):  # each is 0.00 when it is rounded
+        transaction(post, [negative("-50"), negative("-0.004")], maker(), NOW)
     transaction(post, [negative("-30"), negative("-20")], maker(), NOW)
     ask(post, [negative("-0.01")], may_wait=True)
 
@@ -416,6 +418,15 @@ def test_a_price_change_above_the_limit_waits(session: Session, invoice: Invoice
     assert preview(session, request(session, removal)).effects[0].after == "0.0002 USD"
     approve(session, removal)
     assert price() == Decimal("0.0002")
+
+
+def test_a_price_that_begins_again_is_compared_with_the_one_before_its_end(session: Session, invoice: Invoice) -> None:
+    service = make_service(prices={"USD": Decimal(20), "EUR": Decimal(3)})
+    transaction(services.update, service.id, {"prices": {}}, None, SYSTEM, NOW)
+    for prices in ({"EUR": Decimal(30)}, {"USD": Decimal(1)}):
+        with pytest.raises(Denied, match="Set this price alone"):
+            transaction(services.update, service.id, {"prices": prices}, None, maker(), NOW)
+    assert transaction(services.update, service.id, {"prices": {"EUR": Decimal(3)}}, None, maker(), NOW).version == 3
 
 
 def test_a_price_change_above_the_limit_is_refused_in_a_file(session: Session, invoice: Invoice) -> None:

@@ -79,7 +79,7 @@ def check_recurring(
     if amount >= 0:
         return
     minor = -minor_units(amount, currency)
-    submission = Submission(ACT, "customer", customer.id, customer.reference, {}, "", minor, currency)
+    submission = Submission(ACT, "customer", customer.id, customer.reference, {}, "", minor, currency, -amount)
     if above_limit(session, actor, ACT, [submission], now):
         message = Phrase("This amount is above the limit of your role. A person with a higher limit can add it.")
         raise Denied("above_limit", message, "quantity")
@@ -109,6 +109,7 @@ def _submission(spec: ChargeSpec, charge: PricedCharge, context: PostingContext)
         charge.description,
         minor,
         charge.currency,
+        -charge.amount,
     )
 
 

@@ -349,8 +349,8 @@ def _insert(
     amount = multiply(row.quantity, unit_price)
     if amount < 0 and not actor.may_credit:
         raise credit_denied("quantity" if row.quantity < 0 else "unit_price")
-    check_recurring(session, customer_row, amount, row.currency, actor, now)
     lock_accounts(session, [(customer_row.id, row.currency)])
+    check_recurring(session, customer_row, amount, row.currency, actor, now)
     open_account_if_missing(session, (customer_row.id, row.currency))
     session.add(row)
     session.flush()

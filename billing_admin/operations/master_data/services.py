@@ -207,7 +207,10 @@ def update(
     values = _check_values(fields)
     _refuse_taken_code(session, service, values)
     before = _stored_fields(service, day)
-    prices_before = {price.currency: terms_of(price) for price in _prices_on(service, day)}
+    prices_before = {
+        currency: (terms_of(_price_on(service, currency, day)), _last_terms(service, currency, day))
+        for currency in sorted({price.currency for price in service.prices})
+    }
     check_new_texts(values, before)
     for field in ("code", "name", "unit", "unit_code", "line_per_charge", "revenue_account"):
         if field in values:
@@ -216,8 +219,9 @@ def update(
         service.tax_rate = _tax_rate(session, values["tax_rate"])
     _set_prices(session, service, values, day)
     changes = [
-        PriceChange(currency, day, price, terms_of(_price_on(service, currency, day)))
-        for currency, price in prices_before.items()
+        PriceChange(currency, day, last, price)
+        for currency, (price_before, last) in prices_before.items()
+        if (price := terms_of(_price_on(service, currency, day))) != price_before
     ]
     refuse_above_limit(session, service, changes, actor, now, may_wait=False, field="prices")
     changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service, day)))
@@ -257,7 +261,7 @@ def set_price(
     price = ListPrice(day, spec.unit_price, inherited if spec.includes_tax is None else spec.includes_tax)
     if before is not None and (before.unit_price, before.includes_tax) == price[1:]:
         return before, False
-    details, terms = _price_details(before), terms_of(before)
+    details, terms = _price_details(before), _last_terms(service, spec.currency, day)
     _set_price(session, service, spec.currency, price, "valid_from")
     after = _price_on(service, spec.currency, day)
     assert after is not None  # noqa: S101 - it was set just now
@@ -298,7 +302,7 @@ def remove_price(
             "valid_from",
         )
     _refuse_used(session, service, price, "valid_from")
-    before, terms = _price_details(price), terms_of(price)
+    before, terms = _price_details(price), _last_terms(service, currency, valid_from)
     service.prices.remove(price)
     previous = _price_on(service, currency, valid_from)
     change = PriceChange(currency, valid_from, terms, terms_of(previous), is_removal=True)
@@ -327,6 +331,12 @@ def _refuse_used(session: Session, service: Service, price: ServicePrice, field:
 
 def _price_on(service: Service, currency: str, day: date) -> ServicePrice | None:
     return effective_on(day, [price for price in service.prices if price.currency == currency])
+
+
+def _last_terms(service: Service, currency: str, day: date) -> ListPrice | None:
+    """Return the price on a day, or if the prices have ended, the last one before."""
+    prices = [price for price in service.prices if price.currency == currency and price.unit_price is not None]
+    return terms_of(effective_on(day, prices))
 
 
 def _price_details(price: ServicePrice | None) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def restore(id: UUID) -> ResponseReturnValue:
 @pages.route("/limits", methods=["GET", "POST"])
 @recent_sign_in
 def limits() -> ResponseReturnValue:
-    """Set the amounts above which acts of people with a role wait for approval."""
+    """Set the limits above which acts of people with a role wait for approval."""
     role = text_param("role")
     queries.role_id(db.session(), role)
     stored = limits_of_role(db.session(), role)
