@@ -93,7 +93,10 @@ _PLACES: Final = Decimal("1e-12")
 
 
 class _DaySums:
-    """The sums of a person's acts of a day, by object. Other acts of the person wait until the transaction ends."""
+    """The sums of a person's acts of a day, by object.
+
+    Other acts of the person wait until the transaction ends.
+    """
 
     def __init__(
         self, session: Session, person: UUID | None, act: str, day: date, submissions: Iterable[Submission]
@@ -112,7 +115,10 @@ class _DaySums:
         self._rows: dict[_Subject, LimitedAct] = {(row.object_id, row.currency): row for row in rows}
 
     def add(self, submission: Submission, limit: Decimal, now: datetime) -> bool:
-        """Add an act if the sum stays within the limit, and return whether it does. Amounts are in the base currency."""
+        """Add an act if the sum stays within the limit, and return whether it does.
+
+        Amounts are in the base currency.
+        """
         id, measure = submission.object_id, submission.measure
         currency = submission.currency if ACTS[submission.act].in_percent else ""
         row = None if id is None else self._rows.get((id, currency))
