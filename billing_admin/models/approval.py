@@ -27,7 +27,8 @@ class RoleLimit(Base):
 class LimitedAct(Base):
     """The sum of a person's limited acts on one object in one day.
 
-    Acts that another person approved are not in it. Rows of earlier days are deleted when the person acts again. `currency` is that of a price, blank for amounts.
+    Acts that another person approved are not in it. Rows of earlier days are deleted when the person acts again.
+    `currency` is that of a price, blank for amounts.
     """
 
     __tablename__ = "limited_acts"
