@@ -592,7 +592,7 @@ def test_after_single_sign_on_one_can_sign_out_at_the_provider(client: FlaskClie
     provider.announced = {"end_session_endpoint": f"{ISSUER}/logout?realm=a"}
     use(client, provider)
     page = client.get(send(client, "/sign-out").location)
-    assert "You are signed out here" in words(page)
+    assert "Still signed in with Example ID?" in words(page)
     assert link(page, "Sign out of Example ID") == f"{ISSUER}/logout?realm=a&client_id={CLIENT}"
     assert not has_link(client.get("/sign-in"), "Sign out of Example ID")
 
