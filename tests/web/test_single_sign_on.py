@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -54,6 +54,7 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ADDRESS, BEGIN = "ada@example.com", "/sign-in/single-sign-on"
 NOT_ACCEPTED = "The answer of Example ID was not accepted."
 UNAVAILABLE = "The sign-in service does not answer."
+SIGNED_OUT_PAGE = "/sign-in?signed_out=single-sign-on"
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
@@ -341,6 +342,21 @@ def test_a_provider_that_is_away_is_asked_again_after_a_while(
     assert send(client, BEGIN).status_code == 200
 
 
+def test_a_provider_that_hangs_is_not_asked_again_at_once(
+    app: Flask, client: FlaskClient, provider: Provider, clock: time_machine.Traveller
+) -> None:
+    paths = []
+
+    def hang(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> ProviderAnswer:
+        paths.append(urlsplit(url).path)
+        clock.shift(timedelta(seconds=10))
+        raise TimeoutError("timed out")
+
+    app.extensions[EXTENSION]._exchange = hang
+    assert [send(client, BEGIN).status_code for _ in range(3)] == [503] * 3
+    assert paths == [METADATA]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -595,6 +611,19 @@ def test_after_single_sign_on_one_can_sign_out_at_the_provider(client: FlaskClie
     assert "Still signed in with Example ID?" in words(page)
     assert link(page, "Sign out of Example ID") == f"{ISSUER}/logout?realm=a&client_id={CLIENT}"
     assert not has_link(client.get("/sign-in"), "Sign out of Example ID")
+
+
+def test_the_sign_in_page_never_asks_the_provider(
+    client: FlaskClient, provider: Provider, clock: time_machine.Traveller
+) -> None:
+    provider.announced = {"end_session_endpoint": f"{ISSUER}/logout"}
+    assert not has_link(client.get(SIGNED_OUT_PAGE), "Sign out of Example ID")
+    assert provider.paths == []
+    begin(client, provider)
+    provider.paths.clear()
+    clock.shift(timedelta(days=1))
+    assert has_link(client.get(SIGNED_OUT_PAGE), "Sign out of Example ID")
+    assert provider.paths == []
 
 
 @pytest.mark.parametrize("announced", [{}, {"end_session_endpoint": "javascript:alert(1)"}])

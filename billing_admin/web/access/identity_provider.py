@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, current_app
 
+from billing_admin import clock
 from billing_admin.background.deadlines import shut_down_after
 from billing_admin.config import VERSION, Settings, is_provider_url
 from billing_admin.domain.single_sign_on import Flow, Identity, ProviderSettings, claim_values, read_identity
@@ -146,15 +147,13 @@ class IdentityProvider:
             )
         return str(url)
 
-    def sign_out_url(self, now: datetime) -> str | None:
-        """Return the URL to sign out at the provider, or None if there is none now.
+    def sign_out_url(self) -> str | None:
+        """Return the URL to sign out at the provider, or None if none is known.
 
-        No session is named there, so that the provider asks the person.
+        No session is named there, so that the provider asks the person. The provider is not asked: anyone can open the
+        page that shows the URL, so that it uses the metadata that a sign-in read, however old.
         """
-        try:
-            endpoint = self._read_metadata(now).end_session_endpoint
-        except ProviderUnavailable:
-            return None
+        endpoint = self._metadata.end_session_endpoint if self._metadata else ""
         separator = "&" if "?" in endpoint else "?"
         return f"{endpoint}{separator}{urlencode({'client_id': self.settings.client_id})}" if endpoint else None
 
@@ -246,7 +245,7 @@ class IdentityProvider:
             document = self._read_json(f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration")
             self._metadata = self._parse_metadata(document, now)
         except ProviderUnavailable:
-            self._failed_at = now
+            self._failed_at = clock.now()  # a provider that hangs fails seconds after `now`
             raise
         self._failed_at = None
         return self._metadata

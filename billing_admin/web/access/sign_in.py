@@ -189,6 +189,6 @@ def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus
         has_people=has_people(db.session()),
         passkey_options=passkey_options(),
         provider_name=provider_name(),
-        provider_url=provider.sign_out_url(now()) if provider and is_signed_out else None,
+        provider_url=provider.sign_out_url() if provider and is_signed_out else None,
     )
     return page, status
