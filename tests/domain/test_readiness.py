@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
+from gettext import NullTranslations
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from billing_admin.domain.readiness import (
     lacks_tax_id,
     not_ready_error,
 )
+from billing_admin.domain.translation import phrase_data, phrase_from, translated, use_catalogue
 
 SELLER = PartyDetails(
     address=Address("Weg 1", postcode="10115", city="Berlin", country="DE"),
@@ -321,6 +323,13 @@ def test_a_field_has_one_shortcoming() -> None:
     facts = changed(details(e_invoice="ubl"), seller_address(country=""), numbers(buyer_vat_problem="Wrong."))
     facts = facts._replace(buyer=Party("Acme", "", ""), tax_treatment="reverse_charge")
     assert codes(facts) == [CUSTOMER_TAX_ID_MISSING, "e_invoice_organisation_country_missing"]
+
+
+@pytest.mark.parametrize("problem", ["seller_vat_problem", "buyer_vat_problem"])
+def test_messages_are_stored_with_their_values(problem: str) -> None:
+    [warning] = find_shortcomings(changed(numbers(**{problem: "Wrong."})))
+    with use_catalogue(NullTranslations()):
+        assert translated(phrase_from(warning.message, phrase_data(warning.message))) == warning.message
 
 
 def test_stops_come_before_warnings() -> None:

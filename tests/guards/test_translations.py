@@ -131,6 +131,12 @@ def test_translations_keep_the_placeholders(language: str) -> None:
     assert [message.id for message in read_catalogue(language) if message.id and wrong_placeholders(message)] == []
 
 
+def test_places_have_plain_names() -> None:
+    """Values are stored as texts and numbers, which have no attributes when they are read back."""
+    forms = [text for message in template() if message.id for text in texts(message.id)]
+    assert [form for form in forms if re.search(r"{\w+[.\[]", form)] == []
+
+
 @pytest.mark.parametrize("language", [language for language in PAGE_LANGUAGES if language != ENGLISH])
 def test_offered_languages_are_complete(language: str) -> None:
     assert [message.id for message in read_catalogue(language) if not all(texts(message.string))] == []
