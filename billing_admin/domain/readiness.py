@@ -140,17 +140,22 @@ class IssueFacts(NamedTuple):
 class Requirement(NamedTuple):
     """A fact that a document must have, with the test whether it is missing or wrong.
 
-    `reason` says in a few words why a run leaves an account out. `message` says how to correct it; it may contain the
-    customer, the currency and the problem of a number.
+    `fact` says in a few words what is missing or wrong. `message` says how to correct it; it may contain the customer, the
+    currency and the problem of a number.
     """
 
     field: FieldPath
     code: str
-    reason: str
+    fact: str
     message: str
     is_lacking: Callable[[IssueFacts], bool]
     term: str = ""
     rule: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why a run leaves an account out."""
+        return Phrase("E-invoice: {fact}", fact=self.fact) if self.code.startswith("e_invoice_") else self.fact
 
 
 def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
@@ -425,7 +430,7 @@ def _seller_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("organisation", field),
         f"e_invoice_organisation_{field}_missing",
-        Phrase("E-invoice: the seller's {noun} is missing", noun=noun),
+        Phrase("The seller's {noun} is missing", noun=noun),
         Phrase("Enter your {noun} in the settings: {{format}} e-invoices must have it.", noun=noun),
         lambda facts: not _field_of(facts.details.seller, field),
         term,
@@ -438,7 +443,7 @@ def _buyer_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("customer", field),
         f"e_invoice_customer_{field}_missing",
-        Phrase("E-invoice: the customer's {noun} is missing", noun=noun),
+        Phrase("The customer's {noun} is missing", noun=noun),
         Phrase("Enter the {noun} of {{buyer}} on the customer's page: {{format}} e-invoices must have it.", noun=noun),
         lambda facts: not _field_of(facts.details.buyer, field),
         term,
@@ -458,7 +463,7 @@ def _delivery_field(field: str, noun: str, term: str, rule: str) -> Requirement:
     return Requirement(
         ("customer", f"delivery_{field}"),
         f"e_invoice_customer_delivery_{field}_missing",
-        Phrase("E-invoice: the {noun} of the delivery address is missing", noun=noun),
+        Phrase("The {noun} of the delivery address is missing", noun=noun),
         Phrase(
             "Enter the {noun} of the delivery address of {{buyer}} on the customer's page, or remove the "
             "delivery address.",
@@ -492,7 +497,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_currency_unsupported",
-        Phrase("E-invoice: the currency has more than two decimals"),
+        Phrase("The currency has more than two decimals"),
         Phrase(
             "Choose “None” as e-invoice format of {buyer} on the customer's page: amounts in {currency} have"
             " more decimals than an e-invoice can have."
@@ -504,7 +509,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_currency_unlisted",
-        Phrase("E-invoice: the currency is not in the official list"),
+        Phrase("The currency is not in the official list"),
         Phrase(
             "Choose “None” as e-invoice format of {buyer} on the customer's page: the rules of e-invoices do"
             " not list {currency}."
@@ -517,7 +522,7 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_wrong",
-        Phrase("E-invoice: the seller's VAT number is wrong"),
+        Phrase("The seller's VAT number is wrong"),
         Phrase("Correct your tax ID in the settings. {seller_vat_problem}"),
         lambda facts: bool(facts.numbers.seller_vat_problem),
         "BT-31",
@@ -526,7 +531,7 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_vat_number_missing",
-        Phrase("E-invoice: the seller's VAT number is missing"),
+        Phrase("The seller's VAT number is missing"),
         Phrase("Enter your VAT number as tax ID in the settings: exports and intra-community supplies must show it."),
         lambda facts: not facts.numbers.seller_vat_number and bool(facts.categories & {EXPORT, INTRA_COMMUNITY}),
         "BT-31",
@@ -535,7 +540,7 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "tax_id"),
         "e_invoice_organisation_tax_number_missing",
-        Phrase("E-invoice: the seller's VAT number or tax number is missing"),
+        Phrase("The seller's VAT number or tax number is missing"),
         Phrase(
             "Enter your VAT number as tax ID, or your tax number, in the settings: an e-invoice must have one of them."
         ),
@@ -546,7 +551,7 @@ EN_16931: Final = (
     Requirement(
         ("organisation", "registration_id"),
         "e_invoice_organisation_registration_missing",
-        Phrase("E-invoice: the seller's VAT number or registration number is missing"),
+        Phrase("The seller's VAT number or registration number is missing"),
         Phrase(
             "Enter your VAT number as tax ID, or your registration number, in the settings: an e-invoice "
             "must have one of them."
@@ -558,7 +563,7 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "percent"),
         "e_invoice_taxed_without_tax",
-        Phrase("E-invoice: a tax rate of category S has 0 %"),
+        Phrase("A tax rate of category S has 0 %"),
         Phrase(
             "Use a tax rate of category Z or E for the services of {buyer}'s invoice: category S needs more than 0 %."
         )
@@ -570,7 +575,7 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "category"),
         "e_invoice_mixed_with_outside_scope",
-        Phrase("E-invoice: tax category O must be on an invoice of its own"),
+        Phrase("Tax category O must be on an invoice of its own"),
         Phrase(
             "Bill the services of tax category O on an invoice of their own, or give them a tax rate of "
             "category E or Z."
@@ -583,7 +588,7 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "category"),
         "e_invoice_outside_scope_with_vat_number",
-        Phrase("E-invoice: a seller with a VAT number cannot use tax category O"),
+        Phrase("A seller with a VAT number cannot use tax category O"),
         Phrase(
             "Give the services a tax rate of category E or Z: an e-invoice with category O must not name "
             "your VAT number."
@@ -596,7 +601,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "currency"),
         "e_invoice_tax_rounded_apart",
-        Phrase("E-invoice: the rounded tax of prices with and without tax does not match the percentage"),
+        Phrase("The rounded tax of prices with and without tax does not match the percentage"),
         Phrase(
             "Bill the charges whose prices include tax on an invoice of their own: together with the others,"
             " their rounded tax in {currency} does not match the percentage."
@@ -609,7 +614,7 @@ EN_16931: Final = (
     Requirement(
         ("tax_rate", "percent"),
         "e_invoice_tax_rate_too_low",
-        Phrase("E-invoice: the tax at a rate below 0.5 % is too high"),
+        Phrase("The tax at a rate below 0.5 % is too high"),
         Phrase(
             "Choose “None” as e-invoice format of {buyer} on the customer's page, or bill the charges on several"
             " invoices: the rules of e-invoices refuse a tax of 0.50 {currency} or more at a rate below 0.5 %."
@@ -622,7 +627,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_wrong",
-        Phrase("E-invoice: the customer's VAT number is wrong"),
+        Phrase("The customer's VAT number is wrong"),
         Phrase("Correct the tax ID of {buyer} on the customer's page. {buyer_vat_problem}"),
         lambda facts: bool(facts.numbers.buyer_vat_problem),
         "BT-48",
@@ -631,7 +636,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_vat_number_missing",
-        Phrase("E-invoice: the customer's VAT number is missing"),
+        Phrase("The customer's VAT number is missing"),
         Phrase(
             "Enter the VAT number of {buyer}, with its country code, as tax ID on the customer's page: an "
             "intra-community supply needs it."
@@ -643,7 +648,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "tax_id"),
         "e_invoice_customer_identifier_missing",
-        Phrase("E-invoice: reverse charge, and the customer has neither VAT number nor registration number"),
+        Phrase("Reverse charge, and the customer has neither VAT number nor registration number"),
         Phrase(
             "Enter the VAT number of {buyer}, with its country code, as tax ID, or the registration number, "
             "on the customer's page: reverse charge needs one of them."
@@ -659,7 +664,7 @@ EN_16931: Final = (
     Requirement(
         ("customer", "delivery_country"),
         "e_invoice_customer_delivery_country_missing",
-        Phrase("E-invoice: the country of delivery is missing"),
+        Phrase("The country of delivery is missing"),
         Phrase("Enter the country of delivery of {buyer} on the customer's page: an intra-community supply needs it."),
         lambda facts: facts.is_intra_community and _lacks_part(place_of_delivery(facts.details, True), "country"),
         "BT-80",
@@ -677,7 +682,7 @@ XRECHNUNG: Final = (
     Requirement(
         ("bank_account", "currency"),
         "e_invoice_bank_account_missing",
-        Phrase("E-invoice: there is no bank account for the currency"),
+        Phrase("There is no bank account for the currency"),
         Phrase("Add a bank account for {currency} in the settings: {format} e-invoices must say where to pay."),
         lambda facts: facts.details.account is None and not facts.is_credit_note,
         "BT-84",
@@ -689,7 +694,7 @@ XRECHNUNG: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_buyer_reference_missing",
-        Phrase("E-invoice: the buyer reference is missing"),
+        Phrase("The buyer reference is missing"),
         Phrase(
             "Enter the buyer reference of {buyer} on the customer's page. For a public authority, it is the Leitweg-ID."
         ),
@@ -700,7 +705,7 @@ XRECHNUNG: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_leitweg_id_wrong",
-        Phrase("E-invoice: the Leitweg-ID is wrong"),
+        Phrase("The Leitweg-ID is wrong"),
         Phrase("Correct the buyer reference of {buyer} on the customer's page. {leitweg_problem}"),
         lambda facts: bool(facts.numbers.leitweg_problem),
         "BT-10",
@@ -715,7 +720,7 @@ PEPPOL: Final = (
     Requirement(
         ("organisation", "electronic_scheme"),
         "e_invoice_organisation_scheme_not_peppol",
-        Phrase("E-invoice: the seller's electronic address is not a Peppol ID"),
+        Phrase("The seller's electronic address is not a Peppol ID"),
         Phrase("Enter your Peppol ID as electronic address in the settings: Peppol does not accept e-mail addresses."),
         lambda facts: _is_outside_peppol(facts.details.seller),
         "BT-34",
@@ -725,7 +730,7 @@ PEPPOL: Final = (
     Requirement(
         ("customer", "electronic_scheme"),
         "e_invoice_customer_scheme_not_peppol",
-        Phrase("E-invoice: the customer's electronic address is not a Peppol ID"),
+        Phrase("The customer's electronic address is not a Peppol ID"),
         Phrase(
             "Enter the Peppol ID of {buyer} as electronic address on the customer's page: e-mail addresses do not work."
         ),
@@ -736,7 +741,7 @@ PEPPOL: Final = (
     Requirement(
         ("customer", "buyer_reference"),
         "e_invoice_customer_reference_or_order_missing",
-        Phrase("E-invoice: the buyer reference or purchase order is missing"),
+        Phrase("The buyer reference or purchase order is missing"),
         Phrase(
             "Enter the buyer reference of {buyer} on the customer's page, or a purchase order number: Peppol"
             " needs one of them."
@@ -750,6 +755,8 @@ PEPPOL: Final = (
 _REQUIREMENTS: Final = (*STOPS, *WARNINGS, *EN_16931, *XRECHNUNG, *PEPPOL)
 # Why a run leaves an account out, by the code of the shortcoming. The codes are part of the API.
 REASONS: Final = {requirement.code: requirement.reason for requirement in _REQUIREMENTS}
+# The missing or wrong fact, by the code of the shortcoming.
+MISSING_FACTS: Final = {requirement.code: requirement.fact for requirement in _REQUIREMENTS}
 # The page on which to correct a shortcoming, by its code, and the field.
 PAGES: Final = {requirement.code: str(requirement.field[0]) for requirement in _REQUIREMENTS}
 FIELDS: Final = {requirement.code: str(requirement.field[1]) for requirement in _REQUIREMENTS}

@@ -140,11 +140,6 @@ def plural(singular: str, plural_form: str, number: int, /, **values: object) ->
     return text
 
 
-def with_english(text: str, english: str) -> str:
-    """Return a text with another English form, which its translation does not follow."""
-    return text._with_english(english) if isinstance(text, Phrase) else english
-
-
 def translated(text: str) -> str:
     """Return a text in the language in use, with the texts among its values.
 

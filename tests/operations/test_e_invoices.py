@@ -324,7 +324,7 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     document = make_issued(
         make_buyer(e_invoice="none", country="", street="", postcode="", city="", buyer_reference="")
     )
-    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .*: the customer's country .* was not checked"):
+    with pytest.raises(Invalid, match=r"There is no UBL e-invoice of .*\. The customer's country .* was not checked"):
         made(session, document, "ubl")
     script = Script(app.test_client(), make_token(["read"]))
     refused = script.get(f"/invoices/{document.number}/e-invoice?syntax=xrechnung-ubl")
@@ -339,6 +339,8 @@ def test_all_that_is_missing_is_named(app: Flask, session: Session, make_token: 
     assert not has_link(page, "Download EN 16931 in UBL")
     back = browser.get(f"/invoices/{document.id}/e-invoice/ubl", follow_redirects=True)
     assert "only if the customer needs exactly this document in this format" in words(back)
+    german = words(browser.get(f"/invoices/{document.id}/e-invoice", headers={"Accept-Language": "de"}))
+    assert ("Die Käuferreferenz fehlt." in german, "E-Rechnung: " in german) == (True, False)
     assert "omething was wrong" not in words(back)
 
 

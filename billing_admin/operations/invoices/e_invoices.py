@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import Transact
 from billing_admin.domain.document_details import details_from_json
 from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.readiness import FORMAT_NAMES, NO_E_INVOICE, REASONS
-from billing_admin.domain.translation import Phrase, join, with_english
+from billing_admin.domain.readiness import FORMAT_NAMES, MISSING_FACTS, NO_E_INVOICE
+from billing_admin.domain.translation import Phrase, join
 from billing_admin.domain.words import either
 from billing_admin.formats.einvoice import check_issued, render_xml
 from billing_admin.formats.glyphs import Glyphs
@@ -74,17 +74,10 @@ def missing_facts(invoice: Invoice, format: str) -> list[Problem]:
 
     Each problem names the fact; it can no longer be added.
     """
-    stops = format_stops(invoice, format)
-    facts = [_fact(stop.code) for stop in stops]
     return [
-        Problem(stop.code, Phrase("{fact}.", fact=with_english(fact, fact[0].upper() + fact[1:])), stop.field)
-        for stop, fact in zip(stops, facts, strict=True)
+        Problem(stop.code, Phrase("{fact}.", fact=MISSING_FACTS[stop.code]), stop.field)
+        for stop in format_stops(invoice, format)
     ]
-
-
-def _fact(code: str) -> str:
-    """Return what is missing, without a prefix that its translation keeps."""
-    return with_english(REASONS[code], REASONS[code].removeprefix("E-invoice: "))
 
 
 def _reason(invoice: Invoice, format: str) -> str:
@@ -127,9 +120,9 @@ def _correction(invoice: Invoice, format: str) -> str:
 
 
 def _incomplete(invoice: Invoice, format: str, missing: list[Problem]) -> Invalid:
-    facts = join("; ", [_fact(problem.code) for problem in missing])
+    facts = join(" ", [problem.message for problem in missing])
     message = Phrase(
-        "There is no {format} e-invoice of {invoice_number}: {facts}. {reason} {correction}",
+        "There is no {format} e-invoice of {invoice_number}. {facts} {reason} {correction}",
         format=FORMAT_NAMES[format],
         invoice_number=invoice.number,
         facts=facts,
