@@ -5,7 +5,7 @@ computed from the sum of all credits at a rate, less the earlier credits. Credit
 therefore add up to exactly its net and its tax, whatever their sizes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -166,8 +166,12 @@ def credit_effect(owed: int, total: int, written_off: int = 0) -> CreditEffect:
     return CreditEffect(reduces, total - reduces - reverses, owed - reduces, reverses)
 
 
-def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit:
+def credit_lines(
+    invoice: Creditable, net_by_line: Mapping[UUID, int], by_quantity: Collection[int] = frozenset()
+) -> Credit:
     """Return the credit of net amounts of some lines, with the tax at each rate.
+
+    `by_quantity` are the places of the lines whose net is that of a quantity.
 
     Raises:
         Invalid: An amount exceeds the remainder of a line, a rate or the invoice; the error names it. Or an
@@ -185,7 +189,7 @@ def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit
                 index,
                 "line",
             )
-        _check_line(lines[id], net, invoice.currency, index)
+        _check_line(lines[id], net, invoice.currency, index, by_quantity=index in by_quantity)
     parts, ids_by_place = [], []
     for tax in invoice.taxes:
         ids = tuple(id for id in net_by_line if tax.has(lines[id]))
@@ -277,7 +281,7 @@ def _refuse_fully_credited(invoice: Creditable) -> None:
         )
 
 
-def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> None:
+def _check_line(line: CreditableLine, net: int, currency: str, index: int, *, by_quantity: bool) -> None:
     sign = -1 if line.net < 0 else 1
     if 0 < net * sign <= line.left * sign:
         return
@@ -289,9 +293,16 @@ def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> No
         if net == 0
         else Phrase("Enter {maximum}", maximum=maximum)
     )
+    if by_quantity:
+        message = Phrase(
+            "Enter another quantity, or a net amount of at most {left} for line {position}: this quantity is {net} net.",
+            left=format_money(line.left, currency),
+            position=line.position,
+            net=format_money(net, currency),
+        )
     if not line.left:
         message = Phrase("Remove line {position}: it is already credited in full.", position=line.position)
-    raise Invalid("above_line", message, "lines", index, "amount")
+    raise Invalid("above_line", message, "lines", index, "quantity" if by_quantity else "amount")
 
 
 def _check_rate(tax: CreditableTax, base: int, currency: str) -> None:
@@ -319,12 +330,13 @@ def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
 
 
 def net_to_credit(
-    invoice: Creditable, line_id: UUID, quantity: Decimal | None, amount: Decimal | None, place: int
+    invoice: Creditable | None, line_id: UUID, quantity: Decimal | None, amount: Decimal | None, place: int
 ) -> Decimal:
     """Return the net of a line to credit, in major units.
 
-    It is the amount, or that of a part of the line's quantity. `place` is that of the line in the request. A line that
-    the invoice does not have is left to `credit_lines`.
+    It is the amount, or that of a part of the line's quantity. `place` is that of the line in the request. Only a
+    quantity needs the invoice. A line that the invoice does not have, and a net above what is left, are left to
+    `credit_lines`: a repeated request credits nothing again.
 
     Raises:
         Invalid: Both are given or none, the quantity is not exact, or the line has none.
@@ -336,9 +348,9 @@ def net_to_credit(
         return amount
     if quantity is None:
         raise Invalid("quantity_and_amount", Phrase("Enter a quantity or a net amount."), *field)
-    line = next((line for line in invoice.lines if line.id == line_id), None)
+    line = next((line for line in invoice.lines if line.id == line_id), None) if invoice else None
     exact = exact_decimal(quantity, *field)
-    if line is None:
+    if invoice is None or line is None:
         return ZERO
     if line.quantity is None:
         message = Phrase("Line {position} has no unit price. Enter a net amount.", position=line.position)

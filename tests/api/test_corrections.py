@@ -125,8 +125,11 @@ def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None
     assert (changed.status_code, code(changed)) == (409, "id_conflict")
     assert (changed.json or {})["differs"] == ["amount"]
     line = invoice["lines"][0]["id"]
-    by_line = script.post(at, {"reason": "Agreed", "lines": [{"line": line, "quantity": "20"}]})
-    assert by_line.status_code == 201
+    by_quantity = {"id": str(uuid4()), "reason": "Agreed", "lines": [{"line": line, "quantity": "20"}]}
+    # The same quantity is no longer left, but a repeated request credits nothing again.
+    assert [script.post(at, by_quantity).status_code for _ in range(2)] == [201, 200]
+    refused = script.post(at, by_quantity | {"id": str(uuid4())})
+    assert (refused.status_code, pointers(refused)) == (422, ["/lines/0/quantity"])
     now_owed: Any = script.get(f"/invoices/{invoice['number']}").json
     assert (now_owed["credited"], now_owed["balance"]) == ("2.50", "1.40")
     assert len(now_owed["credit_notes"]) == 2
@@ -152,6 +155,13 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
         ({"reason": "x", "amount": "0.001"}, "/amount", "2 digits"),
         ({"reason": " ", "amount": "1"}, "/reason", "Enter a reason."),
         ({"reason": "x", "lines": [{"line": line, "amount": "9"}]}, "/lines/0/amount", "at most 2.90 EUR net"),
+        (
+            {"reason": "x", "lines": [{"line": line, "quantity": "0"}]},
+            "/lines/0/quantity",
+            "at most 2.90 EUR for line 1",
+        ),
+        ({"reason": "x", "lines": [{"line": line, "quantity": "99"}]}, "/lines/0/quantity", "quantity is"),
+        ({"reason": "x", "lines": [{"line": line, "quantity": "1" + "0" * 17}]}, "/lines/0/quantity", "quantity is"),
         ({"reason": "x", "lines": [{"line": line}]}, "/lines/0/quantity", "Enter a quantity or a net amount."),
         ({"reason": "x", "lines": [{"line": line, "amount": "1", "quantity": "1"}]}, "/lines/0/quantity", "not both"),
         ({"reason": "x", "lines": [{"line": line, "amount": -0.0}]}, "/lines/0/amount", "Enter 0, not"),

@@ -309,6 +309,27 @@ def test_lines_are_credited_by_tick_quantity_or_amount(
     assert f"Total credited {total}" in words(browser.get(done.location))
 
 
+def test_a_quantity_that_is_not_left_names_the_net_that_is(browser: FlaskClient) -> None:
+    customer = make_customer(reference="acme", name="ACME Inc")
+    service = make_service(code="pair", tax_rate=make_tax_rate().code, prices={"USD": Decimal("0.335")})
+    post(make_spec(customer, service=service, quantity="2"))
+    bill()
+    invoice = all_invoices()[0]
+    at = f"/invoices/{invoice.id}/credit"
+    form = entered(browser, invoice, **{"lines-0-quantity": "1"})
+    send(browser, at, **form, shown=field(send(browser, at, **form), "shown"))
+    for quantity, net in (("1", "0.34"), ("0", "0.00")):
+        refused = send(browser, at, **entered(browser, invoice, **{"lines-0-quantity": quantity}))
+        message = (
+            f"Enter another quantity, or a net amount of at most 0.33 USD for line 1: this quantity is {net} USD net."
+        )
+        assert message in words(refused)
+        assert link(refused, message) == "#lines-0-quantity"
+    rest = entered(browser, invoice, **{"lines-0-tick": "y"})
+    done = send(browser, at, **rest, shown=field(send(browser, at, **rest), "shown"))
+    assert done.status_code == 303
+
+
 def test_nothing_is_credited_by_default(browser: FlaskClient, invoice: Invoice) -> None:
     refused = send(browser, f"/invoices/{invoice.id}/credit", **entered(browser, invoice))
     assert refused.status_code == 422

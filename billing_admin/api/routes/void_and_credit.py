@@ -1,7 +1,9 @@
 """Voids and credit notes of invoices."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from billing_admin.api.frame.fields import OMITTED, Body, Day, Key, Number, ReasonText, ResponseModel
 from billing_admin.api.frame.routing import REPLAYED, Reply, created_reply, route
@@ -9,7 +11,7 @@ from billing_admin.api.routes.invoices import InvoiceOut, invoice_out, invoice_r
 from billing_admin.clock import now
 from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
-from billing_admin.domain.credit_notes import Creditable, net_to_credit
+from billing_admin.domain.credit_notes import net_to_credit
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.invoices import credit_notes, rebilling, voids
 from billing_admin.operations.invoices.rebilling import CorrectedLine, RebillSpec
@@ -32,7 +34,8 @@ class VoidIn(Body):
 class CreditLineIn(Body):
     """A line by its ID, and the net amount or the quantity to credit.
 
-    The net of a quantity is its share of the line's, rounded to the currency. The tax is added.
+    The net of a quantity is its share of the line's, rounded to the currency. The tax is added. Rounded parts need not add
+    up to the line: credit what is left of it by its amount.
     """
 
     line: Key
@@ -52,13 +55,17 @@ class CreditIn(Body):
     lines: list[CreditLineIn] = OMITTED
     issue_date: Day = OMITTED
 
-    def spec(self, invoice: Creditable) -> CreditSpec:
-        """Return the request as a spec."""
+    def spec(self, session: Session, id: UUID) -> CreditSpec:
+        """Return the request as a spec; a quantity needs the invoice of this id."""
+        sent = self.lines or []
+        quantities: list[Decimal | None] = [line.quantity for line in sent]
+        by_quantity = {place for place, quantity in enumerate(quantities) if quantity is not None}
+        invoice = creditable(session, id) if by_quantity else None
         lines = [
             (line.line, net_to_credit(invoice, line.line, line.quantity, line.amount, place))
-            for place, line in enumerate(self.lines or [])
+            for place, line in enumerate(sent)
         ]
-        return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
+        return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id, by_quantity)
 
 
 class CorrectedLineIn(Body):
@@ -131,7 +138,7 @@ def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
 
 def _credit(session: Session, name: str, body: CreditIn, actor: Actor, at: datetime) -> Reply:
     id = invoice_id(session, name)
-    note_id, is_new = credit_notes.credit_invoice(session, id, body.spec(creditable(session, id)), actor, at)
+    note_id, is_new = credit_notes.credit_invoice(session, id, body.spec(session, id), actor, at)
     reply = invoice_reply(session, str(note_id), at)
     return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})
 

@@ -3,7 +3,7 @@
 Money is in minor units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,7 @@ from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 class CreditSpec:
     """A request to credit an invoice: net amounts by line, or one amount with tax.
 
-    Amounts are in major units.
+    Amounts are in major units. `by_quantity` are the places of the lines whose net is that of a quantity.
     """
 
     reason: str
@@ -41,6 +41,7 @@ class CreditSpec:
     lines: Sequence[tuple[UUID, Decimal]] = field(default=())
     issue_date: date | None = None
     id: UUID | None = None
+    by_quantity: Collection[int] = frozenset()
 
 
 def creditable(session: Session, invoice_id: UUID) -> Creditable:
@@ -126,12 +127,17 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
     if spec.amount is not None:
         return credit_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
     amounts = [
-        (id, to_minor_units(net, invoice.currency, "lines", place, "amount"))
+        (
+            id,
+            to_minor_units(
+                net, invoice.currency, "lines", place, "quantity" if place in spec.by_quantity else "amount"
+            ),
+        )
         for place, (id, net) in enumerate(spec.lines)
     ]
     if len(dict(amounts)) != len(amounts):
         raise Invalid("line_twice", Phrase("Enter each line only once."), "lines")
-    return credit_lines(invoice, dict(amounts))
+    return credit_lines(invoice, dict(amounts), spec.by_quantity)
 
 
 def to_minor_units(amount: Decimal, currency: str, *field: str | int) -> int:

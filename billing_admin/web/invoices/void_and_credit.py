@@ -110,8 +110,10 @@ class CreditForm(Form):
             return CreditSpec(self.reason.data, Money(creditable.left, invoice.currency).decimal, (), *values)
         if self.way.data == "amount":
             return CreditSpec(self.reason.data, self.amount.data, (), *values)
-        nets = [_net_of_row(entry.form, place, creditable) for place, entry in enumerate(self.chosen_entries())]
-        return CreditSpec(self.reason.data, None, nets, *values)
+        rows = [entry.form for entry in self.chosen_entries()]
+        nets = [_net_of_row(row, place, creditable) for place, row in enumerate(rows)]
+        by_quantity = {place for place, row in enumerate(rows) if row.quantity.data is not None}
+        return CreditSpec(self.reason.data, None, nets, *values, by_quantity)
 
 
 def _net_of_row(row: CreditLineForm, place: int, creditable: Creditable) -> tuple[UUID, Decimal]:
