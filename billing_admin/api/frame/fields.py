@@ -276,7 +276,7 @@ class ResponseModel(BaseModel):
         content = cls.__new__(cls)
         set_attribute = object.__setattr__
         set_attribute(content, "__dict__", values)
-        set_attribute(content, "__pydantic_fields_set__", values.keys())
+        set_attribute(content, "__pydantic_fields_set__", set(values))
         set_attribute(content, "__pydantic_extra__", None)
         set_attribute(content, "__pydantic_private__", None)
         return content

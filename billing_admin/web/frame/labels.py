@@ -324,6 +324,7 @@ SETTINGS_GROUPS = {
 
 def status_reason(reason: str) -> str:
     """Return why a charge is held or cancelled, in words of the page."""
+    # The stored text is plain; the phrase that equals it is translated.
     return LIKELY_DUPLICATE if reason == LIKELY_DUPLICATE else reason
 
 
