@@ -1,6 +1,7 @@
-"""A Django REST service for charges as its tutorial makes one: the service that is compared with ours.
+"""A Django REST service for charges, to compare this one with.
 
-It has no tokens, duplicates, holds, invoices or audit log. Needs Django and djangorestframework (docs/benchmarks.md).
+It is as the tutorial of Django REST makes one: it has no tokens, duplicates, holds, invoices or audit log. Needs Django
+and djangorestframework (docs/benchmarks.md).
 """
 
 import os
@@ -46,7 +47,7 @@ from rest_framework import routers, serializers, viewsets  # noqa: E402
 
 
 class Customer(models.Model):  # type: ignore[misc]
-    """Who is billed."""
+    """A customer with a unique reference."""
 
     reference = models.CharField(max_length=200, unique=True)
     name = models.CharField(max_length=200)
