@@ -86,13 +86,13 @@ def _all_shots(app: Flask) -> list[Shot]:
     from billing_admin import clock  # noqa: PLC0415
 
     pages = find_pages(app, clock.now().date().isoformat())  # first: later its requests would share a session
-    shots = _shots(app)
+    shots = demo_shots(app)
     paths, names = {shot.path for shot in shots}, {shot.name for shot in shots}
     others = [Shot(endpoint.replace(".", "-"), path) for endpoint, path in pages.items() if path not in paths]
     return shots + [shot for shot in others if shot.name not in names]
 
 
-def _shots(app: Flask) -> list[Shot]:
+def demo_shots(app: Flask) -> list[Shot]:
     """Pages in all states that matter, with the ids that this demo has."""
     from billing_admin import clock  # noqa: PLC0415
     from billing_admin.db.engine import db  # noqa: PLC0415
@@ -253,7 +253,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("token-new", "/tokens/new"),
         Shot("token-made", "/tokens/new", _make_token),
         Shot("tokens", "/tokens"),
-        Shot("token-revoke", "/tokens", lambda page: page.get_by_role("link", name="Revoke").first.click()),
+        Shot("token-revoke", "/tokens/new", _revoke_token),
         Shot("people", "/users"),
         Shot("person-new", "/users/new"),
         Shot("person-role", "/users", lambda page: page.get_by_role("link", name="Change role").first.click()),
@@ -340,12 +340,12 @@ def _refused_charges(page: Page) -> None:
 def _hold_two(page: Page) -> None:
     for box in page.locator("td.select input").all()[:2]:
         box.check()
-    _press(page, "Hold")
+    _press(page, "Hold 2 charges")
 
 
 def _keep_one(page: Page) -> None:
     page.locator("td.select input").first.check()
-    _press(page, "Keep charges")
+    _press(page, "Keep 1 charge")
 
 
 def _change_tax(page: Page) -> None:
@@ -355,10 +355,16 @@ def _change_tax(page: Page) -> None:
 
 
 def _make_token(page: Page) -> None:
-    page.get_by_label("Name").fill("Nightly meter import")
+    page.get_by_label("Name", exact=True).fill("Nightly meter import")
     page.get_by_label("charges:write").check()
     page.locator("input[value=read]").check()
     _press(page, "Create token")
+
+
+def _revoke_token(page: Page) -> None:
+    _make_token(page)
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("link", name="Revoke").first.click()
 
 
 def _take(browser: Browser, home: str, width: int, themes: Sequence[Theme], shots: Sequence[Shot], locale: str) -> None:

@@ -161,7 +161,7 @@ def test_each_figure_of_the_charts_is_that_of_the_list_behind_it(app: Flask, ses
     fill()
     client = signed_in(app)
     section = client.get(f"/?currency={currency}").text.partition('id="trends"')[2].partition("Recent invoices")[0]
-    cells = re.findall(r'<td(?: data-value="[^"]+")?>\s*<a href="([^"]+)">(.*?)</a>', section, re.DOTALL)
+    cells = re.findall(r'<td[^>]*>\s*<a href="([^"]+)">(.*?)</a>', section, re.DOTALL)
     assert len(cells) > 24
     for url, content in cells:
         page = client.get(unescape(url))
