@@ -24,6 +24,7 @@ from uuid import UUID
 from billing_admin.background.deadlines import shut_down_after
 from billing_admin.config import Settings
 from billing_admin.domain.mail_servers import Encryption, Maildir, MailServer, bounce_address
+from billing_admin.domain.translation import Phrase
 from billing_admin.formats.mail import Mail, MailAddress, mail_bytes, wire_address
 from billing_admin.formats.maildir import deliver_to_maildir
 
@@ -42,18 +43,21 @@ _TOO_LARGE = re.compile(r"552 |\d{3} 5\.(?:2\.3|3\.4)\b")
 _END_OF_DATA: Final = b".\r\n"
 _FIRST_DOT = re.compile(rb"^\.", re.MULTILINE)
 _HOST_NAME = re.compile(r"[a-z0-9.-]+", re.ASCII | re.IGNORECASE)
-NO_STARTTLS: Final = (
+NO_STARTTLS: Final = Phrase(
     "The mail server does not offer STARTTLS. Nothing was sent, because the connection would not be encrypted. Use smtps:// if"
     " the server has TLS on another port."
 )
-NO_SIGN_IN: Final = (
+NO_SIGN_IN: Final = Phrase(
     "The mail server does not offer to sign in with PLAIN or LOGIN. Remove the user from BILLING_MAIL_URL, or use another port"
     " of the server."
 )
-NO_SMTPUTF8: Final = (
-    "The mail server does not accept addresses with characters that are not ASCII, such as {}. Correct the address, or use a"
-    " server with SMTPUTF8."
+NO_SMTPUTF8: Final = Phrase(
+    "The mail server does not accept addresses with characters that are not ASCII, such as {address}. Correct the address, or"
+    " use a server with SMTPUTF8."
 )
+OWN_ADDRESSES: Final = Phrase("those of BILLING_MAIL_FROM or the organisation")
+CONNECTION_CLOSED: Final = Phrase("the connection was closed")
+NOT_SMTP: Final = Phrase("The mail server did not answer with SMTP.")
 
 
 class MailRecipient(Protocol):
@@ -167,20 +171,24 @@ def send_mail(
             try:
                 password = settings.read_mail_password()
             except ValueError as error:
-                return SendResult(SendOutcome.RETRY, (), f"The password for the mail server is missing: {error}")
+                message = Phrase("The password for the mail server is missing: {error}", error=error)
+                return SendResult(SendOutcome.RETRY, (), message)
             return _Attempt(server, password, seconds).send(envelope_sender, recipients, content, before_data)
         case Maildir(folder):
             before_data()
             return _deliver(folder, envelope_sender, recipients, content)
         case None:
-            return SendResult(SendOutcome.RETRY, (), "E-mail is not set up. Set BILLING_MAIL_URL to a mail server.")
+            return SendResult(
+                SendOutcome.RETRY, (), Phrase("E-mail is not set up. Set BILLING_MAIL_URL to a mail server.")
+            )
 
 
 def _deliver(folder: Path, sender: str, recipients: Sequence[MailRecipient], content: bytes) -> SendResult:
     try:
         deliver_to_maildir(folder, f"Return-Path: <{sender}>\r\n".encode() + content)
     except OSError as error:
-        return SendResult(SendOutcome.RETRY, (), f"{folder} cannot be written: {error.strerror}.")
+        message = Phrase("{folder} cannot be written: {error}.", folder=folder, error=error.strerror)
+        return SendResult(SendOutcome.RETRY, (), message)
     results = tuple(RecipientResult(recipient.address, True, 250, "Stored") for recipient in recipients)
     return SendResult(SendOutcome.SENT, results, f"Stored in {folder.name}.")
 
@@ -247,10 +255,14 @@ class _Attempt:
         try:
             connection = socket.create_connection((server.host, server.port), min(CONNECT_SECONDS, self._remaining))
         except socket.gaierror:
-            raise _Ended(SendOutcome.RETRY, f"The host name {server.host} could not be resolved.") from None
+            message = Phrase("The host name {host} could not be resolved.", host=server.host)
+            raise _Ended(SendOutcome.RETRY, message) from None
         except OSError as error:
-            reason = "it did not answer" if isinstance(error, TimeoutError) else error.strerror or error
-            message = f"Could not connect to the mail server {server.host}:{server.port}: {reason}."
+            reason = Phrase("it did not answer") if isinstance(error, TimeoutError) else error.strerror or error
+            server_name = f"{server.host}:{server.port}"
+            message = Phrase(
+                "Could not connect to the mail server {server}: {reason}.", server=server_name, reason=reason
+            )
             raise _Ended(SendOutcome.RETRY, message) from None
         connection.settimeout(2 * self._seconds)  # the deadline comes first
         return connection
@@ -297,7 +309,9 @@ class _Attempt:
         else:
             raise _Ended(SendOutcome.RETRY, NO_SIGN_IN)
         if reply[0] != 235:
-            message = f"The mail server did not accept the user and the password: {_answer(*reply)}"
+            message = Phrase(
+                "The mail server did not accept the user and the password: {answer}", answer=_answer(*reply)
+            )
             raise _Ended(SendOutcome.RETRY, message)
 
     def _name_sender(self, sender: str, recipients: Sequence[MailRecipient], content: bytes) -> None:
@@ -311,8 +325,8 @@ class _Attempt:
         if wide is not None or not (address.isascii() and content.isascii()):
             if not self._client.has_extn("smtputf8"):
                 if wide is not None:
-                    raise _Ended(SendOutcome.REFUSED, NO_SMTPUTF8.format(wide))
-                raise _Ended(SendOutcome.RETRY, NO_SMTPUTF8.format("those of BILLING_MAIL_FROM or the organisation"))
+                    raise _Ended(SendOutcome.REFUSED, NO_SMTPUTF8.format(address=wide))
+                raise _Ended(SendOutcome.RETRY, NO_SMTPUTF8.format(address=OWN_ADDRESSES))
             options += ["SMTPUTF8", "BODY=8BITMIME"]
         reply = self._client.mail(address, options)
         if reply[0] != 250:
@@ -363,18 +377,20 @@ class _Attempt:
     def _explain(self, error: Exception, timed_out: Event) -> str:
         """Return the sentence for an error of the connection."""
         if timed_out.is_set() or isinstance(error, TimeoutError):
-            return f"The mail server did not answer within {self._seconds:g} seconds."
+            seconds = f"{self._seconds:g}"
+            return Phrase("The mail server did not answer within {seconds} seconds.", seconds=seconds)
         match error:
             case ssl.SSLCertVerificationError():
-                return f"The mail server’s certificate is not trusted: {error.verify_message}."
+                return Phrase("The mail server’s certificate is not trusted: {reason}.", reason=error.verify_message)
             case ssl.SSLError():
-                return f"The TLS handshake with the mail server failed: {error.reason or 'the connection was closed'}."
+                reason = error.reason or CONNECTION_CLOSED
+                return Phrase("The TLS handshake with the mail server failed: {reason}.", reason=reason)
             case smtplib.SMTPResponseException():
                 return _answer(error.smtp_code, error.smtp_error)
             case OSError():
-                return "The mail server closed the connection."
+                return Phrase("The mail server closed the connection.")
             case _:
-                return "The mail server did not answer with SMTP."
+                return NOT_SMTP
 
 
 def _outcome(code: int, text: bytes | str) -> SendOutcome:
@@ -393,7 +409,7 @@ def _not_sent(results: Sequence[RecipientResult]) -> tuple[RecipientResult, ...]
 
 
 def _answer(code: int, text: bytes | str) -> str:
-    return f"{code} {_printable(text)}" if code > 0 else "The mail server did not answer with SMTP."
+    return f"{code} {_printable(text)}" if code > 0 else NOT_SMTP
 
 
 def _base64(text: str) -> str:

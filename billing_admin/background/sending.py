@@ -18,6 +18,7 @@ from billing_admin import clock
 from billing_admin.background.deadlines import shut_down_after
 from billing_admin.config import VERSION, Settings
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.translation import Phrase
 from billing_admin.domain.webhook_addresses import Address, AddressRules, WebhookTarget, parse_target, refusal_reason
 from billing_admin.domain.webhooks import signature_header
 from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
@@ -26,9 +27,9 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024  # read of a response
 STORED_CHARACTERS = 500  # stored of a response
-TIMEOUT_MESSAGE = "The receiver did not answer within 10 seconds."
+TIMEOUT_MESSAGE = Phrase("The receiver did not answer within 10 seconds.")
 USER_AGENT = f"billing-admin/{VERSION}"
-KEY_CHANGED = (
+KEY_CHANGED = Phrase(
     "Not sent: BILLING_SECRET_KEY was changed, and with it this webhook’s secret. Rotate the secret, and give the receiver the"
     " new one."
 )
@@ -38,7 +39,11 @@ Lookup = Callable[[str, int], Sequence[Address]]
 
 
 class _Failed(Exception):
-    """The attempt failed without a response; the text says why."""
+    """The attempt failed without a response; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def address_rules(settings: Settings) -> AddressRules:
@@ -61,7 +66,7 @@ def attempt_delivery(due: DueDelivery, rules: AddressRules, lookup: Lookup = res
     try:
         status, answer = _attempt_request(due, rules, int(sent_at.timestamp()), lookup)
     except _Failed as failure:
-        error = _printable(str(failure))
+        error = failure.reason
     return AttemptOutcome(sent_at, round((time.monotonic() - started) * 1000), status, error, answer)
 
 
@@ -97,16 +102,16 @@ def _allowed_addresses(target: WebhookTarget, rules: AddressRules, lookup: Looku
     except (OSError, ValueError):
         addresses = []
     if not addresses:
-        raise _Failed(f"The host name {target.host} could not be resolved.")
+        raise _Failed(Phrase("The host name {host} could not be resolved.", host=target.host))
     reason = refusal_reason(addresses, rules.networks)
     if reason is not None:
-        raise _Failed(f"Refused: {reason}")
+        raise _Failed(Phrase("Refused: {reason}", reason=reason))
     return addresses
 
 
 def _connect(addresses: Sequence[Address], port: int) -> socket.socket:
     """Return a connection to the first address that accepts one."""
-    deadline, failure = time.monotonic() + CONNECT_SECONDS, "Could not connect within 5 seconds."
+    deadline, failure = time.monotonic() + CONNECT_SECONDS, Phrase("Could not connect within 5 seconds.")
     for address in addresses:
         seconds = deadline - time.monotonic()
         if seconds <= 0:
@@ -116,7 +121,7 @@ def _connect(addresses: Sequence[Address], port: int) -> socket.socket:
         except TimeoutError:
             continue
         except OSError as error:
-            failure = f"Could not connect: {error.strerror or error}."
+            failure = Phrase("Could not connect: {reason}.", reason=error.strerror or error)
     raise _Failed(failure)
 
 
@@ -165,19 +170,20 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _error_message(error: Exception) -> str:
+def _error_message(error: Exception) -> Phrase:
     """Return the message for an error of the connection."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"The receiver’s certificate is not trusted: {error.verify_message}."
+            return Phrase("The receiver’s certificate is not trusted: {reason}.", reason=error.verify_message)
         case ssl.SSLError():
-            return f"The TLS handshake with the receiver failed: {error.reason or 'the connection was closed'}."
+            reason = error.reason or Phrase("the connection was closed")
+            return Phrase("The TLS handshake with the receiver failed: {reason}.", reason=reason)
         case TimeoutError():
             return TIMEOUT_MESSAGE
         case OSError():
-            return "The connection was closed before the receiver answered."
+            return Phrase("The connection was closed before the receiver answered.")
         case _:
-            return "The receiver did not answer with HTTP."
+            return Phrase("The receiver did not answer with HTTP.")
 
 
 def _printable(text: str) -> str:

@@ -1,10 +1,12 @@
 """The pause of the outbox while the mail server refuses the configuration."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from billing_admin.domain.translation import phrase_data, phrase_from
 from billing_admin.models.base import Base
 
 
@@ -20,4 +22,15 @@ class MailPause(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     refusals: Mapped[int]
     reason: Mapped[str]
+    reason_phrase: Mapped[dict[str, Any] | None]
     until: Mapped[datetime | None]
+
+    @validates("reason")
+    def _keep_phrase(self, _name: str, reason: str) -> str:
+        self.reason_phrase = phrase_data(reason)
+        return reason
+
+    @property
+    def reason_text(self) -> str:
+        """The reason for a page, which translates a text of the program."""
+        return phrase_from(self.reason, self.reason_phrase)

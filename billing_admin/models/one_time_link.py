@@ -1,12 +1,14 @@
 """One-time links, by which people get access without a password."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from billing_admin.domain.one_time_links import LinkPurpose
+from billing_admin.domain.translation import phrase_data, phrase_from
 from billing_admin.models.base import Base, value_check
 from billing_admin.models.user import User
 
@@ -38,5 +40,16 @@ class OneTimeLink(Base):
     mail_due_at: Mapped[datetime | None]
     mail_attempts: Mapped[int]
     mail_failure: Mapped[str]
+    mail_failure_phrase: Mapped[dict[str, Any] | None]
 
     user: Mapped[User | None] = relationship(lazy="joined")
+
+    @validates("mail_failure")
+    def _keep_phrase(self, _name: str, failure: str) -> str:
+        self.mail_failure_phrase = phrase_data(failure)
+        return failure
+
+    @property
+    def mail_failure_text(self) -> str:
+        """The failure for a page, which translates a text of the program."""
+        return phrase_from(self.mail_failure, self.mail_failure_phrase)

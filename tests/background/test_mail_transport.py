@@ -347,7 +347,7 @@ def test_addresses_that_are_not_ascii_need_a_server_for_them() -> None:
         result = attempt(to_url(port), (wide,), before_data=_never)
         reply_to = attempt(to_url(port), content="Reply-To: jürgen@example.com\r\n\r\n".encode(), before_data=_never)
     assert result.outcome is SendOutcome.REFUSED
-    assert result.response == mail_transport.NO_SMTPUTF8.format("jürgen@example.com")
+    assert result.response == mail_transport.NO_SMTPUTF8.format(address="jürgen@example.com")
     assert reply_to.outcome is SendOutcome.RETRY  # all messages have this address: they wait until it is corrected
     with mail_server(handler, enable_SMTPUTF8=True) as port:
         assert attempt(to_url(port), (wide,)).outcome is SendOutcome.SENT

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin import clock
 from billing_admin.background.account_mail import send_due_links
-from billing_admin.background.mail_transport import SendOutcome, SendResult
+from billing_admin.background.mail_transport import NO_STARTTLS, SendOutcome, SendResult
 from billing_admin.config import Settings
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
@@ -178,6 +178,13 @@ def test_a_refused_link_is_not_sent_again(app: Flask, admin: FlaskClient, sessio
     send(admin, "/users/new", email="ada@example.com", role="viewer", send="yes")
     send_due_links(app, lambda *_: SendResult(SendOutcome.REFUSED, (), "550 No such user"))
     assert [(row.mail_due_at, row.mail_failure) for row in rows(session)] == [(None, "550 No such user")]
+
+
+def test_why_a_link_was_not_sent_is_in_the_language_of_the_reader(app: Flask, admin: FlaskClient) -> None:
+    send(admin, "/users/new", email="ada@example.com", role="viewer", send="yes")
+    send_due_links(app, lambda *_: SendResult(SendOutcome.REFUSED, (), NO_STARTTLS))
+    assert "Der Mailserver bietet kein STARTTLS an." in words(admin.get("/users", headers={"Accept-Language": "de"}))
+    assert "The mail server does not offer STARTTLS." in words(admin.get("/users"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
+from billing_admin.background.mail_transport import NO_STARTTLS
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
@@ -179,6 +180,17 @@ def test_a_pause_of_the_outbox_is_shown_and_can_be_ended(app: Flask, browser: Fl
     due = db.session.get_one(Message, message.id, populate_existing=True).next_attempt_at
     assert due is not None
     assert due < now + timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("issued")
+def test_the_reason_of_a_pause_is_in_the_language_of_the_reader(browser: FlaskClient) -> None:
+    def pause(session: Session) -> None:
+        row = session.get_one(MailPause, 1)
+        row.refusals, row.reason, row.until = 5, NO_STARTTLS, clock.now() + timedelta(minutes=10)
+
+    transaction(pause)
+    assert "Der Mailserver bietet kein STARTTLS an." in words(browser.get("/", headers={"Accept-Language": "de"}))
+    assert "The mail server does not offer STARTTLS." in words(browser.get("/"))
 
 
 def test_a_failed_message_that_is_sent_again_does_not_stop_the_others(browser: FlaskClient, issued: Invoice) -> None:

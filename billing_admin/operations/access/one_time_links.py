@@ -106,7 +106,7 @@ def record_mail_result(
     if failure is None:
         link.mail_due_at, link.mail_failure = None, ""
     else:
-        link.mail_failure = failure[:MAX_FAILURE_LENGTH]
+        link.mail_failure = failure if len(failure) <= MAX_FAILURE_LENGTH else failure[:MAX_FAILURE_LENGTH]
         if is_final or link.mail_attempts >= MAX_MAIL_ATTEMPTS:
             link.mail_due_at = None
     session.flush()
@@ -134,5 +134,6 @@ def _replace_link(
         "mail_due_at": mail_due_at,
         "mail_attempts": 0,
         "mail_failure": "",
+        "mail_failure_phrase": None,
     }
     session.execute(insert(OneTimeLink), [row])

@@ -208,7 +208,11 @@ def record_result(
 
 def _forget_refusals(session: Session) -> None:
     refused = update(MailPause).where(MailPause.refusals > 0)
-    session.execute(refused.values(refusals=0, reason="", until=None).execution_options(synchronize_session=False))
+    session.execute(
+        refused.values(refusals=0, reason="", reason_phrase=None, until=None).execution_options(
+            synchronize_session=False
+        )
+    )
 
 
 def _count_refusal(session: Session, reason: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
+from billing_admin.domain.translation import phrase_data
 from billing_admin.domain.webhooks import (
     DELIVERY_RETENTION,
     JITTER_PERCENT,
@@ -156,6 +157,7 @@ def _insert_attempt(session: Session, delivery_id: UUID, outcome: AttemptOutcome
         "milliseconds": outcome.milliseconds,
         "status": outcome.status,
         "error": outcome.error,
+        "error_phrase": phrase_data(outcome.error),
         "answer": outcome.answer,
     }
     insert_many(session, WebhookAttempt, [attempt])
