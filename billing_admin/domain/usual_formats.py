@@ -6,10 +6,12 @@ The formats are those of CLDR for the country's main language. People check and 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import available_timezones
 
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.number_format import NumberFormat
 
+_REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _COMMA_POINT, _POINT_COMMA = NumberFormat.COMMA_POINT, NumberFormat.POINT_COMMA
 _SPACE_COMMA, _APOSTROPHE_POINT = NumberFormat.SPACE_COMMA, NumberFormat.APOSTROPHE_POINT
 # Country → time zone and number format.
@@ -74,3 +76,12 @@ def usual_formats(country: str) -> UsualFormats | None:
 def usual_time_zones() -> dict[str, str]:
     """Return the usual time zone of each country."""
     return {country: time_zone for country, (time_zone, _) in _FORMATS.items()}
+
+
+def time_zone_choices(stored: str) -> dict[str, str]:
+    """Return the time zones of places, UTC and the stored one, with their names.
+
+    Abbreviations, offsets and former names of countries are other names of these, or have no summer time.
+    """
+    zones = {zone for zone in available_timezones() if zone.partition("/")[0] in _REGIONS}
+    return {zone: zone.replace("_", " ") for zone in sorted(zones | {"UTC", stored})}

@@ -6,7 +6,7 @@ import pytest
 from babel import Locale, numbers
 
 from billing_admin.domain.days import DateOrder
-from billing_admin.domain.usual_formats import usual_formats, usual_time_zones
+from billing_admin.domain.usual_formats import time_zone_choices, usual_formats, usual_time_zones
 from billing_admin.domain.usual_tax_rates import COUNTRIES
 
 
@@ -42,3 +42,13 @@ def test_formats_agree_with_cldr(country: str, locale: str, order: DateOrder) ->
 def test_other_countries_have_none() -> None:
     assert usual_formats("US") is None
     assert usual_formats("") is None
+
+
+def test_time_zones_are_those_of_places_and_the_stored_one() -> None:
+    choices = time_zone_choices("Etc/GMT-2")
+    assert (choices["America/New_York"], choices["UTC"], choices["Etc/GMT-2"]) == (
+        "America/New York",
+        "UTC",
+        "Etc/GMT-2",
+    )
+    assert not choices.keys() & {"Etc/GMT-1", "CET", "Factory", "US/Eastern", "GB"}

@@ -64,14 +64,27 @@ def test_a_new_installation_has_the_set_up_and_the_figures_that_wait(app: Flask,
     assert tile(text, "Unbilled") == ("/unbilled", ["7.00 USD"], "1 pending charge")
 
 
+def test_before_the_first_invoice_nothing_empty_is_shown(app: Flask, session: Session) -> None:
+    _close_set_up()
+    text = signed_in(app).get("/").text
+    assert "1. Your organisation" not in words(text)
+    assert "No invoices yet" in words(text)
+    assert list(parse(text).elements("article")) == list(parse(text).elements("figure")) == []
+    assert "billing runs" not in words(text)
+
+
 def test_nothing_waits(app: Flask, session: Session) -> None:
-    closed = [ClosedSetUpStep(step=step.value, closed_at=NOW) for step in SetUpStep]
-    transaction(lambda session: session.add_all(closed))
+    _close_set_up()
+    bill(NOW.date())
     text = signed_in(app).get("/").text
     assert tile(text, "Unbilled") == ("/unbilled", ["0"], "Nothing to bill")
     assert tile(text, "Overdue") == ("/invoices?status=overdue", ["0"], "None")
     assert "No invoices yet" in words(text)
-    assert "No billing runs yet" in words(text)
+
+
+def _close_set_up() -> None:
+    closed = [ClosedSetUpStep(step=step.value, closed_at=NOW) for step in SetUpStep]
+    transaction(lambda session: session.add_all(closed))
 
 
 def fill() -> None:

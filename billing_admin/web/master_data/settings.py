@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from zoneinfo import available_timezones
 
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +18,7 @@ from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.parties import LANGUAGES, MAX_CITY_LENGTH, MAX_IDENTIFIER_LENGTH, MAX_POSTCODE_LENGTH, PAPERS
 from billing_admin.domain.tax import percent_on
 from billing_admin.domain.translation import Phrase
+from billing_admin.domain.usual_formats import time_zone_choices
 from billing_admin.formats.addresses import print_address
 from billing_admin.formats.code_lists import CodeList
 from billing_admin.formats.glyphs import load_glyphs
@@ -151,7 +151,7 @@ class NumbersForm(SectionForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+        self.time_zone.choices = time_zone_choices(current_organisation().time_zone)
         if queries.currency_is_locked(db.session()):
             del self.base_currency
 

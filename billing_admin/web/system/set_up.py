@@ -6,7 +6,6 @@ Each step is a short form that leads to the next one.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
 import wtforms
 from flask import flash, redirect, render_template, request, url_for
@@ -33,7 +32,7 @@ from billing_admin.domain.readiness import PLACEHOLDER_NAME
 from billing_admin.domain.set_up import OPTIONAL_STEPS, SetUpProgress, SetUpStep
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.translation import Phrase
-from billing_admin.domain.usual_formats import usual_formats, usual_time_zones
+from billing_admin.domain.usual_formats import time_zone_choices, usual_formats, usual_time_zones
 from billing_admin.domain.usual_tax_rates import UsualRate, rate_name, usual_rates
 from billing_admin.formats.code_lists import country_names
 from billing_admin.formats.logo import MAX_LOGO_BYTES, check_logo
@@ -169,7 +168,7 @@ class OrganisationStepForm(EditForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         by_country = {"": Phrase("The usual one of the country")} if _is_new() else {}
-        self.time_zone.choices = by_country | {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+        self.time_zone.choices = by_country | time_zone_choices(current_organisation().time_zone)
         if queries.currency_is_locked(db.session()):
             del self.base_currency
 
