@@ -31,14 +31,15 @@ class KeyIndex:
 
         Returns, for each line with a known key, where that key was first. Blank contents are never equal.
         """
-        repeated = {}
-        for key, line, content in keys:
-            row = (_digest(key), line, _digest(content) if content else b"")
-            if not self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", row).rowcount:
-                first_line, first_content = self._connection.execute(
-                    "SELECT line, content FROM seen WHERE key = ?", row[:1]
-                ).fetchone()
-                repeated[line] = RepeatedKey(first_line, bool(content) and first_content == row[2])
+        rows = [(_digest(key), line, _digest(content) if content else b"") for key, line, content in keys]
+        added = self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows).rowcount
+        repeated: dict[int, RepeatedKey] = {}
+        for key, line, content in rows if added < len(rows) else ():
+            first_line, first_content = self._connection.execute(
+                "SELECT line, content FROM seen WHERE key = ?", [key]
+            ).fetchone()
+            if first_line != line:
+                repeated[line] = RepeatedKey(first_line, content != b"" and first_content == content)
         return repeated
 
 

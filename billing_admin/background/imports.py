@@ -45,9 +45,9 @@ from billing_admin.queries.files import StoredFileReader
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# Rows in a transaction. A thousand charges take one query; rows of the other kinds take several each.
+# Rows in a transaction. Charges take a few statements together; rows of the other kinds take several each.
 CHUNK_ROWS: Final = {
-    "charges": 1_000,
+    "charges": 2_000,
     "payments": 100,
     "customers": 100,
     "services": 100,

@@ -18,5 +18,8 @@ ValueT = TypeVar("ValueT", bound=DatedValue)
 
 def effective_on(day: date, values: Iterable[ValueT]) -> ValueT | None:
     """Return the value that is valid on a day, or None before the first one begins."""
-    begun = (value for value in values if value.valid_from <= day)
-    return max(begun, key=lambda value: value.valid_from, default=None)
+    latest = None
+    for value in values:
+        if value.valid_from <= day and (latest is None or value.valid_from > latest.valid_from):
+            latest = value
+    return latest

@@ -8,9 +8,11 @@ from uuid import UUID, uuid5
 import pytest
 
 from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.imports.cells import CellFormat, NumberCell
 from billing_admin.domain.imports.headers import guess_columns
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import IMPORT_NAMESPACE, ReadResult, Record, RowReader
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 
 ID = "019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c"
@@ -311,3 +313,25 @@ def test_schemes_get_back_the_zeros_that_a_spreadsheet_dropped() -> None:
     ).request
     assert request is not None
     assert (request.spec["electronic_scheme"], request.spec["registration_scheme"]) == ("0088", "EM")
+
+
+def test_a_number_of_a_workbook_is_not_that_of_an_equal_text() -> None:
+    """Values of cells are kept by their texts, and only texts are read by the number format."""
+    columns = ("customer", "description", "amount")
+    written = CellFormat(NumberFormat.POINT_COMMA)
+    reader = RowReader("charges", ImportPlan(columns, guess_columns("charges", columns), written=written), "f" * 64)
+    cells = (NumberCell("1.234"), "1.234", NumberCell("1.234"), "1,5", "1,5")
+    rows = [reader._read_row(Record(2, 0, ["ACME", "Work", cell])) for cell in cells]
+    number, half = Decimal("1.234"), Decimal("1.5")
+    assert [row.values["amount"] for row in rows] == [number, None, number, half, half]
+    assert [len(row.problems) for row in rows] == [0, 1, 0, 0, 0]
+
+
+def test_metadata_of_equal_cells_is_not_shared() -> None:
+    columns = ("customer", "description", "amount", "incurred_on", "metadata")
+    reader = RowReader("charges", ImportPlan(columns, guess_columns("charges", columns)), "f" * 64)
+    rows = [reader.read([Record(2, 0, ["ACME", "Work", "1", "2026-11-01", '{"a": "b"}'])]).request for _ in range(2)]
+    assert rows[0] is not None
+    assert rows[1] is not None
+    assert rows[0].spec.metadata == rows[1].spec.metadata == {"a": "b"}
+    assert rows[0].spec.metadata is not rows[1].spec.metadata

@@ -26,6 +26,8 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.imports import cells
 from billing_admin.domain.imports.cells import CellFormat, CellType
+from billing_admin.domain.imports.plans import ImportPlan
+from billing_admin.domain.imports.rows import Record, RowReader
 from billing_admin.domain.money import currency_code, exact_decimal, refuse_inexact
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.formats.exported_csv import read_content
@@ -185,17 +187,17 @@ def test_a_giant_exponent_costs_nothing(text: str) -> None:
 
 
 def test_long_cells_are_not_kept() -> None:
-    """Numbers are cached by their text, so a padded number must not be kept with its 100,000 spaces."""
-    for kind, text in ((CellType.NUMBER, "1.25"), (CellType.DAY, "2026-11-22")):
-        plain = cells.read_cell(kind, text, FORMATS[0])
-        assert cells.read_cell(kind, " " * LONG + text + " " * LONG, FORMATS[0]) == plain
-    for cached in (cells._short_number, cells._short_day):
-        before = cached.cache_info().currsize
-        for number in range(50):
-            with suppress(Invalid):
-                cells.read_cell(CellType.NUMBER, f"{'0' * LONG}{number}", FORMATS[0])
-                cells.read_cell(CellType.DAY, f"{'0' * LONG}{number}", FORMATS[0])
-        assert cached.cache_info().currsize <= before + 1
+    """Values are kept by their cells, so a padded number must not be kept with its 100,000 spaces."""
+    plan = ImportPlan(("quantity", "incurred_on"), {"quantity": 0, "incurred_on": 1})
+    reader = RowReader("charges", plan, "f" * 64)
+    short = ["1.25", "2026-11-22"]
+    for number in range(50):
+        padded = [" " * LONG + cell + " " * LONG for cell in short]
+        wrong = [f"{'0' * LONG}{number}"] * 2
+        values = [reader._read_row(Record(2, 0, cells)).values for cells in (short, padded, wrong)]
+        assert values[0] == values[1]
+        assert set(values[2].values()) == {None}
+    assert [list(column.known_values) for column in reader._columns] == [["1.25"], ["2026-11-22"]]
 
 
 def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from billing_admin.domain.amount_input import parse_amount
@@ -37,7 +36,6 @@ UNCALCULATED: Final = "#UNCALCULATED!"  # a formula without a stored value
 _TOO_NARROW = re.compile("#{2,}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_CACHED_CELLS = 10_000  # the same quantities, prices and days occur again and again
 LONGEST_SHOWN = 40
 
 
@@ -101,6 +99,9 @@ class NumberCell1904(NumberCell):
     first_day = date(1904, 1, 1)
 
 
+CellReader: TypeAlias = Callable[[str, CellFormat], Any]
+
+
 def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
     """Return the value of a cell, None for a blank one.
 
@@ -113,7 +114,7 @@ def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
     return _READERS[cell_type](cell, cell_format)
 
 
-def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
+def cell_reader(cell_type: CellType) -> CellReader:
     """Return the function that reads non-blank cells of a type.
 
     Look it up once per column.
@@ -201,11 +202,6 @@ def _number(cell: str, cell_format: CellFormat) -> Decimal:
     number = cell.strip()
     if len(number) > LONGEST_NUMBER:
         raise Invalid("not_a_number", Phrase("Use at most 18 digits before and 12 after the point, such as 1234.50."))
-    return _short_number(number, cell_format)
-
-
-@lru_cache(_CACHED_CELLS)
-def _short_number(number: str, cell_format: CellFormat) -> Decimal:
     if cell_format.number_format.decimal_sign == "." and _PLAIN.fullmatch(number):
         return exact_decimal(number)
     try:
@@ -250,12 +246,7 @@ def _whole(cell: str, _format: CellFormat) -> int:
 def _day(cell: str, cell_format: CellFormat) -> date:
     if isinstance(cell, NumberCell):
         return day_of_serial(cell, cell.first_day)
-    return _short_day(cell.strip()[:LONGEST_MOMENT], cell_format)
-
-
-@lru_cache(_CACHED_CELLS)
-def _short_day(text: str, cell_format: CellFormat) -> date:
-    return parse_copied_day(text, cell_format.date_order)
+    return parse_copied_day(cell.strip()[:LONGEST_MOMENT], cell_format.date_order)
 
 
 def _flag(cell: str, _format: CellFormat) -> bool:
@@ -324,7 +315,7 @@ def _labels_of_json(text: str) -> list[dict[str, str]]:
     )
 
 
-_READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {
+_READERS: Final[Mapping[CellType, CellReader]] = {
     CellType.TEXT: _text,
     CellType.LINES: _lines,
     CellType.NAME: _name,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
@@ -17,11 +17,18 @@ from billing_admin.domain.customer_fields import COLUMN_PREFIX
 from billing_admin.domain.days import FIRST_DAY
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.formatting import format_day
-from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, refuse_spreadsheet_error, shorten
+from billing_admin.domain.imports.cells import (
+    CellReader,
+    CellType,
+    cell_reader,
+    read_cell,
+    refuse_spreadsheet_error,
+    shorten,
+)
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, fields_of_kind
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import ContactFields, CustomerFields, ServiceFields
-from billing_admin.domain.money import multiply, plain_decimal
+from billing_admin.domain.money import LONGEST_NUMBER, multiply, plain_decimal
 from billing_admin.domain.opening_balances import OPENING_CREDIT, OpeningSpec
 from billing_admin.domain.parties import ADDRESS_PARTS
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
@@ -32,6 +39,8 @@ from billing_admin.domain.translation import Phrase
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
 MAX_ROWS_PER_SERVICE = 500
+_KNOWN_VALUES = 10_000  # of a column: the same names, quantities, prices and days occur again and again
+_CHANGEABLE = frozenset({CellType.ENTRIES, CellType.LABELS})  # values that are dictionaries or lists
 _PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
 _PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
@@ -41,8 +50,7 @@ _RECURRING_STATES = ("active", "paused", "ended")
 _PAYMENT_STATES = ("recorded", "reversed")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row of a file: its first line, its number and its cells.
 
     Lines are counted from 1, numbers from 0 below the header.
@@ -63,8 +71,7 @@ class RowError:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RowRequest:
+class RowRequest(NamedTuple):
     """The request of a row, or of the rows of one service.
 
     `key` must be unique in the file; it is empty if the id is derived from the row's number. `extra`
@@ -81,8 +88,7 @@ class RowRequest:
     failed: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResult:
+class ReadResult(NamedTuple):
     """The result of reading rows: a request or errors.
 
     The request is None if the rows are left out or have errors. `partial` is the request of rows with
@@ -178,18 +184,29 @@ def with_dependents(refused: Collection[str]) -> set[str]:
     }
 
 
+class _Column(NamedTuple):
+    """A field that has a column or a constant, and the values of cells that were read."""
+
+    position: int | None
+    name: str
+    read: CellReader
+    field: ImportField
+    known_values: dict[str, Any]
+    is_kept: bool
+
+
 class RowReader:
     """Reads the rows of a file by its plan."""
 
     def __init__(self, kind: str, plan: ImportPlan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
         fields = fields_of_kind(kind, plan.columns)
-        # For each field with a column or constant: the column, the field, and the function that reads its cells.
         self._columns = [
-            (plan.columns.get(name), field, cell_reader(field.cell))
+            _Column(plan.columns.get(name), name, cell_reader(field.cell), field, {}, field.cell not in _CHANGEABLE)
             for name, field in fields.items()
             if plan.fills(name)
         ]
+        self._id_columns = [name for name in ("id", "key") if name in plan.columns]
         self._constants = {
             name: read_constant(fields[name], text, plan.written)
             for name, text in plan.constants.items()
@@ -206,12 +223,16 @@ class RowReader:
                 return ReadResult(count, None, skipped=count)
         skipped = count - len(records)
         columns = len(self.plan.header)
-        surplus = [self._surplus_error(record) for record in records if any(map(str.strip, record.cells[columns:]))]
+        surplus = [
+            self._surplus_error(record)
+            for record in records
+            if len(record.cells) > columns and any(map(str.strip, record.cells[columns:]))
+        ]
         if surplus:  # cells may be in wrong columns: further errors would mislead
             return ReadResult(count, None, surplus, skipped=skipped)
         rows = [self._read_row(record) for record in records]
         request = self._parse(self, rows)
-        errors = tuple(error for row in rows for error in self.errors(row.record, row.problems))
+        errors = tuple(error for row in rows if row.problems for error in self.errors(row.record, row.problems))
         if errors:
             return ReadResult(count, None, errors, request, skipped)
         return ReadResult(count, request, skipped=skipped)
@@ -232,25 +253,38 @@ class RowReader:
 
     def _read_row(self, record: Record) -> _Row:
         row = _Row(record)
-        cell_format = self.plan.written
-        for column, field, read_value in self._columns:
-            cell = "" if column is None else _cell(record, column)
-            value = None
-            if cell and not cell.isspace():
-                try:
-                    if cell[0] == "#":
-                        refuse_spreadsheet_error(cell)
-                    value = read_value(cell, cell_format)
-                except Invalid as refusal:
-                    row.problems += [
-                        Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems
-                    ]
-            elif field.name in self._constants:
-                value = self._constants[field.name]
-            elif field.required:
-                row.fail("missing", Phrase("Enter the {field}.", field=field.label.lower()), field.name)
-            row.values[field.name] = value
+        cells, count, values = record.cells, len(record.cells), row.values
+        for position, name, read_value, field, known_values, is_kept in self._columns:
+            cell = cells[position] if position is not None and position < count else ""
+            # A number of a workbook is read by no format, so its value may differ from that of an equal text.
+            value = known_values.get(cell) if type(cell) is str else None
+            if value is None:
+                value = self._read_cell(row, field, read_value, cell)
+                if is_kept and value is not None and len(cell) <= LONGEST_NUMBER and type(cell) is str:
+                    if len(known_values) == _KNOWN_VALUES:
+                        known_values.clear()
+                    known_values[cell] = value
+            values[name] = value
         return row
+
+    def _read_cell(self, row: _Row, field: ImportField, read_value: CellReader, cell: str) -> Any:
+        """Return the value of a cell, or None.
+
+        Adds a problem to the row for a wrong cell, and for a missing one that is required.
+        """
+        if cell and not cell.isspace():
+            try:
+                if cell[0] == "#":
+                    refuse_spreadsheet_error(cell)
+                return read_value(cell, self.plan.written)
+            except Invalid as refusal:
+                row.problems += [Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems]
+                return None
+        if field.name in self._constants:
+            return self._constants[field.name]
+        if field.required:
+            row.fail("missing", Phrase("Enter the {field}.", field=field.label.lower()), field.name)
+        return None
 
     def errors(self, record: Record, problems: Iterable[Problem]) -> list[RowError]:
         """Return the errors of a row, each with its column and cell if it has one."""
@@ -273,8 +307,8 @@ class RowReader:
         The id is None if the cell of the id or key is blank or wrong: that is a problem of the row.
         """
         id, key = row.values.pop("id", None), row.values.pop("key", None)
-        for name, value in (("id", id), ("key", key)):
-            if value is None and name in self.plan.columns:
+        for name in self._id_columns:
+            if (id if name == "id" else key) is None:
                 if name not in row.failed:
                     row.fail("missing", Phrase("Enter a value: without it, the row could be imported twice."), name)
                 return None, ""

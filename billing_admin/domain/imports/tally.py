@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing_admin.domain.money import EXACT, ZERO, plain_decimal
 
@@ -20,8 +20,7 @@ class Outcome(Enum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedRow:
+class AcceptedRow(NamedTuple):
     """An imported object with its outcome.
 
     Charges, payments and opening balances have an amount, the last also the reference of their customer.

@@ -125,10 +125,10 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
         extra = (None if "id" in new else id, None if "archived" in new else is_archived)
         if dated_prices and not new & {"prices", "unit_price", "valid_from"}:
             extra = (*extra, *dated_prices)
-        return replace(row, spec=spec, extra=extra, failed=failed)
+        return row._replace(spec=spec, extra=extra, failed=failed)
     placeholders = next(known for kind, known in _PLACEHOLDERS if isinstance(row.spec, kind))
     known = {name: placeholders.get(name) for name in with_dependents(new) if hasattr(row.spec, name)}
-    return replace(row, spec=replace(row.spec, **known), failed=failed)
+    return row._replace(spec=replace(row.spec, **known), failed=failed)
 
 
 _PLACEHOLDERS: Final[Sequence[tuple[type, Mapping[str, Any]]]] = (
@@ -144,12 +144,12 @@ def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
     Operations look at these first.
     """
     if kind == "services" and "code" in row.failed:
-        return replace(row, spec=row.spec | {"code": uuid4().hex})
+        return row._replace(spec=row.spec | {"code": uuid4().hex})
     if "customer" in row.failed and kind in {"payments", "opening-balances", "contacts", "recurring-charges"}:
         reference = session.scalar(select(Customer.reference).order_by(Customer.reference).limit(1))
         if reference is not None and kind == "contacts":
-            return replace(row, extra=(row.extra[0], reference))
-        return row if reference is None else replace(row, spec=replace(row.spec, customer=reference))
+            return row._replace(extra=(row.extra[0], reference))
+        return row if reference is None else row._replace(spec=replace(row.spec, customer=reference))
     return row
 
 
