@@ -73,7 +73,7 @@ def sample(items: Iterable[T], step: int) -> Sequence[T]:
     return list(items)[::step]
 
 
-def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
+def mark_levels(items: Sequence[pytest.Item], whole_files: bool = True) -> None:
     """Mark what belongs into `make test-deep` alone.
 
     In the folders of ONE_DATABASE that is each test on PostgreSQL, unless its file is one of BOTH_DATABASES or it is marked
@@ -83,7 +83,6 @@ def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
     matched: dict[tuple[str, str], bool] = {}
     on_postgresql: set[str] = set()
     for item in items:
-        place = item.nodeid.partition("::")[0]
         call = getattr(item, "callspec", None)
         backend = call and call.params.get("backend")
         name = item.nodeid.partition("[")[0]
@@ -93,26 +92,41 @@ def mark_levels(items: Iterable[pytest.Item], whole_files: bool = True) -> None:
             if not call.id.startswith(marker.args):
                 item.add_marker(pytest.mark.deep)
         elif backend == "postgresql" and not item.get_closest_marker("deep"):
-            in_one = place.startswith(ONE_DATABASE) and not (
-                place in BOTH_DATABASES or item.get_closest_marker("both_databases")
-            )
-            if in_one or name in on_postgresql:
+            if not _is_for_both_databases(item) or name in on_postgresql:
                 item.add_marker(pytest.mark.deep)
             on_postgresql.add(name)
     if whole_files and (wrong := [key for key, is_matched in matched.items() if not is_matched]):
         raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")
 
 
-def mark_full_cases(items: Iterable[pytest.Item]) -> None:
-    """Mark as full the many samples on PostgreSQL where the database does not matter; call it before `mark_levels`."""
+def _is_for_both_databases(item: pytest.Item) -> bool:
+    """Return whether the database matters to a test."""
+    place = item.nodeid.partition("::")[0]
+    is_marked = item.get_closest_marker("both_databases") is not None
+    return is_marked or place in BOTH_DATABASES or not place.startswith(ONE_DATABASE)
+
+
+def mark_full_cases(items: Sequence[pytest.Item]) -> None:
+    """Mark as full most cases on PostgreSQL where the database does not matter; call it before `mark_levels`.
+
+    `make test-deep` repeats the first case of each test, but not the many samples.
+    """
+    names = {item.nodeid for item in items}
+    repeated: set[str] = set()
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
+        is_repeated = parameters.get("backend") == "postgresql" and item.nodeid.replace("postgresql", "sqlite") in names
+        if not is_repeated or _is_for_both_databases(item):
+            continue
+        name = item.nodeid.partition("[")[0]
         is_many = "step" in parameters and item.get_closest_marker("deep")
-        if is_many and parameters.get("backend") == "postgresql" and item.nodeid.startswith(ONE_DATABASE):
+        if is_many or name in repeated:
             item.add_marker(pytest.mark.full)
+        else:
+            repeated.add(name)
 
 
-def mark_browser_cases(items: Iterable[pytest.Item]) -> None:
+def mark_browser_cases(items: Sequence[pytest.Item]) -> None:
     """Mark as deep all but the first case of each test in the browser: other widths, without JavaScript, other inputs."""
     names: set[str] = set()
     for item in items:
