@@ -8,7 +8,7 @@ TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/i
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit sbom bench bench-full client messages screenshots texts lock clean
+.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api scan audit sbom bench bench-full client messages screenshots texts lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ format: install  ## Put the code into the one format, and mend what ruff can men
 # SEED=1 tries other cases, ARGS="--examples 200" more of them.
 fuzz-api: install  ## Try the API with schemathesis, every route and check, on both databases (SEED=1 for other cases)
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+scan: install  ## Attack the API with sqlmap and the pages with wapiti, for half an hour (ARGS="--only wapiti")
+	$(BIN)/python -m tests.scan $(ARGS)
 
 audit: install  ## Ask the package registry for known vulnerabilities in what is locked
 	@$(BIN)/python requirements/audit.py

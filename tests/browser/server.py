@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 SECRET = "only-for-tests" * 4
+# Settings of a server that is asked more than its limits allow.
+UNLIMITED = dict.fromkeys(("rate_limit", "rate_limit_address", "export_limit"), "1000000/minute")
 GUNICORN = ("--worker-class", "gthread", "--threads", "4", "--no-control-socket")
 # Without the network that Chromium would talk to by itself, and as root, which its sandbox refuses.
 FLAGS = (

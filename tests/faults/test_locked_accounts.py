@@ -28,7 +28,7 @@ from billing_admin.http import lock_waits
 from billing_admin.models import Account, Charge, Customer
 from billing_admin.operations.access import tokens
 from tests.books import assert_books_balance
-from tests.browser.server import serving
+from tests.browser.server import UNLIMITED, serving
 from tests.making import all_invoices, bill, make_customer, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import words
@@ -107,10 +107,9 @@ def serving_script(app: Flask, workers: int, **settings: str) -> Iterator[Server
     """A server of processes with four threads each, and a token for it."""
     token = transaction(tokens.create, "script", tuple(SCOPES), 1, actor=SYSTEM, now=clock.now())[1]
     url = str(app.extensions["billing_settings"].database_url)
-    limits = {"rate_limit": "1000000/minute", "rate_limit_address": "1000000/minute"}
     with (
         tempfile.TemporaryDirectory(prefix="billing-") as folder,
-        serving(url, workers=workers, rate_limit_storage=f"{folder}/limits", **limits, **settings) as address,
+        serving(url, workers=workers, rate_limit_storage=f"{folder}/limits", **UNLIMITED, **settings) as address,
     ):
         yield Server(address, token)
 

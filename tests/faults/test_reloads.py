@@ -19,7 +19,7 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import Charge
 from billing_admin.operations.access import tokens
 from billing_admin.queries.doctor import run_checks
-from tests.browser.server import serving_process
+from tests.browser.server import UNLIMITED, serving_process
 from tests.faults.test_database_restarts import Load
 from tests.making import make_customer
 
@@ -37,10 +37,9 @@ def served_load(app: Flask) -> Iterator[tuple[Load, subprocess.Popen[bytes]]]:
     token = transaction(tokens.create, "load", tuple(SCOPES), 1, actor=SYSTEM, now=clock.now())[1]
     url = str(app.extensions["billing_settings"].database_url)
     db.session.remove()
-    limits = {"rate_limit": "1000000/minute", "rate_limit_address": "1000000/minute"}
     with (
         tempfile.TemporaryDirectory(prefix="billing-") as folder,
-        serving_process(url, workers=2, rate_limit_storage=f"{folder}/limits", **limits) as (address, process),
+        serving_process(url, workers=2, rate_limit_storage=f"{folder}/limits", **UNLIMITED) as (address, process),
     ):
         yield Load(address, token), process
 

@@ -27,13 +27,12 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import BankAccount, BillingRun, Charge, Customer, Invoice, Payment, RecurringCharge, Service
 from billing_admin.operations.access import tokens
-from tests.browser.server import ROOT, SECRET, serving
+from tests.browser.server import ROOT, SECRET, UNLIMITED, serving
 from tests.databases import postgresql_database, postgresql_server
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = 20_261_124
 EXAMPLES = 15
-UNLIMITED = dict.fromkeys(("rate_limit", "rate_limit_address", "export_limit"), "1000000/minute")
 # So many of the values that are asked for by name are ones that exist; the others are made up.
 REAL = 0.5
 NAMED = {
