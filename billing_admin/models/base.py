@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, registry, validates
+from sqlalchemy.orm import DeclarativeBase, registry, validates
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
@@ -300,22 +300,26 @@ def period_check() -> CheckConstraint:
 Key, Exact, Moment, Words, Data = UuidKey, ExactDecimal, UtcDateTime, ByteOrderedText, JsonData
 
 
-class WithFailure:
-    """Columns for the sentence that says why something ended early.
+class StoredPhrase:
+    """A text of a row for a page: `reason_text = StoredPhrase("reason")`.
 
-    `failure` is in English. If it is a text of the program, `failure_phrase` has its form and values, so that a page can
-    translate it. It is set with `failure`; an UPDATE names both.
+    The column is in English. If it is a text of the program, the column `<name>_phrase` has its form and values, so that
+    the page can translate it. Setting the attribute sets both; a statement of INSERT or UPDATE names both.
     """
 
-    failure: Mapped[str | None]
-    failure_phrase: Mapped[dict[str, Any] | None]
+    def __init__(self, column: str) -> None:
+        self._column, self._phrase_column = column, f"{column}_phrase"
 
-    @validates("failure")
-    def _keep_phrase(self, _name: str, failure: str | None) -> str | None:
-        self.failure_phrase = phrase_data(failure)
-        return failure
+    def __set_name__(self, model: type, _name: str) -> None:
+        phrase_column = self._phrase_column
 
-    @property
-    def failure_text(self) -> str | None:
-        """The sentence for a page."""
-        return None if self.failure is None else phrase_from(self.failure, self.failure_phrase)
+        @validates(self._column)
+        def keep_phrase(row: object, _column: str, value: str | None) -> str | None:
+            setattr(row, phrase_column, phrase_data(value))
+            return value
+
+        setattr(model, f"_keep_{phrase_column}", keep_phrase)
+
+    def __get__(self, row: object, _model: type) -> str | None:
+        value = getattr(row, self._column)
+        return None if value is None else phrase_from(value, getattr(row, self._phrase_column))

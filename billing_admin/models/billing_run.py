@@ -2,18 +2,19 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, WithFailure, exact_checks, value_check
+from billing_admin.models.base import Base, StoredPhrase, exact_checks, value_check
 
 RUN_STATES = ("running", "done", "failed")
 _WAITING = text("state = 'waiting'")
 
 
-class BillingRun(WithFailure, Base):
+class BillingRun(Base):
     """One act of making documents of pending charges, with settings and progress.
 
     `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
@@ -35,6 +36,9 @@ class BillingRun(WithFailure, Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    failure_phrase: Mapped[dict[str, Any] | None]
+    failure_text = StoredPhrase("failure")
     purchase_order: Mapped[str] = mapped_column(server_default="")
     selected_charges: Mapped[int | None]
     # Customer ids and currencies of the accounts that a person excluded, sorted.

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, JsonData, WithFailure, value_check
+from billing_admin.models.base import Base, JsonData, StoredPhrase, value_check
 from billing_admin.models.job import StoredFile
 
 IMPORT_KINDS = (
@@ -17,7 +17,7 @@ IMPORT_KINDS = (
 IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "done")
 
 
-class Import(WithFailure, Base):
+class Import(Base):
     """The import of one file.
 
     Its bytes are deleted after a while; the record of the import stays.
@@ -57,3 +57,6 @@ class Import(WithFailure, Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    failure_phrase: Mapped[dict[str, Any] | None]
+    failure_text = StoredPhrase("failure")

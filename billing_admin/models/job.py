@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, JsonData, WithFailure, value_check
+from billing_admin.models.base import Base, JsonData, StoredPhrase, value_check
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 _ALIVE = text("state IN ('queued', 'running')")
 
 
-class Job(WithFailure, Base):
+class Job(Base):
     """A job.
 
     This row holds its state; a queue only wakes workers. `subject_id` is the object that it works on, `asked` its
@@ -52,6 +52,9 @@ class Job(WithFailure, Base):
     actor_id: Mapped[UUID | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    failure_phrase: Mapped[dict[str, Any] | None]
+    failure_text = StoredPhrase("failure")
 
 
 class StoredFile(Base):

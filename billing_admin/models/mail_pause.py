@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint
-from sqlalchemy.orm import Mapped, mapped_column, validates
+from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.domain.translation import phrase_data, phrase_from
-from billing_admin.models.base import Base
+from billing_admin.models.base import Base, StoredPhrase
 
 
 class MailPause(Base):
@@ -23,14 +22,5 @@ class MailPause(Base):
     refusals: Mapped[int]
     reason: Mapped[str]
     reason_phrase: Mapped[dict[str, Any] | None]
+    reason_text = StoredPhrase("reason")
     until: Mapped[datetime | None]
-
-    @validates("reason")
-    def _keep_phrase(self, _name: str, reason: str) -> str:
-        self.reason_phrase = phrase_data(reason)
-        return reason
-
-    @property
-    def reason_text(self) -> str:
-        """The reason for a page, which translates a text of the program."""
-        return phrase_from(self.reason, self.reason_phrase)

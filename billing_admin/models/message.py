@@ -8,11 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.messages import PURPOSES, RECIPIENT_KINDS, RECIPIENT_RESULTS, STATES
-from billing_admin.domain.translation import phrase_data, phrase_from
-from billing_admin.models.base import Base, value_check
+from billing_admin.models.base import Base, StoredPhrase, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.invoice import Invoice
 
@@ -91,7 +90,8 @@ class Message(Base):
     text: Mapped[str]
     state: Mapped[str]
     reason: Mapped[str]
-    reason_phrase: Mapped[dict[str, Any] | None]  # the form of a reason that is a text of the program
+    reason_phrase: Mapped[dict[str, Any] | None]
+    reason_text = StoredPhrase("reason")
     by_hand: Mapped[bool]
     again_of: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id"))
     again_reason: Mapped[str]
@@ -107,16 +107,6 @@ class Message(Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
-
-    @validates("reason")
-    def _keep_phrase(self, _name: str, reason: str) -> str:
-        self.reason_phrase = phrase_data(reason)
-        return reason
-
-    @property
-    def reason_text(self) -> str:
-        """The reason for a page, which translates a text of the program."""
-        return phrase_from(self.reason, self.reason_phrase)
 
     customer: Mapped[Customer] = relationship(viewonly=True)
     recipients: Mapped[list["MessageRecipient"]] = relationship(order_by="MessageRecipient.position", viewonly=True)

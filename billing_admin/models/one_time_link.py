@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.one_time_links import LinkPurpose
-from billing_admin.domain.translation import phrase_data, phrase_from
-from billing_admin.models.base import Base, value_check
+from billing_admin.models.base import Base, StoredPhrase, value_check
 from billing_admin.models.user import User
 
 _TO_BE_SENT = text("mail_due_at IS NOT NULL")
@@ -41,15 +40,6 @@ class OneTimeLink(Base):
     mail_attempts: Mapped[int]
     mail_failure: Mapped[str]
     mail_failure_phrase: Mapped[dict[str, Any] | None]
+    mail_failure_text = StoredPhrase("mail_failure")
 
     user: Mapped[User | None] = relationship(lazy="joined")
-
-    @validates("mail_failure")
-    def _keep_phrase(self, _name: str, failure: str) -> str:
-        self.mail_failure_phrase = phrase_data(failure)
-        return failure
-
-    @property
-    def mail_failure_text(self) -> str:
-        """The failure for a page, which translates a text of the program."""
-        return phrase_from(self.mail_failure, self.mail_failure_phrase)

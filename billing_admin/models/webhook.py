@@ -7,8 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.domain.translation import phrase_from
-from billing_admin.models.base import Base, value_check
+from billing_admin.models.base import Base, StoredPhrase, value_check
 
 ENDPOINT_STATES = ("active", "paused", "archived")
 DELIVERY_STATES = ("waiting", "delivered", "given_up")
@@ -108,10 +107,6 @@ class WebhookAttempt(Base):
     milliseconds: Mapped[int]
     status: Mapped[int | None]
     error: Mapped[str | None]
-    error_phrase: Mapped[dict[str, Any] | None]  # the form of an error that is a text of the program
+    error_phrase: Mapped[dict[str, Any] | None]
+    error_text = StoredPhrase("error")
     answer: Mapped[str]
-
-    @property
-    def error_text(self) -> str | None:
-        """The error for a page, which translates a text of the program."""
-        return None if self.error is None else phrase_from(self.error, self.error_phrase)

@@ -24,8 +24,8 @@ from tests.people import PASSWORD, signed_in
 
 FOLDER: Final = ROOT / "scan"
 PACKAGES: Final = {"sqlmap": "sqlmap==1.10.10", "wapiti": "wapiti3==3.2.3"}
-# Without those that ask a server on the internet, know other products, or judge TLS, which a reverse proxy does.
-MODULES: Final = "backup,cookieflags,crlf,csp,csrf,exec,file,methods,permanentxss,redirect,sql,timesql,upload,xss"
+# Without those that ask a server on the internet, know other products, or judge TLS and the cookies of HTTPS.
+MODULES: Final = "backup,crlf,csp,csrf,exec,file,methods,permanentxss,redirect,sql,timesql,upload,xss"
 # Pages of one folder differ by the id of their object alone.
 MOST_PAGES_OF_A_FOLDER: Final = 10
 FALSE_POSITIVE: Final = "false positive"
