@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple, Self
 
-from billing_admin.domain.document_details import Delivery, DocumentDetails, PartyDetails, place_of_delivery
+from billing_admin.domain.document_details import Address, Delivery, DocumentDetails, PartyDetails, place_of_delivery
 from billing_admin.domain.errors import FieldPath, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.invoices import TaxRate
@@ -32,6 +32,8 @@ CUSTOMER_VAT_NUMBER_MISSING = "customer_vat_number_missing"
 PLACEHOLDER_NAME: Final = Phrase("Your company")
 # Amounts of e-invoices have at most two decimals (BR-DEC).
 MAX_MINOR_DIGITS = 2
+# Countries whose VAT numbers begin otherwise.
+_VAT_PREFIXES: Final = {"GR": "EL"}
 # Currencies of ISO 4217 that the official rules of UBL do not list (BR-CL-04): one of 2018, and one of 2025.
 UNLISTED_CURRENCIES = frozenset({"STN", "XAD"})
 # Schemes of electronic addresses (EAS) that do not name a participant of the Peppol network.
@@ -259,6 +261,16 @@ def _is_of_another_eu_country(facts: IssueFacts) -> bool:
     return buyer in EU_VAT_PREFIXES and buyer != seller
 
 
+def _is_country_alone(address: Address) -> bool:
+    return address.country != "" and address == Address(country=address.country)
+
+
+def _charges_tax_in_the_eu(facts: IssueFacts) -> bool:
+    """Return whether a seller in the EU bills lines with tax."""
+    prefix = _VAT_PREFIXES.get(facts.details.seller.address.country, facts.details.seller.address.country)
+    return prefix in EU_VAT_PREFIXES and any(rate.percent for rate in facts.rates)
+
+
 def _delivers_within_country(facts: IssueFacts) -> bool:
     """Return whether the country of delivery is the seller's."""
     delivery = place_of_delivery(facts.details, facts.is_intra_community)
@@ -352,6 +364,14 @@ WARNINGS: Final = (
         "BT-31",
     ),
     Requirement(
+        ("organisation", "tax_id"),
+        "organisation_tax_number_missing",
+        Phrase("The seller's VAT number and tax number are missing"),
+        Phrase("Enter your VAT number or tax number in the settings: in the EU, an invoice with tax must show one."),
+        lambda facts: _charges_tax_in_the_eu(facts) and not (facts.seller.tax_id or facts.details.seller.tax_number),
+        "BT-31",
+    ),
+    Requirement(
         ("bank_account", "currency"),
         "bank_account_missing",
         Phrase("There is no bank account for the currency"),
@@ -381,6 +401,14 @@ WARNINGS: Final = (
         ),
         lambda facts: not facts.details.buyer.address.country,
         "BT-55",
+    ),
+    Requirement(
+        ("customer", "street"),
+        "customer_address_missing",
+        Phrase("The customer's address is missing"),
+        Phrase("Enter the address of {buyer} on the customer's page: an invoice must show it."),
+        lambda facts: _is_country_alone(facts.details.buyer.address),
+        "BG-8",
     ),
     Requirement(
         ("customer", "tax_id"),

@@ -105,6 +105,11 @@ def changed(*changes: Change, **fields: Any) -> IssueFacts:
     return facts
 
 
+def without_tax_numbers(facts: IssueFacts) -> IssueFacts:
+    """No number of the seller."""
+    return facts._replace(seller=replace(facts.seller, tax_id=""))
+
+
 def codes(facts: IssueFacts) -> list[str]:
     return [shortcoming.code for shortcoming in find_shortcomings(facts)]
 
@@ -120,9 +125,9 @@ def test_a_complete_document_lacks_nothing(format: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
-        (changed(seller=Party(" ", "1 Cloud Way", "")), "organisation_name_missing"),
-        (changed(seller=Party("Your company", "1 Cloud Way", "")), "organisation_name_missing"),
-        (changed(seller=Party("Nimbus", " \n", "")), "organisation_address_missing"),
+        (changed(seller=Party(" ", "1 Cloud Way", "DE136695976")), "organisation_name_missing"),
+        (changed(seller=Party("Your company", "1 Cloud Way", "DE136695976")), "organisation_name_missing"),
+        (changed(seller=Party("Nimbus", " \n", "DE136695976")), "organisation_address_missing"),
         (changed(buyer=Party("", "2 Road", "")), "customer_name_missing"),
         (changed(buyer=Party("Acme", "2 Road", ""), tax_treatment="reverse_charge"), CUSTOMER_TAX_ID_MISSING),
         (changed(buyer=Party("Acme", "2 Road", ""), tax_treatment="intra_community"), CUSTOMER_VAT_NUMBER_MISSING),
@@ -138,9 +143,12 @@ def test_every_document_names_its_parties(facts: IssueFacts, code: str) -> None:
 WARNED = [
     (seller_address(country=""), "organisation_country_missing"),
     (numbers(seller_vat_problem="Wrong."), "organisation_vat_number_wrong"),
+    (without_tax_numbers, "organisation_tax_number_missing"),
+    (both(without_tax_numbers, seller_address(country="GR")), "organisation_tax_number_missing"),
     (details(account=None), "bank_account_missing"),
     (lambda facts: facts._replace(has_exchange_rate=False), "exchange_rate_missing"),
     (buyer_address(country=""), "customer_country_missing"),
+    (buyer_address(street="", postcode="", city=""), "customer_address_missing"),
     (numbers(buyer_vat_problem="Wrong."), "customer_vat_number_wrong"),
     (both(untaxed("K"), numbers(buyer_vat_number="")), "customer_vat_number_not_intra_community"),
     (both(untaxed("K"), numbers(seller_vat_number="")), "organisation_vat_number_missing"),
@@ -155,6 +163,15 @@ def test_incomplete_details_are_warnings_until_the_organisation_requires_them(ch
     assert find_stops(changed(change)) == ()
     [stop] = find_stops(changed(change, requires_complete_details=True))
     assert stop == replace(warning, severity=STOP)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [seller(tax_number="27/1"), seller_address(country="CH"), untaxed("E"), seller_address(country="")],
+    ids=["tax number", "outside the EU", "without tax", "unknown country"],
+)
+def test_other_sellers_need_no_vat_number(change: Change) -> None:
+    assert "organisation_tax_number_missing" not in codes(changed(both(without_tax_numbers, change)))
 
 
 @pytest.mark.parametrize("number", ["CHE123456788MWST", "DE136695976", "GB980780684"])

@@ -90,7 +90,7 @@ def test_the_preview_counts_incomplete_details_with_links(admin: FlaskClient, se
 
 def test_each_currency_without_account_or_rate_is_named(admin: FlaskClient, session: Session) -> None:
     change_settings(default_tax_rate=make_tax_rate().code)
-    customer = make_customer(reference="acme", name="ACME Inc", country="DE")
+    customer = make_customer(reference="acme", name="ACME Inc", country="DE", city="Berlin")
     post(make_spec(customer, "7"), make_spec(customer, "7", currency="GBP"))
     text = words(admin.get(PREVIEW))
     for currency in ("USD", "GBP"):

@@ -160,7 +160,7 @@ class OrganisationStepForm(EditForm):
     street = TextField(Phrase("Street and number"), blank_message=Phrase("Enter the street and number."))
     postcode = TextField(Phrase("Postcode"), max_length=MAX_POSTCODE_LENGTH)
     city = TextField(Phrase("City"), max_length=MAX_CITY_LENGTH, blank_message=Phrase("Enter the city."))
-    tax_id = TextField(Phrase("VAT ID"))
+    tax_id = TextField(Phrase("Tax ID"))
     tax_number = TextField(Phrase("Tax number"))
     base_currency = SelectField(Phrase("Currency"), choices=currency_choices)
     time_zone = SelectField(Phrase("Time zone"))
