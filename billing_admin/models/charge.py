@@ -48,7 +48,13 @@ class Charge(Base):
         Index(None, "created_on", "fingerprint", postgresql_where=_RECENT, sqlite_where=_RECENT),
         Index("ix_charges_unbilled", "customer_id", "incurred_on", postgresql_where=_UNBILLED, sqlite_where=_UNBILLED),
         Index("ix_charges_replaces", "replaces_id", unique=True, postgresql_where=_REPLACES, sqlite_where=_REPLACES),
-        Index("ix_charges_to_review", "created_at", "id", postgresql_where=_TO_REVIEW, sqlite_where=_TO_REVIEW),
+        # In the order of the list: another index of that order has no condition, and SQLite would read all charges by it.
+        Index(
+            "ix_charges_to_review",
+            *("created_at", "incurred_on", "id"),
+            postgresql_where=_TO_REVIEW,
+            sqlite_where=_TO_REVIEW,
+        ),
         Index("ix_charges_customer", "customer_id", "created_at", "incurred_on", "id"),
         Index(
             "ix_charges_line",

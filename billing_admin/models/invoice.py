@@ -38,6 +38,9 @@ _OPEN = text("status = 'issued' AND kind <> 'credit_note' AND total <> paid + cr
 
 
 _CORRECTS = text("corrects_id IS NOT NULL")
+_REPLACES = text("replaces_id IS NOT NULL")
+_OF_RUN = text("run_id IS NOT NULL")
+_CORRECTS_LINE = text("corrects_line_id IS NOT NULL")
 _HAS_ORDER = text("purchase_order <> ''")
 _VOIDED = text("voided_on IS NOT NULL")
 _IS_OPENING = text("kind = 'opening_invoice'")
@@ -91,10 +94,17 @@ class Invoice(Base):
         UniqueConstraint("id", "customer_id", "currency"),
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
-        Index(None, "run_id"),
+        # Sums of runs read this index alone.
+        Index(
+            "ix_invoices_by_run",
+            *("run_id", "currency", "net", "tax", "total"),
+            postgresql_where=_OF_RUN,
+            sqlite_where=_OF_RUN,
+        ),
         Index("ix_invoices_drafts", "id", postgresql_where=_DRAFT, sqlite_where=_DRAFT),
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
+        Index("ix_invoices_replaces", "replaces_id", postgresql_where=_REPLACES, sqlite_where=_REPLACES),
         # Sums by day read this index alone.
         Index("ix_invoices_by_day", "issue_date", "currency", "kind", "status", "total"),
         Index(None, "total"),
@@ -219,6 +229,12 @@ class InvoiceLine(Base):
         UniqueConstraint("id", "customer_id", "currency"),
         CheckConstraint("(gross IS NULL) = (included_percent IS NULL)", name="includes_tax_by_percent"),
         *exact_checks("quantity", "unit_price", "amount", "tax_percent", "included_percent"),
+        Index(
+            "ix_invoice_lines_corrects",
+            "corrects_line_id",
+            postgresql_where=_CORRECTS_LINE,
+            sqlite_where=_CORRECTS_LINE,
+        ),
         Index(
             "ix_invoice_lines_purchase_order",
             "purchase_order",

@@ -124,7 +124,9 @@ def _has_charges(session: Session, month: Month) -> bool:
 
     Without a source, people entered them, and no other charges are expected.
     """
-    query = select(Charge.id).where(Charge.incurred_on.between(month.first, month.last)).limit(1)
+    # Those of a month are among the newest; their days have no index of their own.
+    query = select(Charge.id).where(Charge.incurred_on.between(month.first, month.last))
+    query = query.order_by(Charge.created_at.desc(), Charge.incurred_on.desc(), Charge.id.desc()).limit(1)
     return session.scalar(query) is not None
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.document_hash import document_number
@@ -132,22 +132,31 @@ def future_dated_documents(session: Session, today: date) -> list[LastDocument]:
 def find_gaps(session: Session) -> dict[UUID, list[Gap]]:
     """Return the missing numbers by series.
 
-    Numbers can be missing before each document, and before the next number.
+    Numbers can be missing before each document, and before the next number. Series that have as many documents as numbers
+    from 1 on are complete, so that nearly always no document is compared with the one before it.
     """
-    before = func.lag(Invoice.sequence, 1, 0).over(partition_by=Invoice.series_id, order_by=Invoice.sequence)
-    numbered = select(Invoice.series_id, before.label("before"), Invoice.sequence).where(Invoice.series_id.is_not(None))
-    pairs = numbered.subquery()
-    between = select(pairs.c.series_id, pairs.c.before + 1, pairs.c.sequence - 1)
-    last = func.coalesce(func.max(Invoice.sequence), 0)
-    at_the_end = (
+    gaps: dict[UUID, list[Gap]] = defaultdict(list)
+    last, documents = func.coalesce(func.max(Invoice.sequence), 0), func.count(Invoice.sequence)
+    incomplete: Select[*tuple[Any, ...]] = (
         select(NumberSeries.id, last + 1, NumberSeries.next_sequence - 1)
         .outerjoin(Invoice, Invoice.series_id == NumberSeries.id)
         .group_by(NumberSeries.id)
-        .having(NumberSeries.next_sequence > last + 1)
+        .having(or_(documents != last, func.min(Invoice.sequence) < 1, NumberSeries.next_sequence > last + 1))
     )
-    gaps: dict[UUID, list[Gap]] = defaultdict(list)
-    for query in (between.where(pairs.c.sequence > pairs.c.before + 1), at_the_end):
-        for series_id, first, end in session.execute(query):
+    ends = session.execute(incomplete).all()
+    if not ends:
+        return gaps
+    before = func.lag(Invoice.sequence, 1, 0).over(partition_by=Invoice.series_id, order_by=Invoice.sequence)
+    pairs = (
+        select(Invoice.series_id, before.label("before"), Invoice.sequence)
+        .where(Invoice.series_id.in_([series_id for series_id, *_ in ends]))
+        .subquery()
+    )
+    between = select(pairs.c.series_id, pairs.c.before + 1, pairs.c.sequence - 1)
+    for series_id, first, end in session.execute(between.where(pairs.c.sequence > pairs.c.before + 1)):
+        gaps[series_id].append(Gap(first, end))
+    for series_id, first, end in ends:
+        if first <= end:
             gaps[series_id].append(Gap(first, end))
     return gaps
 
@@ -176,13 +185,14 @@ def series(session: Session, filters: SeriesFilter) -> Series:
 
 def series_documents(filters: SeriesFilter) -> Select[Any]:
     """Select no columns yet of a series' documents, in the order of their numbers."""
-    is_series = (
+    # As a subquery, so that PostgreSQL reads the documents in the order of the index of their numbers.
+    series_id = select(NumberSeries.id).where(
         NumberSeries.kind == filters.kind,
         NumberSeries.year == filters.year,
         NumberSeries.part == (filters.part or 1),
     )
-    joined = select().select_from(Invoice).join(NumberSeries, NumberSeries.id == Invoice.series_id)
-    return joined.where(*is_series).order_by(Invoice.sequence)
+    documents = select().select_from(Invoice).where(Invoice.series_id == series_id.scalar_subquery())
+    return documents.order_by(Invoice.sequence)
 
 
 def number_register(filters: SeriesFilter) -> Select[Any]:
@@ -203,5 +213,6 @@ def number_register(filters: SeriesFilter) -> Select[Any]:
         )
         .outerjoin(corrected, corrected.id == Invoice.corrects_id)
         .outerjoin(replacing, (replacing.replaces_id == Invoice.id) & (Invoice.status == "void"))
-        .order_by(func.coalesce(Invoice.sequence, 0).desc(), Invoice.id)
+        # Numbered documents have a sequence; paging must not take the column for a nullable one.
+        .order_by(type_coerce(Invoice.sequence, Invoice.sequence.type).desc(), Invoice.id)
     )
