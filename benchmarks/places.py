@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import flask_migrate
@@ -17,6 +18,7 @@ from billing_admin.config import Settings
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.days import month_of
 from billing_admin.domain.master_data import CUSTOMER_DEFAULTS
 from billing_admin.operations.access import tokens
 from tests.databases import NAME_THE_SELLER, PostgreSQL, plain, postgresql_database
@@ -64,10 +66,14 @@ class Place:
             connection.commit()
 
     def analyze(self, *tables: str) -> None:
-        """Update the planner's statistics of some tables or all, as autovacuum would."""
-        with self.writing() as connection:
-            for table in tables or ("",):
-                connection.execute(text(f"ANALYZE {table}"))
+        """Update PostgreSQL's statistics of some tables or all, as autovacuum would.
+
+        The application never collects statistics on SQLite.
+        """
+        if self.kind == "PostgreSQL":
+            with self.writing() as connection:
+                for table in tables or ("",):
+                    connection.execute(text(f"ANALYZE {table}"))
 
     def tidy(self) -> None:
         """Remove dead rows and update statistics, as autovacuum does; SQLite needs neither."""
@@ -166,26 +172,30 @@ def fill_catalogue(place: Place, customers: int) -> None:
     place.analyze("customers", "customer_texts", "accounts", "services", "service_prices")
 
 
-def fill_charges(place: Place, first: int, last: int, customers: int, table: str = "charges") -> None:
-    """Insert pending charges, spread over customers and services, and update the accounts."""
+def fill_charges(
+    place: Place, first: int, last: int, customers: int, table: str = "charges", month: date = date(2026, 1, 1)
+) -> None:
+    """Insert pending charges, spread over customers and services, and update the accounts.
+
+    They are for days of a month, and were posted on the first day of the next one.
+    """
+    posted = month_of(month, 1)[0]
     exact = "rtrim(rtrim(printf('%d.%d', {0} / 10, {0} % 10), '0'), '.')" if place.kind == "SQLite" else "{0} / 10.0"
     tenths = "(CASE n / :customers % 3 WHEN 0 THEN 25 WHEN 1 THEN 15 ELSE 4 END)"
     quantity = "(n % 97 + 1)" if place.kind == "PostgreSQL" else "cast(n % 97 + 1 AS text)"
     moment = (
-        "timestamptz '2026-02-01' + (n % 86400) * interval '1 second'"
+        f"timestamptz '{posted}' + (n % 86400) * interval '1 second'"
         if place.kind == "PostgreSQL"
-        else "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-02-01', (n % 86400) || ' seconds')"
+        else f"strftime('%Y-%m-%d %H:%M:%S.000000', '{posted}', (n % 86400) || ' seconds')"
     )
-    day = (
-        "date '2026-01-01' + (n % 28)::int" if place.kind == "PostgreSQL" else "date('2026-01-01', (n % 28) || ' days')"
-    )
+    day = f"date '{month}' + (n % 28)::int" if place.kind == "PostgreSQL" else f"date('{month}', (n % 28) || ' days')"
     no = "false" if place.kind == "PostgreSQL" else "0"
     insert = text(
         f"""INSERT INTO {table} (id, customer_id, service_id, event_id, fingerprint, created_at, created_on, incurred_on,
                                  late, status, currency, quantity, unit_price, amount, tax_included, description)
         SELECT {place.id("0d00", "n")}, {place.id("0a00", "(n % :customers + 1)")},
                {place.id("0b00", "(n / :customers % 3)")}, {place.id("0c00", "1")}, n, {moment},
-               {"date '2026-02-01'" if place.kind == "PostgreSQL" else "'2026-02-01'"}, {day}, {no}, 'pending', 'EUR',
+               {f"date '{posted}'" if place.kind == "PostgreSQL" else f"'{posted}'"}, {day}, {no}, 'pending', 'EUR',
                {quantity}, {exact.format(tenths)}, {exact.format(f"((n % 97 + 1) * {tenths})")}, {no}, 'Usage ' || n
         FROM {place.series(first, last)}"""
     )
@@ -241,3 +251,21 @@ def fill_invoices(place: Place, count: int, customers: int) -> None:
     with place.writing() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def pay_invoices(place: Place, through: date) -> None:
+    """Insert a payment of each issued invoice through an issue date, received on its due date, and its allocation."""
+    columns = f"""id, customer_id, currency, total, due_date, created_at, number, {place.id("0c00", "1")} AS event_id
+        FROM invoices WHERE status = 'issued' AND paid = 0 AND issue_date <= :through"""
+    statements = (
+        f"""INSERT INTO payments (id, customer_id, currency, amount, allocated, received_on, method, reference, asked,
+                status, reason, reversal_reason, created_at, event_id)
+            SELECT id, customer_id, currency, total, total, due_date, 'bank_transfer', number, '', 'recorded', '', '',
+                created_at, event_id FROM (SELECT {columns}) AS i""",
+        f"""INSERT INTO allocations (id, payment_id, invoice_id, customer_id, currency, amount, made_on)
+            SELECT id, id, id, customer_id, currency, total, due_date FROM (SELECT {columns}) AS i""",
+        "UPDATE invoices SET paid = total WHERE status = 'issued' AND paid = 0 AND issue_date <= :through",
+    )
+    with place.writing() as connection:
+        for statement in statements:
+            connection.execute(text(statement), {"through": through.isoformat() if place.kind == "SQLite" else through})
