@@ -36,7 +36,8 @@ class ValueList(TypeDecorator[list[Any]]):
         """Return the values as one text."""
         if dialect.name == "postgresql":
             return "{" + ",".join(map(_array_element, value or ())) + "}"
-        return json.dumps(list(value or ()), default=str)
+        values = [uuid_text(item) if isinstance(item, UUID) else item for item in value or ()]
+        return json.dumps(values, default=str)
 
 
 def _array_element(value: Any) -> str:

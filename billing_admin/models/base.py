@@ -44,9 +44,11 @@ NAMING = {
 }
 
 
-# Cached because few distinct keys recur often: on each row of a join, in each table of an invoice.
-_parse_uuid = lru_cache(maxsize=4096)(UUID)
-uuid_text = lru_cache(maxsize=4096)(UUID.__str__)
+# Cached because the same keys recur: on each row of a join, in each table of an invoice, and in each query of a page
+# that plans all documents. Many more keys than the cache holds would find none of them in it.
+MAX_CACHED_KEYS = 32_768
+_parse_uuid = lru_cache(maxsize=MAX_CACHED_KEYS)(UUID)
+uuid_text = lru_cache(maxsize=MAX_CACHED_KEYS)(UUID.__str__)
 
 
 def _read_uuid(text: str | None) -> UUID | None:

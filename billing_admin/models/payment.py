@@ -16,6 +16,7 @@ from billing_admin.models.base import Base, value_check
 
 PAYMENT_METHODS = (*METHODS, WRITE_OFF, OPENING_CREDIT)
 _IS_OPENING = text("method = 'opening_credit'")
+_UNALLOCATED = text("status = 'recorded' AND allocated < amount")
 _REVERSED, _WITHDRAWN = text("reversed_on IS NOT NULL"), text("withdrawn_on IS NOT NULL")
 
 
@@ -43,6 +44,12 @@ class Payment(Base):
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "currency"),
         Index(None, "reference"),
+        Index(
+            "ix_payments_unallocated",
+            *("customer_id", "currency"),
+            postgresql_where=_UNALLOCATED,
+            sqlite_where=_UNALLOCATED,
+        ),
         # Sums by day read this index alone.
         Index("ix_payments_by_day", "received_on", "currency", "status", "method", "amount"),
         Index(None, "reversed_on", postgresql_where=_REVERSED, sqlite_where=_REVERSED),

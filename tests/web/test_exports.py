@@ -212,3 +212,7 @@ def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypat
     page = browser.get("/exports/charges")
     assert "Not calculated for large exports." in words(page)
     assert "Rows 5 charges" in words(page)
+    monkeypatch.setattr(exports, "MAX_SUMMED_CHARGES", 4)
+    text = words(browser.get("/exports/charges"))
+    assert "Rows More than 4 Exact sum of the amounts Not calculated for large exports." in text
+    assert "Prepare workbook in the background" in text

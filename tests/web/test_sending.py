@@ -21,6 +21,7 @@ from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data import contacts
 from billing_admin.operations.messages import sending_runs
 from billing_admin.operations.messages.sending_runs import SendingRunSpec, send_run, start_run
+from billing_admin.web.billing import runs as billing_runs
 from billing_admin.web.messages import sending
 from tests.background.outbox import change_mail
 from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_spec, pay, post
@@ -253,9 +254,14 @@ def make_run(session: Session, issue: bool = True, customers: int = 3) -> Billin
     return next(iter(fresh(session, select(BillingRun).order_by(BillingRun.created_at.desc()))))
 
 
-def test_documents_of_a_run_are_sent_in_three_clicks(browser: FlaskClient, session: Session) -> None:
+def test_documents_of_a_run_are_sent_in_three_clicks(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(session)
     url = link(browser.get(f"/billing-runs/{run.id}"), "Send 2 documents")
+    with monkeypatch.context() as limit:
+        limit.setattr(billing_runs, "MAX_PLANNED", 1)
+        assert link(browser.get(f"/billing-runs/{run.id}"), "3 documents not sent") == url
     page = browser.get(url)
     text = words(page)
     assert "Send 2 documents?" in text

@@ -196,13 +196,10 @@ def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
     return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
 
 
-def is_large(session: Session, filters: ChargeFilter) -> bool:
-    """Return whether more than 10,000 charges match a filter.
-
-    So many charges are too many to sum in a request.
-    """
-    matches = select(Charge.id).where(*conditions(session, filters)).limit(LARGE_RESULT + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(matches)) or 0) > LARGE_RESULT
+def is_large(session: Session, filters: ChargeFilter, limit: int = LARGE_RESULT) -> bool:
+    """Return whether more charges match a filter than a page adds up."""
+    matches = select(Charge.id).where(*conditions(session, filters)).limit(limit + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(matches)) or 0) > limit
 
 
 def sums_by_id(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:

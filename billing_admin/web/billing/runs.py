@@ -51,7 +51,7 @@ from billing_admin.queries.billing.review import account_histories, review
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.readiness import details_of
 from billing_admin.queries.master_data import customers
-from billing_admin.queries.messages.documents import unsent_ids
+from billing_admin.queries.messages.documents import count_unsent, unsent_ids
 from billing_admin.queries.payments.refunds import credit_by_currency
 from billing_admin.queries.selections import selected_row_ids
 from billing_admin.web.charges.selected import SELECTION_GONE
@@ -81,6 +81,7 @@ HOLD = "charges:write"
 MAX_PREVIEW_ROWS = 100  # accounts on a page; no more than a run may exclude
 CURRENCY_OF_RUN = "run_currency"  # in the address of a document, whose path names the currency of its account
 HELD_IN_PREVIEW = Phrase("Held in the preview of a billing run")
+MAX_PLANNED = 1_000  # unsent documents of a run that its page looks up one by one
 NOTHING_SELECTED = Phrase("Nothing changed. Select the customers first.")
 MAKE_CHOICES = {
     "issue": Phrase("Issue invoices now — Each invoice gets its number and can no longer be changed."),
@@ -765,13 +766,16 @@ def _describe_result(run_id: UUID) -> str:
 def show(id: UUID) -> ResponseReturnValue:
     """Show a run: its progress and result."""
     report, job = queries.run_report(db.session(), id), jobs.latest_job(db.session(), id)
+    may_send = report.run.state == "done" and has_permission("messages:write")
+    unsent = count_unsent(db.session(), InvoiceFilter(today(), run=str(id))) if may_send else 0
     return render_template(
         "billing_runs/show.html",
         report=report,
         job=job,
         documents=_describe_documents(report),
         only_document=queries.only_document(db.session(), id),
-        sending=_plan_sending(id) if report.run.state == "done" and has_permission("messages:write") else None,
+        sending=_plan_sending(id) if 0 < unsent <= MAX_PLANNED else None,
+        unsent=unsent,
         live=report.run.state != "done" and job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
     )

@@ -21,6 +21,7 @@ from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.meta_filters import filters_as_json
 from billing_admin.http.downloads import Download, send_export, send_recorded, unrecorded_attachment
 from billing_admin.operations.jobs import enqueue
+from billing_admin.queries.charges.charges import ChargeFilter, is_large
 from billing_admin.queries.exports import Filters, sorts_of, totals
 from billing_admin.queries.files import file_chunks, stored_file
 from billing_admin.queries.invoices.invoices import count_issued
@@ -57,6 +58,7 @@ MAX_DOCUMENTS = 10_000  # in one ZIP file of PDFs
 READ = "exports:read"
 
 MAX_HASHED_ROWS = 1_000  # a page writes so many in 40 ms
+MAX_SUMMED_CHARGES = 100_000  # a page adds up so many in 100 ms
 
 pages = page_blueprint("exports", __name__, "/exports", write=READ, read=READ)
 
@@ -259,6 +261,7 @@ def _export_page(
     ]
     return render_template(
         "exports/list.html",
+        max_summed=MAX_SUMMED_CHARGES,
         title=title,
         subtitle=_subtitle(requests[0].filters, bool(filter_chips)),
         list_url=filtered_url(list_endpoint),
@@ -272,11 +275,14 @@ def _export_page(
     )
 
 
-def _control_totals(export_request: ExportRequest) -> export.ControlTotals:
-    """Return the control totals of a file.
+def _control_totals(export_request: ExportRequest) -> export.ControlTotals | None:
+    """Return the control totals of a file, or None for too many rows.
 
     Only a small file has a checksum here, as the whole file is written to hash it.
     """
+    filters = export_request.filters
+    if isinstance(filters, ChargeFilter) and is_large(db.session(), filters, MAX_SUMMED_CHARGES):
+        return None
     rows_and_sums = totals(db.session(), export_request.kind, export_request.filters)
     if rows_and_sums.rows > MAX_HASHED_ROWS:
         return export.ControlTotals(rows_and_sums.rows, rows_and_sums.sums, "")
