@@ -5,7 +5,7 @@ The import stores a chunk of rows in each transaction.
 
 import hashlib
 import io
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -26,7 +26,7 @@ from billing_admin.domain.translation import Phrase, join
 from billing_admin.formats import import_errors
 from billing_admin.formats.table_reader import open_table
 from billing_admin.models import Import, Job
-from billing_admin.operations import files
+from billing_admin.operations import files, limits
 from billing_admin.operations.imports import imports
 from billing_admin.operations.imports.kinds import (
     RefusedRow,
@@ -63,6 +63,7 @@ MAX_EXAMINED_ROWS = 10_000
 
 ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
 ReportErrors = Callable[[Sequence[RowError]], None]
+DaySums = Sequence[Mapping[str, Any]]
 
 
 class _CountingReader(StoredFileReader):
@@ -154,9 +155,11 @@ def check_all_rows(
     """
     columns = {reader.plan.column(name): index for name, index in reader.plan.columns.items()}
     with open_key_index() as key_index:
+        day_sums: DaySums = ()
         for reads in _read_chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
-            errors += _check_chunk(reader, reads, key_index, actor, tally)
+            further_errors, day_sums = _check_chunk(reader, reads, key_index, actor, tally, day_sums)
+            errors += further_errors
             tally.rows += sum(read.rows for read in reads)
             tally.left_out += sum(read.left_out for read in reads)
             tally.skipped += sum(read.skipped for read in reads)
@@ -169,20 +172,27 @@ def check_all_rows(
 
 
 def _check_chunk(
-    reader: RowReader, reads: Sequence[ReadResult], key_index: KeyIndex, actor: Actor, tally: Tally
-) -> list[RowError]:
+    reader: RowReader,
+    reads: Sequence[ReadResult],
+    key_index: KeyIndex,
+    actor: Actor,
+    tally: Tally,
+    day_sums: DaySums,
+) -> tuple[list[RowError], DaySums]:
+    """Return the errors of a chunk, and the sums for limits with its rows."""
     requests = [request for read in reads if (request := read.request or read.partial) is not None]
     errors, repeated = _check_keys(reader, requests, key_index, tally)
     complete = [read.request for read in reads if read.request and read.request.record.line not in repeated]
     incomplete = [read.partial for read in reads if read.partial is not None]
-    for request, result in zip(complete, _dry_results(reader, complete, actor), strict=True):
+    results, day_sums = _dry_results(reader, complete, actor, day_sums)
+    for request, result in zip(complete, results, strict=True):
         if isinstance(result, RefusedRow):
             errors += reader.errors(request.record, result.problems)
             if reader.kind != "charges" and (remainder := without_fields(request, fields_of(result.problems))):
                 incomplete.append(remainder)
         else:
             tally.note(result)
-    return errors + _check_incomplete(reader, incomplete, actor, MAX_EXAMINED_ROWS - tally.wrong)
+    return errors + _check_incomplete(reader, incomplete, actor, MAX_EXAMINED_ROWS - tally.wrong), day_sums
 
 
 def _check_keys(
@@ -214,7 +224,8 @@ def _check_incomplete(
     """
     errors: list[RowError] = []
     if reader.kind == "charges":
-        for request, result in zip(requests, _dry_results(reader, requests, actor), strict=True):
+        results, _ = _dry_results(reader, requests, actor)
+        for request, result in zip(requests, results, strict=True):
             errors += reader.errors(request.record, other_problems(request, result))
     else:
         for request in requests[: max(0, examined_rows)]:
@@ -230,8 +241,21 @@ def _content(request: RowRequest) -> str:
     return repr((request.spec, request.extra)) if isinstance(request.spec, dict) else ""
 
 
-def _dry_results(reader: RowReader, requests: Sequence[RowRequest], actor: Actor) -> Sequence[RowResult]:
-    return dry_run(check_rows, reader.kind, reader.plan, requests, actor, clock.now()) if requests else ()
+def _dry_results(
+    reader: RowReader, requests: Sequence[RowRequest], actor: Actor, day_sums: DaySums = ()
+) -> tuple[Sequence[RowResult], DaySums]:
+    """Return the results of rows, and the sums for limits with them.
+
+    `day_sums` are those with the rows before, which are not stored.
+    """
+
+    def check(session: Session) -> tuple[Sequence[RowResult], DaySums]:
+        limits.replace_day_sums(session, actor, day_sums)
+        results = check_rows(session, reader.kind, reader.plan, requests, actor, clock.now())
+        session.flush()
+        return results, limits.day_sums(session, actor)
+
+    return dry_run(check) if requests else ((), day_sums)
 
 
 def _further_problems(reader: RowReader, request: RowRequest, actor: Actor) -> Iterator[Problem]:

@@ -3,14 +3,14 @@
 A limit counts for all acts of a kind that a person does on one object on one day, so that it cannot be avoided in parts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_UP, Context, Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
@@ -64,6 +64,26 @@ def above_limit(
     valued = [replace(each, in_base=_in_base(each, base, rates)) for each in submissions]
     sums = _DaySums(session, owner_of(session, actor.kind, actor.id), act, day, valued)
     return {place: each for place, each in enumerate(valued) if not sums.add(each, limit, now)}
+
+
+def day_sums(session: Session, actor: Actor) -> Sequence[Mapping[str, Any]]:
+    """Return the sums of the acts of an actor's person on a day, as rows."""
+    person = owner_of(session, actor.kind, actor.id)
+    if person is None:
+        return ()
+    sums = LimitedAct.__table__
+    return [dict(row) for row in session.execute(select(sums).where(sums.c.person_id == person)).mappings()]
+
+
+def replace_day_sums(session: Session, actor: Actor, sums: Sequence[Mapping[str, Any]]) -> None:
+    """Set the sums that `day_sums` returned.
+
+    The caller must roll the transaction back.
+    """
+    if sums:
+        person = owner_of(session, actor.kind, actor.id)
+        session.execute(delete(LimitedAct).where(LimitedAct.person_id == person))
+        session.execute(insert(LimitedAct), sums)
 
 
 def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None], actor: Actor, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Acts above the limit of a role: not done, waiting, approved by another person, and done once as they were asked for."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from billing_admin.background import imports as background_imports
 from billing_admin.background.imports import check_file
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SYSTEM, Actor
@@ -37,6 +39,7 @@ from billing_admin.operations import approvals
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges, recurring_posting
 from billing_admin.operations.charges.corrections import correct_charge
+from billing_admin.operations.charges.negative_charges import spec_as_submitted
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.imports import imports
 from billing_admin.operations.invoices import credit_notes, voids
@@ -436,3 +439,46 @@ def test_a_price_change_above_the_limit_is_refused_in_a_file(session: Session, i
     transaction(imports.set_plan, id, planned("services", content, update=True), maker(), NOW)
     check_file(id, maker(), lambda _count: None)
     assert [(error.line, error.column) for error in errors(as_it_is(id))] == [(2, "unit_price")]
+
+
+def test_a_check_adds_up_all_rows_of_a_file(
+    session: Session, invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of earlier transactions, as the import does."""
+    monkeypatch.setitem(background_imports.CHUNK_ROWS, "charges", 3)
+    lines = [f"ACME,Goodwill {number},{amount}" for number, amount in enumerate(("-20", "7", "-20", "-20", "-10"))]
+    content = "\n".join(["customer,description,amount", *lines]).encode()
+    id = bring("charges", content)
+    transaction(imports.set_plan, id, planned("charges", content), maker(), NOW)
+    check_file(id, maker(), lambda _count: None)
+    assert [(error.line, error.column) for error in errors(as_it_is(id))] == [(5, "amount")]
+    session.rollback()
+    assert session.scalars(select(LimitedAct.id)).all() == []
+
+
+def test_a_submission_keeps_all_that_was_asked_for(session: Session, invoice: Invoice) -> None:
+    lines, day, id = [(invoice.lines[0].id, HUNDRED)], date(2026, 4, 2), uuid4()
+    credit = CreditSpec("Wrong", None, lines, day, id, frozenset({0}))
+    refund = RefundSpec("ACME", Decimal(80), "cash", "USD", day, "R 1", id)
+    charge = replace(
+        negative(currency="USD", incurred_on=day, tax_included=True, id=id, metadata={"case": "7"}),
+        purchase_order="PO 1",
+        period_from=day,
+        period_to=date(2026, 4, 9),
+        period_of_days=30,
+    )
+    pay(make_payment_spec(session.scalars(select(Customer)).one(), "80", ()))
+    asked = [ask(credit_notes.credit_invoice, invoice.id, credit), ask(refunds.record, refund)]
+    asked.append(ask(post, [charge], may_wait=True))
+    credit_input, refund_input, charge_input = (request(session, id).input for id in asked)
+    assert credit_notes.spec_as_submitted(credit_input) == replace(credit, lines=lines)
+    kept = refunds.spec_as_submitted(invoice.customer_id, refund_input)
+    assert kept == replace(refund, customer=str(invoice.customer_id))
+    posted = spec_as_submitted(charge_input)
+    given = {field.name for field in fields(charge) if getattr(charge, field.name) is not None}
+    left_out = given - {"customer", "stored_texts"}
+    assert {name: getattr(posted, name) for name in left_out} == {name: getattr(charge, name) for name in left_out}
+    assert "by_quantity" in credit_input
+    assert credit_notes.spec_as_submitted({**credit_input, "by_quantity": []}).by_quantity == frozenset()
+    del credit_input["by_quantity"]  # as earlier versions stored it
+    assert credit_notes.spec_as_submitted(credit_input).by_quantity == frozenset()

@@ -1,11 +1,16 @@
 """Imports: what the check promises is what is made; errors are named by line; nothing comes in twice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Barrier, BrokenBarrierError
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -16,12 +21,14 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.rows import Record, RowReader
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
 from billing_admin.operations import files, jobs
 from billing_admin.operations.imports import imports
-from billing_admin.operations.master_data import customers
+from billing_admin.operations.imports.kinds import import_rows
+from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.imports import earlier_import, import_by_id
 from billing_admin.queries.jobs import latest_job
 from tests.importing import bring, check, counted, errors, planned, take_in, told
@@ -459,3 +466,42 @@ def test_an_address_as_text_over_one_in_parts_is_refused(session: Session) -> No
     take_in("customers", "reference,name,currency,street,city,country\nA,Alpha,EUR,Hof 2,Berlin,DE\n")
     one = check("customers", "reference,name,currency,address\nA,Alpha,EUR,Elsewhere 1\n", update=True)
     assert [row[:2] for row in told(one)] == [(2, "address")]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("kind", "operations"), [("services", services), ("customers", customers)])
+def test_two_files_lock_the_same_records_in_one_order(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, kind: str, operations: Any
+) -> None:
+    """Otherwise each would wait for a record that the other has locked, and change one that it had read before."""
+    for code in "AB":
+        make_service(code=code)
+        make_customer(reference=code)
+    update, attempts, met = operations.update, list[str](), Barrier(2)
+
+    def update_and_wait(*args: Any) -> Any:
+        changed = update(*args)
+        with suppress(BrokenBarrierError):
+            met.wait(0.3)
+        return changed
+
+    monkeypatch.setattr(operations, "update", update_and_wait)
+
+    def import_in_order(codes: str) -> None:
+        def work(session: Session) -> None:
+            attempts.append(codes)
+            import_rows(session, kind, plan, requests, SYSTEM, NOW)
+
+        plan = planned(kind, b"code,name\n" if kind == "services" else b"reference,name\n", update=True)
+        reader = RowReader(kind, plan, "f" * 64)
+        reads = [reader.read([Record(line, line - 2, [code, codes])]) for line, code in enumerate(codes, 2)]
+        requests = [read.request for read in reads if read.request]
+        with app.app_context():
+            transaction(work)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(import_in_order, ["AB", "BA"]))
+    assert sorted(attempts) == ["AB", "BA"]
+    session.rollback()
+    table = Service if kind == "services" else Customer
+    assert len(set(session.scalars(select(table.name)))) == 1

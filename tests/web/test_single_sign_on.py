@@ -29,6 +29,7 @@ from billing_admin.operations.access import invitations, users
 from billing_admin.operations.access.second_factors import require_second_factor
 from billing_admin.web.access.identity_provider import EXTENSION, ProviderAnswer
 from billing_admin.web.access.provider_flows import SESSION_KEY
+from billing_admin.web.access.sign_in import SIGNED_OUT, _signer
 from tests.clocks import stopped_clock
 from tests.identity_provider import (
     CALLBACK,
@@ -54,11 +55,16 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ADDRESS, BEGIN = "ada@example.com", "/sign-in/single-sign-on"
 NOT_ACCEPTED = "The answer of Example ID was not accepted."
 UNAVAILABLE = "The sign-in service does not answer."
-SIGNED_OUT_PAGE = "/sign-in?signed_out=single-sign-on"
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 clock = stopped_clock(START)
+
+
+def signed_out_page(client: FlaskClient) -> str:
+    """Return the page that follows the end of a session of single sign-on."""
+    with client.application.app_context():
+        return f"/sign-in?{urlencode({'signed_out': _signer().sign(SIGNED_OUT).decode()})}"
 
 
 @pytest.fixture
@@ -604,25 +610,31 @@ def test_an_answer_names_the_provider_if_it_announced_that(
         assert TOKEN not in provider.paths  # no code is sent to the wrong provider
 
 
-def test_after_single_sign_on_one_can_sign_out_at_the_provider(client: FlaskClient, provider: Provider) -> None:
+def test_after_single_sign_on_one_can_sign_out_at_the_provider(
+    client: FlaskClient, provider: Provider, clock: time_machine.Traveller
+) -> None:
     provider.announced = {"end_session_endpoint": f"{ISSUER}/logout?realm=a"}
     use(client, provider)
-    page = client.get(send(client, "/sign-out").location)
+    signed_out = send(client, "/sign-out").location
+    page = client.get(signed_out)
     assert "Still signed in with Example ID?" in words(page)
     assert link(page, "Sign out of Example ID") == f"{ISSUER}/logout?realm=a&client_id={CLIENT}"
-    assert not has_link(client.get("/sign-in"), "Sign out of Example ID")
+    for forged in ("/sign-in", "/sign-in?signed_out=single-sign-on", signed_out[:-1] + "~"):
+        assert not has_link(client.get(forged), "Sign out of Example ID")
+    clock.shift(timedelta(minutes=11))
+    assert not has_link(client.get(signed_out), "Sign out of Example ID")
 
 
 def test_the_sign_in_page_never_asks_the_provider(
     client: FlaskClient, provider: Provider, clock: time_machine.Traveller
 ) -> None:
     provider.announced = {"end_session_endpoint": f"{ISSUER}/logout"}
-    assert not has_link(client.get(SIGNED_OUT_PAGE), "Sign out of Example ID")
+    assert not has_link(client.get(signed_out_page(client)), "Sign out of Example ID")
     assert provider.paths == []
     begin(client, provider)
     provider.paths.clear()
     clock.shift(timedelta(days=1))
-    assert has_link(client.get(SIGNED_OUT_PAGE), "Sign out of Example ID")
+    assert has_link(client.get(signed_out_page(client)), "Sign out of Example ID")
     assert provider.paths == []
 
 

@@ -10,9 +10,10 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Problem
 from billing_admin.domain.formatting import format_day
@@ -47,6 +48,11 @@ from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.payments.opening_balances import opening_balance, opening_balance_id
 
+# The table of these kinds, and the column by which their rows are recognised.
+_KEY_COLUMNS: Final[Mapping[str, tuple[Any, Any]]] = {
+    "customers": (Customer, Customer.reference),
+    "services": (Service, Service.code),
+}
 UPDATE_HINT = Phrase("To change it, choose to update existing records.")
 
 
@@ -69,7 +75,20 @@ def import_rows(
     """
     if kind == "charges":
         return _import_charges(session, rows, actor, now)
+    if kind in _KEY_COLUMNS:
+        _lock_stored(session, *_KEY_COLUMNS[kind], rows)
     return [_import_row(session, _ROW_IMPORTERS[kind], plan, row, actor, now) for row in rows]
+
+
+def _lock_stored(session: Session, model: Any, key_column: Any, rows: Sequence[RowRequest]) -> None:
+    """Lock the stored customers or services of rows, in the order of their ids.
+
+    They cannot change after the import has read them then. A price change locks the person as well, whose limit it counts
+    for: if a later row locked another service after that, two imports could wait for each other.
+    """
+    ids = [id for row in rows if (id := row.extra[0]) is not None]
+    stored = or_(is_any_of(key_column, [row.key for row in rows]), is_any_of(model.id, ids))
+    session.execute(select(model.id).where(stored).order_by(model.id).with_for_update(of=model))
 
 
 def check_rows(
@@ -457,8 +476,8 @@ def _import_recurring_charge(
 
 
 _ROW_IMPORTERS: Final[Mapping[str, RowImporter]] = {
-    "customers": _create_or_update(customers, Customer, Customer.reference),
-    "services": _create_or_update(services, Service, Service.code),
+    "customers": _create_or_update(customers, *_KEY_COLUMNS["customers"]),
+    "services": _create_or_update(services, *_KEY_COLUMNS["services"]),
     "payments": _import_payment,
     "contacts": _import_contact,
     "opening-balances": _import_opening_balance,

@@ -90,6 +90,7 @@ def _submission(row: Row, spec: CreditSpec, total: int) -> Submission:
         "lines": [[str(line_id), plain_decimal(net)] for line_id, net in spec.lines],
         "issue_date": None if spec.issue_date is None else spec.issue_date.isoformat(),
         "id": None if spec.id is None else str(spec.id),
+        "by_quantity": sorted(spec.by_quantity),
     }
     return Submission("credit", "invoice", row["id"], row["number"], fields, spec.reason, total, row["currency"])
 
@@ -98,14 +99,22 @@ def credit_as_submitted(
     session: Session, invoice_id: UUID, fields: Mapping[str, Any], actor: Actor, now: datetime
 ) -> tuple[UUID, bool]:
     """Issue the credit note of a submission; raises as `credit_invoice` does."""
-    spec = CreditSpec(
+    return credit_invoice(session, invoice_id, spec_as_submitted(fields), actor, now)
+
+
+def spec_as_submitted(fields: Mapping[str, Any]) -> CreditSpec:
+    """Return the request of a submission.
+
+    Submissions of earlier versions do not state `by_quantity`.
+    """
+    return CreditSpec(
         fields["reason"],
         None if fields["amount"] is None else Decimal(fields["amount"]),
         [(UUID(line_id), Decimal(net)) for line_id, net in fields["lines"]],
         None if fields["issue_date"] is None else date.fromisoformat(fields["issue_date"]),
         None if fields["id"] is None else UUID(fields["id"]),
+        frozenset(fields.get("by_quantity", ())),
     )
-    return credit_invoice(session, invoice_id, spec, actor, now)
 
 
 def credit_in_full(

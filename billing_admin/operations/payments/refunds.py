@@ -100,7 +100,12 @@ def record_as_submitted(
     session: Session, customer_id: UUID, fields: Mapping[str, Any], actor: Actor, now: datetime
 ) -> RecordedRefund:
     """Record the refund of a submission; raises as `record` does."""
-    spec = RefundSpec(
+    return record(session, spec_as_submitted(customer_id, fields), actor, now)
+
+
+def spec_as_submitted(customer_id: UUID, fields: Mapping[str, Any]) -> RefundSpec:
+    """Return the request of a submission."""
+    return RefundSpec(
         str(customer_id),
         Decimal(fields["amount"]),
         fields["method"],
@@ -109,7 +114,6 @@ def record_as_submitted(
         fields["reference"],
         None if fields["id"] is None else UUID(fields["id"]),
     )
-    return record(session, spec, actor, now)
 
 
 def _find_stored(session: Session, id: UUID | None) -> Record | None:

@@ -5,10 +5,12 @@ A form sent after its session expired is kept and can be sent again.
 
 import json
 from http import HTTPStatus
+from typing import Final
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from itsdangerous import BadSignature, TimestampSigner
 from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms.widgets import EmailInput
 
@@ -42,7 +44,8 @@ MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
 CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # the field that continues after a confirmation in another window
-SIGNED_OUT = "single-sign-on"  # `signed_out` of the sign-in page after a session of single sign-on
+SIGNED_OUT: Final = "single-sign-on"  # the signed text in `signed_out` of the sign-in page
+SIGNED_OUT_SECONDS: Final = 600  # for which the page then offers to sign out at the provider as well
 NOT_KEPT = frozenset({"csrf_token", "confirmation_password", CONFIRMED_ELSEWHERE})  # fields of a kept form
 WRONG_CREDENTIALS = Phrase("The e-mail address and the password do not match an account. Check both and try again.")
 
@@ -114,11 +117,25 @@ def sign_out() -> ResponseReturnValue:
     After single sign-on, the page of the sign-in offers to sign out at the provider as well.
     """
     person = current_person()
-    signed_out = SIGNED_OUT if person is not None and person.single_sign_on else None
+    # The browser is told to delete its cookies, so that the statement is in the URL: signed, so that no link can make it.
+    signed_out = _signer().sign(SIGNED_OUT).decode() if person is not None and person.single_sign_on else None
     end_session()
     response = redirect(url_for("sign_in.sign_in", signed_out=signed_out), 303)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
+
+
+def _signer() -> TimestampSigner:
+    return TimestampSigner(str(current_app.secret_key), salt="signed-out")
+
+
+def _was_signed_out() -> bool:
+    """Return whether this page follows the end of a session of single sign-on."""
+    try:
+        _signer().unsign(request.args.get("signed_out", ""), max_age=SIGNED_OUT_SECONDS)
+    except BadSignature:
+        return False
+    return True
 
 
 def sign_in_url(next_url: str) -> str:
@@ -181,7 +198,7 @@ def user_agent() -> str:
 
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
-    provider, is_signed_out = identity_provider(), request.args.get("signed_out") == SIGNED_OUT
+    provider = identity_provider()
     page = render_template(
         "sign_in/form.html",
         form=form,
@@ -189,6 +206,6 @@ def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus
         has_people=has_people(db.session()),
         passkey_options=passkey_options(),
         provider_name=provider_name(),
-        provider_url=provider.sign_out_url() if provider and is_signed_out else None,
+        provider_url=provider.sign_out_url() if provider and _was_signed_out() else None,
     )
     return page, status
