@@ -415,6 +415,10 @@ def _come_back(keyboard: Keyboard) -> None:
     """Step 22: filter, sort, page 2, open and back."""
     visitor, page = keyboard.visitor, keyboard.page
     visitor.go("/invoices?status=open")
+    more = page.locator(".filter-more > summary")
+    if more.is_visible():
+        visitor.tab_to(more)
+        page.keyboard.press("Enter")
     keyboard.choose("Currency", "EUR")
     if visitor.javascript:
         page.wait_for_url("**currency=EUR**")

@@ -96,6 +96,12 @@ class Visitor:
         self.fill(email=f"{role}@example.com", password=password)
         self.press("Sign in")
 
+    def open_filters(self) -> None:
+        """Show all fields of a list's filter, which are folded on a narrow screen."""
+        more = self.page.locator(".filter-more > summary")
+        if more.is_visible():
+            more.click()
+
     def tab_to(self, place: Locator) -> None:
         """Press Tab until this has the focus."""
         for _ in range(MOST_TABS):
