@@ -1,4 +1,4 @@
-"""How often tests kill a process: a few times, or as often as the variable KILLS says (`KILLS=1000 pytest -m deep …`)."""
+"""How often tests kill a process: a few times, or as often as the variable KILLS says (`KILLS=170 pytest -m deep …`)."""
 
 import os
 import random
