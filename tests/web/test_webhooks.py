@@ -228,7 +228,7 @@ def test_a_receiver_that_does_not_answer(
     make_invoice()
     deliver(app)
     text = words(admin.get(f"/webhooks/{id}").text)
-    assert "The last 1 attempt failed. The next attempt is after 2 Apr 2026, 09:30 UTC" in text
+    assert "The last attempt failed. The next attempt is after 2 Apr 2026, 09:30 UTC" in text
     assert "The host name example.com could not be resolved." in text
     german = words(admin.get(f"/webhooks/{id}", headers={"Accept-Language": "de"}))
     assert "Der Rechnername example.com konnte nicht aufgelöst werden." in german
