@@ -196,8 +196,8 @@ def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
     return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
 
 
-def is_large(session: Session, filters: ChargeFilter, limit: int = LARGE_RESULT) -> bool:
-    """Return whether more charges match a filter than a page adds up."""
+def is_large(session: Session, filters: ChargeFilter, limit: int) -> bool:
+    """Return whether more charges than `limit` match a filter."""
     matches = select(Charge.id).where(*conditions(session, filters)).limit(limit + 1).subquery()
     return (session.scalar(select(func.count()).select_from(matches)) or 0) > limit
 

@@ -203,7 +203,7 @@ def _load_sums(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.Ch
         totals = unbilled.unbilled_totals(session, unbilled.UnbilledFilter(currency=filters.currency))
         account_sums = (_account_sum(total, filters.status) for total in totals)
         return False, [account_sum for account_sum in account_sums if account_sum.charges]
-    if queries.is_large(session, filters):
+    if queries.is_large(session, filters, queries.LARGE_RESULT):
         return True, []
     return False, queries.charge_sums(session, filters)
 
