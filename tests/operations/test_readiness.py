@@ -415,10 +415,12 @@ def test_a_draft_is_stopped_by_its_format_and_the_organisation_names_it(session:
     assert {item.code for item in customer_shortcomings(session, customer.id) if item.stops} == {
         "e_invoice_organisation_country_missing",
         "e_invoice_organisation_registration_missing",
+        "e_invoice_organisation_tax_number_missing",
     }
     assert {item.code for item in organisation_shortcomings(session) if item.stops} == {
         "e_invoice_organisation_country_missing",
         "e_invoice_organisation_registration_missing",
+        "e_invoice_organisation_tax_number_missing",
     }
     session.rollback()
     name_a_complete_seller()

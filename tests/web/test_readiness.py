@@ -13,13 +13,24 @@ from billing_admin.domain.exchange_rates import RateSpec
 from billing_admin.models import Invoice
 from billing_admin.operations.master_data import exchange_rates
 from tests.clocks import stopped_clock
-from tests.making import MARCH_END, NOW, change_settings, make_customer, make_invoice, make_spec, make_tax_rate, post
+from tests.making import (
+    MARCH_END,
+    NOW,
+    change_settings,
+    make_bank_account,
+    make_customer,
+    make_invoice,
+    make_spec,
+    make_tax_rate,
+    post,
+)
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 
 PREVIEW = f"/billing-runs/preview?through={MARCH_END}&issue=1"
 NO_ACCOUNT = "Add a bank account for USD in the settings"
+NO_TAX_NUMBER = "Enter your VAT number or tax number in the settings"
 NO_ADDRESS = "Enter your address in the settings"
 
 
@@ -119,6 +130,21 @@ def test_the_settings_show_what_the_organisation_lacks(admin: FlaskClient, sessi
     assert "Choose your country in the settings" in text
     make_customer(currency="USD")
     assert NO_ACCOUNT in words(admin.get("/settings"))
+
+
+def test_pages_without_a_document_expect_the_usual_tax(admin: FlaskClient, session: Session) -> None:
+    change_settings(country="DE", default_tax_rate=make_tax_rate().code, requires_complete_details=True)
+    assert NO_TAX_NUMBER in words(admin.get("/settings"))
+    make_bank_account()
+    customer = make_customer(reference="acme", currency="EUR", country="DE", city="Berlin")
+    post(make_spec(customer, "7", currency="EUR"))
+    for page in ("/settings", f"/customers/{customer.id}"):
+        assert NO_TAX_NUMBER in words(admin.get(page)), page
+    assert "Incomplete" in words(admin.get("/unbilled"))
+    change_settings(tax_number="27/123/45678")
+    for page in ("/settings", f"/customers/{customer.id}"):
+        assert NO_TAX_NUMBER not in words(admin.get(page)), page
+    assert "Incomplete" not in words(admin.get("/unbilled"))
 
 
 def test_the_settings_say_which_invoices_cannot_be_issued(admin: FlaskClient, session: Session) -> None:

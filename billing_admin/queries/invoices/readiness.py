@@ -20,7 +20,7 @@ from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_details import BaseCurrencyRate, DocumentDetails, details_from_json
 from billing_admin.domain.invoices import TaxRate
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
-from billing_admin.domain.tax import UNTAXED_RATES
+from billing_admin.domain.tax import UNTAXED_RATES, percent_on
 from billing_admin.models import Customer, Invoice, InvoiceTax, Organisation
 from billing_admin.queries.invoices.document_details import DetailSources, load_detail_sources, make_details
 from billing_admin.queries.invoices.number_checks import check_numbers
@@ -31,13 +31,17 @@ from billing_admin.queries.master_data.organisation import day_of, organisation
 
 @dataclass(frozen=True, slots=True)
 class FactSources:
-    """The organisation's part of the facts, loaded once for many documents."""
+    """The organisation's part of the facts, loaded once for many documents.
+
+    `usual_rate` is that of charges without a service.
+    """
 
     seller: Party
     details: DetailSources
     base_currency: str
     issue_date: date
     base_rates: Mapping[str, BaseCurrencyRate]
+    usual_rate: TaxRate
     requires_complete_details: bool
 
 
@@ -47,12 +51,14 @@ def load_fact_sources(session: Session, organisation: Organisation, issue_date: 
     Exchange rates are those for `issue_date`, by default today.
     """
     day = issue_date or day_of(clock.now(), organisation.time_zone)
+    rate = organisation.default_tax_rate
     return FactSources(
         seller=_party(organisation.legal_name, organisation),
         details=load_detail_sources(session, organisation),
         base_currency=organisation.base_currency,
         issue_date=day,
         base_rates=base_rates(session, organisation.base_currency, day),
+        usual_rate=TaxRate(rate.category, percent_on(day, rate.percent, rate.changes)),
         requires_complete_details=organisation.requires_complete_details,
     )
 
@@ -60,7 +66,7 @@ def load_fact_sources(session: Session, organisation: Organisation, issue_date: 
 def make_facts(sources: FactSources, customer: NamedRow, currency: str) -> IssueFacts:
     """Return the facts of a customer's document in a currency.
 
-    The document adds its tax rates and purchase order.
+    A document replaces the usual tax rate by its own rates, and adds its purchase order.
     """
     buyer = _party(customer.name, customer)
     details = make_details(sources.details, customer, currency)
@@ -68,7 +74,7 @@ def make_facts(sources: FactSources, customer: NamedRow, currency: str) -> Issue
         seller=sources.seller,
         buyer=buyer,
         tax_treatment=customer.tax_treatment,
-        rates=(),
+        rates=(UNTAXED_RATES.get(customer.tax_treatment, sources.usual_rate),),
         details=details,
         currency=currency,
         has_exchange_rate=currency == sources.base_currency or currency in sources.base_rates,
@@ -164,10 +170,8 @@ def customer_shortcomings(session: Session, customer_id: UUID) -> tuple[Shortcom
 
 
 def _usual_shortcomings(sources: FactSources, customer: NamedRow) -> tuple[Shortcoming, ...]:
-    untaxed = UNTAXED_RATES.get(customer.tax_treatment)
-    rates = () if untaxed is None else (untaxed,)
     facts = make_facts(sources, customer, customer.currency)
-    return find_shortcomings(facts._replace(rates=rates, purchase_order=customer.purchase_order))
+    return find_shortcomings(facts._replace(purchase_order=customer.purchase_order))
 
 
 def organisation_shortcomings(session: Session) -> Mapping[Shortcoming, int | None]:
@@ -200,7 +204,9 @@ def _without_customer(sources: FactSources) -> tuple[Shortcoming, ...]:
     details = DocumentDetails(seller=sources.details.seller)
     numbers = check_numbers(sources.seller.tax_id, "", "")
     return find_shortcomings(
-        IssueFacts(sources.seller, Party("", "", ""), "standard", (), details, "EUR", numbers=numbers)
+        IssueFacts(
+            sources.seller, Party("", "", ""), "standard", (sources.usual_rate,), details, "EUR", numbers=numbers
+        )
     )
 
 
