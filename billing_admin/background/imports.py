@@ -5,7 +5,7 @@ The import stores a chunk of rows in each transaction.
 
 import hashlib
 import io
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -26,7 +26,7 @@ from billing_admin.domain.translation import Phrase, join
 from billing_admin.formats import import_errors
 from billing_admin.formats.table_reader import open_table
 from billing_admin.models import Import, Job
-from billing_admin.operations import files, limits
+from billing_admin.operations import files
 from billing_admin.operations.imports import imports
 from billing_admin.operations.imports.kinds import (
     RefusedRow,
@@ -38,6 +38,7 @@ from billing_admin.operations.imports.kinds import (
     without_fields,
 )
 from billing_admin.operations.jobs import actor_of
+from billing_admin.operations.limits import DaySums, run_after
 from billing_admin.queries import imports as queries
 from billing_admin.queries.access.permissions import current_permissions
 from billing_admin.queries.files import StoredFileReader
@@ -63,7 +64,6 @@ MAX_EXAMINED_ROWS = 10_000
 
 ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
 ReportErrors = Callable[[Sequence[RowError]], None]
-DaySums = Sequence[Mapping[str, Any]]
 
 
 class _CountingReader(StoredFileReader):
@@ -155,7 +155,7 @@ def check_all_rows(
     """
     columns = {reader.plan.column(name): index for name, index in reader.plan.columns.items()}
     with open_key_index() as key_index:
-        day_sums: DaySums = ()
+        day_sums: DaySums = {}
         for reads in _read_chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
             further_errors, day_sums = _check_chunk(reader, reads, key_index, actor, tally, day_sums)
@@ -224,7 +224,7 @@ def _check_incomplete(
     """
     errors: list[RowError] = []
     if reader.kind == "charges":
-        results, _ = _dry_results(reader, requests, actor)
+        results, _ = _dry_results(reader, requests, actor, {})
         for request, result in zip(requests, results, strict=True):
             errors += reader.errors(request.record, other_problems(request, result))
     else:
@@ -242,7 +242,7 @@ def _content(request: RowRequest) -> str:
 
 
 def _dry_results(
-    reader: RowReader, requests: Sequence[RowRequest], actor: Actor, day_sums: DaySums = ()
+    reader: RowReader, requests: Sequence[RowRequest], actor: Actor, day_sums: DaySums
 ) -> tuple[Sequence[RowResult], DaySums]:
     """Return the results of rows, and the sums for limits with them.
 
@@ -250,10 +250,10 @@ def _dry_results(
     """
 
     def check(session: Session) -> tuple[Sequence[RowResult], DaySums]:
-        limits.replace_day_sums(session, actor, day_sums)
-        results = check_rows(session, reader.kind, reader.plan, requests, actor, clock.now())
-        session.flush()
-        return results, limits.day_sums(session, actor)
+        def check_requests() -> Sequence[RowResult]:
+            return check_rows(session, reader.kind, reader.plan, requests, actor, clock.now())
+
+        return run_after(session, actor, day_sums, check_requests)
 
     return dry_run(check) if requests else ((), day_sums)
 

@@ -3,14 +3,14 @@
 A limit counts for all acts of a kind that a person does on one object on one day, so that it cannot be avoided in parts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_UP, Context, Decimal
-from typing import Any, Final
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
@@ -26,6 +26,8 @@ from billing_admin.queries.access.permissions import owner_of
 from billing_admin.queries.access.roles import role_id
 from billing_admin.queries.master_data.exchange_rates import base_rates
 from billing_admin.queries.master_data.organisation import day_of, organisation
+
+T = TypeVar("T")
 
 
 def require_within_limit(session: Session, actor: Actor, submission: Submission, now: datetime) -> None:
@@ -66,24 +68,43 @@ def above_limit(
     return {place: each for place, each in enumerate(valued) if not sums.add(each, limit, now)}
 
 
-def day_sums(session: Session, actor: Actor) -> Sequence[Mapping[str, Any]]:
-    """Return the sums of the acts of an actor's person on a day, as rows."""
+class SumKey(NamedTuple):
+    """An act of a person on an object on a day; the currency is empty unless the limit is in percent."""
+
+    act: str
+    day: date
+    object_id: UUID
+    currency: str
+
+
+DaySums = Mapping[SumKey, Decimal]
+_EARLIER_SUMS: Final = "earlier_sums"  # a key of Session.info
+
+
+def day_sums(session: Session, actor: Actor) -> DaySums:
+    """Return the sums of the acts of an actor's person."""
     person = owner_of(session, actor.kind, actor.id)
-    if person is None:
-        return ()
-    sums = LimitedAct.__table__
-    return [dict(row) for row in session.execute(select(sums).where(sums.c.person_id == person)).mappings()]
+    columns = (LimitedAct.act, LimitedAct.day, LimitedAct.object_id, LimitedAct.currency, LimitedAct.measure)
+    rows = session.execute(select(*columns).where(LimitedAct.person_id == person))
+    return {SumKey(row.act, row.day, row.object_id, row.currency): row.measure for row in rows}
 
 
-def replace_day_sums(session: Session, actor: Actor, sums: Sequence[Mapping[str, Any]]) -> None:
-    """Set the sums that `day_sums` returned.
+def run_after(session: Session, actor: Actor, earlier: DaySums, work: Callable[[], T]) -> tuple[T, DaySums]:
+    """Run work for whose limits earlier acts count that are not stored.
 
-    The caller must roll the transaction back.
+    Returns its result, and the sums of the earlier acts and its own.
     """
-    if sums:
-        person = owner_of(session, actor.kind, actor.id)
-        session.execute(delete(LimitedAct).where(LimitedAct.person_id == person))
-        session.execute(insert(LimitedAct), sums)
+    before = day_sums(session, actor)
+    session.info[_EARLIER_SUMS] = earlier
+    try:
+        result = work()
+        session.flush()
+    finally:
+        del session.info[_EARLIER_SUMS]
+    sums = dict(earlier)
+    for key, measure in day_sums(session, actor).items():
+        sums[key] = sums.get(key, ZERO) + measure - before.get(key, ZERO)
+    return result, sums
 
 
 def set_limits(session: Session, role: str, limits: Mapping[str, Decimal | None], actor: Actor, now: datetime) -> bool:
@@ -113,7 +134,7 @@ _PLACES: Final = Decimal("1e-12")
 
 
 class _DaySums:
-    """The sums of a person's acts of a day, by object.
+    """The sums of a person's acts of a day, by object, with those of `run_after`.
 
     Other acts of the person wait until the transaction ends.
     """
@@ -122,7 +143,7 @@ class _DaySums:
         self, session: Session, person: UUID | None, act: str, day: date, submissions: Iterable[Submission]
     ) -> None:
         self._session = session
-        self._values = {"person_id": person, "act": act, "day": day}
+        self._day, self._values = day, {"person_id": person, "act": act, "day": day}
         objects = {each.object_id for each in submissions if each.object_id is not None and each.measure is not None}
         if objects:
             session.execute(select(User.id).where(User.id == person).with_for_update(key_share=True))
@@ -133,6 +154,7 @@ class _DaySums:
             )
         )
         self._rows: dict[_Subject, LimitedAct] = {(row.object_id, row.currency): row for row in rows}
+        self._earlier: DaySums = session.info.get(_EARLIER_SUMS, {})
 
     def add(self, submission: Submission, limit: Decimal, now: datetime) -> bool:
         """Add an act if the sum stays within the limit, and return whether it does.
@@ -141,8 +163,11 @@ class _DaySums:
         """
         id, measure = submission.object_id, submission.measure
         currency = submission.currency if ACTS[submission.act].in_percent else ""
-        row = None if id is None else self._rows.get((id, currency))
-        if measure is None or id is None or not is_within(limit, measure + (ZERO if row is None else row.measure)):
+        if measure is None or id is None:
+            return False
+        row = self._rows.get((id, currency))
+        earlier = self._earlier.get(SumKey(submission.act, self._day, id, currency), ZERO)
+        if not is_within(limit, measure + earlier + (ZERO if row is None else row.measure)):
             return False
         if row is not None:
             row.measure += measure
