@@ -69,7 +69,10 @@ def above_limit(
 
 
 class SumKey(NamedTuple):
-    """An act of a person on an object on a day; the currency is empty unless the limit is in percent."""
+    """An act of a person on an object on a day.
+
+    The currency is empty unless the limit is in percent.
+    """
 
     act: str
     day: date

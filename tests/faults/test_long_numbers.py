@@ -197,7 +197,7 @@ def test_long_cells_are_not_kept() -> None:
         values = [reader._read_row(Record(2, 0, cells)).values for cells in (short, padded, wrong)]
         assert values[0] == values[1]
         assert set(values[2].values()) == {None}
-    assert [list(column.known_values) for column in reader._columns] == [["1.25"], ["2026-11-22"]]
+    assert [list(column.cached_values) for column in reader._columns] == [["1.25"], ["2026-11-22"]]
 
 
 def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None:

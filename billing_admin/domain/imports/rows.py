@@ -39,8 +39,8 @@ from billing_admin.domain.translation import Phrase
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
 MAX_ROWS_PER_SERVICE = 500
-_KNOWN_VALUES = 10_000  # of a column: the same names, quantities, prices and days occur again and again
-_CHANGEABLE = frozenset({CellType.ENTRIES, CellType.LABELS})  # values that are dictionaries or lists
+_MAX_CACHED_VALUES = 10_000  # of a column: the same names, quantities, prices and days occur again and again
+_MUTABLE = frozenset({CellType.ENTRIES, CellType.LABELS})  # values that are dictionaries or lists
 _PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
 _PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
@@ -191,8 +191,8 @@ class _Column(NamedTuple):
     name: str
     read: CellReader
     field: ImportField
-    known_values: dict[str, Any]
-    is_kept: bool
+    cached_values: dict[str, Any]
+    is_cached: bool
 
 
 class RowReader:
@@ -202,7 +202,7 @@ class RowReader:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
         fields = fields_of_kind(kind, plan.columns)
         self._columns = [
-            _Column(plan.columns.get(name), name, cell_reader(field.cell), field, {}, field.cell not in _CHANGEABLE)
+            _Column(plan.columns.get(name), name, cell_reader(field.cell), field, {}, field.cell not in _MUTABLE)
             for name, field in fields.items()
             if plan.fills(name)
         ]
@@ -254,16 +254,16 @@ class RowReader:
     def _read_row(self, record: Record) -> _Row:
         row = _Row(record)
         cells, count, values = record.cells, len(record.cells), row.values
-        for position, name, read_value, field, known_values, is_kept in self._columns:
+        for position, name, read_value, field, cached_values, is_cached in self._columns:
             cell = cells[position] if position is not None and position < count else ""
             # A number of a workbook is read by no format, so its value may differ from that of an equal text.
-            value = known_values.get(cell) if type(cell) is str else None
+            value = cached_values.get(cell) if type(cell) is str else None
             if value is None:
                 value = self._read_cell(row, field, read_value, cell)
-                if is_kept and value is not None and len(cell) <= LONGEST_NUMBER and type(cell) is str:
-                    if len(known_values) == _KNOWN_VALUES:
-                        known_values.clear()
-                    known_values[cell] = value
+                if is_cached and value is not None and len(cell) <= LONGEST_NUMBER and type(cell) is str:
+                    if len(cached_values) == _MAX_CACHED_VALUES:
+                        cached_values.clear()
+                    cached_values[cell] = value
             values[name] = value
         return row
 

@@ -83,7 +83,7 @@ def import_rows(
 def _lock_stored(session: Session, model: Any, key_column: Any, rows: Sequence[RowRequest]) -> None:
     """Lock the stored customers or services of rows, in the order of their ids.
 
-    They cannot change after the import has read them then. A price change locks the person as well, whose limit it counts
+    So they do not change between reading and updating them. A price change locks the person as well, whose limit it counts
     for: if a later row locked another service after that, two imports could wait for each other.
     """
     ids = [id for row in rows if (id := row.extra[0]) is not None]

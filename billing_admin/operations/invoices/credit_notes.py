@@ -84,14 +84,15 @@ def credit_invoice(
 
 
 def _submission(row: Row, spec: CreditSpec, total: int) -> Submission:
-    fields = {
+    fields: dict[str, Any] = {
         "reason": spec.reason,
         "amount": plain_decimal_or_none(spec.amount),
         "lines": [[str(line_id), plain_decimal(net)] for line_id, net in spec.lines],
         "issue_date": None if spec.issue_date is None else spec.issue_date.isoformat(),
         "id": None if spec.id is None else str(spec.id),
-        "by_quantity": sorted(spec.by_quantity),
     }
+    if spec.by_quantity:  # submissions without it have the digest that earlier versions gave them
+        fields["by_quantity"] = sorted(spec.by_quantity)
     return Submission("credit", "invoice", row["id"], row["number"], fields, spec.reason, total, row["currency"])
 
 
@@ -103,10 +104,7 @@ def credit_as_submitted(
 
 
 def spec_as_submitted(fields: Mapping[str, Any]) -> CreditSpec:
-    """Return the request of a submission.
-
-    Submissions of earlier versions do not state `by_quantity`.
-    """
+    """Return the request of a submission."""
     return CreditSpec(
         fields["reason"],
         None if fields["amount"] is None else Decimal(fields["amount"]),

@@ -117,7 +117,7 @@ def sign_out() -> ResponseReturnValue:
     After single sign-on, the page of the sign-in offers to sign out at the provider as well.
     """
     person = current_person()
-    # The browser is told to delete its cookies, so that the statement is in the URL: signed, so that no link can make it.
+    # The browser is told to delete its cookies, so that the statement is in the URL: signed, so that nobody can make it up.
     signed_out = _signer().sign(SIGNED_OUT).decode() if person is not None and person.single_sign_on else None
     end_session()
     response = redirect(url_for("sign_in.sign_in", signed_out=signed_out), 303)

@@ -58,7 +58,7 @@ MAX_DOCUMENTS = 10_000  # in one ZIP file of PDFs
 READ = "exports:read"
 
 MAX_HASHED_ROWS = 1_000  # a page writes so many in 40 ms
-MAX_SUMMED_CHARGES = 100_000  # a page adds up so many in 100 ms
+MAX_SUMMED_CHARGES = 100_000  # a page adds up a million in 1.7 s
 
 pages = page_blueprint("exports", __name__, "/exports", write=READ, read=READ)
 
