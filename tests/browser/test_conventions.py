@@ -7,7 +7,7 @@ from decimal import Decimal
 from http import HTTPStatus
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from sqlalchemy import Select, func, select
 
 from billing_admin import clock
@@ -275,3 +275,35 @@ def test_a_narrow_line_keeps_the_unit_beside_its_quantity(seeded: Seeded, visit:
     assert quantity["x"] + quantity["width"] <= unit["x"] <= quantity["x"] + quantity["width"] + 10
     assert quantity["y"] <= unit["y"] + unit["height"] / 2 <= quantity["y"] + quantity["height"]
     assert whole["x"] + whole["width"] - unit["x"] - unit["width"] < 5
+
+
+@pytest.mark.deep
+def test_the_amounts_of_a_tile_leave_room_for_its_name(admin: Visitor) -> None:
+    admin.go("/")
+    for width in (320, 412, 480, 600, 768):
+        admin.page.set_viewport_size({"width": width, "height": 800})
+        rooms = admin.page.locator(".tile h2").evaluate_all("names => names.map((name) => name.clientWidth)")
+        assert min(rooms) >= 100, width
+
+
+@pytest.mark.deep
+def test_folded_filters_open_in_the_order_in_which_tab_leads(seeded: Seeded, visit: Visit) -> None:
+    visitor = visit(seeded.home, 320, javascript=False)
+    visitor.sign_in()
+    visitor.go("/invoices")
+    order = visitor.page.locator(".filter-bar").locator("input:not([type=hidden]), select, summary, button")
+    assert _texts_by_place(order) == ["More filters", "q", "Filter"]
+    visitor.open_filters()
+    opened = ["More filters", "q", "kind", "sent", "currency", "issued_from", "issued_to", "Period", "Filter"]
+    assert _texts_by_place(order) == opened
+    visitor.go("/journal?from=2026-01-01")
+    assert _texts_by_place(order) == ["from", "to", "Period", "opening", "Show"]
+
+
+def _texts_by_place(controls: Locator) -> list[str]:
+    """The names of the visible controls in the order of the page, which is the order that one sees."""
+    shown = [control for control in controls.all() if control.is_visible()]
+    boxes = [control.bounding_box() for control in shown]
+    ends = [(round(box["y"] + box["height"]), box["x"]) for box in boxes if box]
+    assert ends == sorted(ends)
+    return [control.get_attribute("name") or control.inner_text().strip() for control in shown]
