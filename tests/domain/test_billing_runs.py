@@ -30,7 +30,9 @@ COMPUTE, STORAGE = UUID(int=0xC), UUID(int=0x5)
 ACME, BETA, ZETA = UUID(int=0xA), UUID(int=0xB), UUID(int=0xF)
 SELLER = Party("Seller", "Street 1", "DE1")
 DETAILS = DocumentDetails(
-    seller=PartyDetails(Address(country="DE")), buyer=PartyDetails(Address(country="DE")), account=BankAccount("Seller")
+    seller=PartyDetails(Address(country="DE")),
+    buyer=PartyDetails(Address(street="Street 2", country="DE")),
+    account=BankAccount("Seller"),
 )
 AccountKey = tuple[UUID, str]
 
