@@ -26,7 +26,7 @@ from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from billing_admin.config import INSTANCE, Settings, create_data_folder
-from billing_admin.db.errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
+from billing_admin.db.errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors, drop_broken_sqlite
 from billing_admin.db.schema_revision import STORED_REVISION, check_revision, check_stored_revision
 from billing_admin.domain.json_text import canonical_json
 from billing_admin.domain.money import EXACT, plain_decimal
@@ -108,6 +108,7 @@ def init_database(app: Flask, settings: Settings) -> None:
         if db.engine.dialect.name == "sqlite":
             event.listen(db.engine, "do_connect", _close_sqlite_to_others)
             event.listen(db.engine, "connect", _open_sqlite)
+            event.listen(db.engine, "handle_error", drop_broken_sqlite)
         event.listen(db.engine, "begin", _begin)
 
 
@@ -169,6 +170,14 @@ def _close_sqlite_to_others(_dialect: object, _record: object, arguments: list[A
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    try:
+        _prepare_sqlite(connection)
+    except sqlite3.Error:
+        connection.close()  # nobody else would; as long as it is open, it shares its view of the file with new ones
+        raise
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # _begin_sqlite sends BEGIN
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")

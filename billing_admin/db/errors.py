@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 import structlog
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, ExceptionContext
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
@@ -43,6 +43,8 @@ _UNAVAILABLE_SQLITE = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+# After these the connection fails again and again, as it holds a part of a file that was replaced or is damaged.
+_BROKEN_SQLITE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LOST_IN_TRANSACTION = "8s2b"  # SQLAlchemy's code for queries after the one that lost the connection
 _log = structlog.get_logger(__name__)
 
@@ -156,6 +158,16 @@ def driver_message(error: BaseException) -> str:
     return str(driver_error).strip().partition("\n")[0] or type(driver_error).__name__
 
 
+def drop_broken_sqlite(context: ExceptionContext) -> None:
+    """Drop the pooled connections after an error that a new one may not have."""
+    if _is_broken_sqlite(context.original_exception):
+        context.is_disconnect = True
+
+
+def _is_broken_sqlite(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN_SQLITE
+
+
 @contextmanager
 def driver_errors(connection: Connection) -> Iterator[Any]:
     """Yield the driver's connection.
@@ -166,7 +178,7 @@ def driver_errors(connection: Connection) -> Iterator[Any]:
     try:
         yield pooled.driver_connection
     except dialect.loaded_dbapi.Error as error:
-        broken = bool(dialect.is_disconnect(error, pooled.dbapi_connection, None))
+        broken = dialect.is_disconnect(error, pooled.dbapi_connection, None) or _is_broken_sqlite(error)
         if broken:
             connection.invalidate(error)
             connection.engine.dispose()

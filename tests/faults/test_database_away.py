@@ -1,5 +1,6 @@
 """A database that is stopped, restarted or cut off at any statement: 503 with Retry-After, never 500, and nothing lost."""
 
+import gc
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from tests.conftest import Database
 from tests.databases import PostgreSQL
 from tests.faults.routes import WRITING, Everything
 from tests.levels import sample, samples
+from tests.people import send, signed_in
 
 pytestmark = pytest.mark.fault
 
@@ -382,3 +384,22 @@ def test_an_sqlite_file_that_is_locked_or_damaged_is_503(
     db.engine.dispose()
     file.write_bytes(content)
     until_it_answers(everything)
+
+
+@SQLITE
+def test_a_connection_to_a_replaced_sqlite_file_is_not_used_again(app: Flask, session: Session) -> None:
+    """As long as another process has the old write-ahead log open, the new file cannot be read; then it can."""
+    browser = signed_in(app)
+    file = Path(str(db.engine.url.database))
+    db.session.remove()
+    db.engine.dispose()
+    content = file.read_bytes()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("UPDATE organisation SET email = 'old@example.com'")
+        for suffix in ("-wal", "-shm"):
+            Path(f"{file}{suffix}").unlink()
+        file.write_bytes(content)
+        assert_unavailable(browser.get("/customers"), "GET", "/customers")
+    gc.collect()  # a cursor in the traceback of the error keeps SQLite's part of its connection
+    assert browser.get("/customers").status_code == 200
+    assert send(browser, "/account/settings", language="en").status_code < 500
