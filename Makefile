@@ -67,7 +67,7 @@ audit: install  ## Ask the package registry for known vulnerabilities in what is
 sbom: install  ## Write the software bill of materials (CycloneDX) into sbom.cdx.json
 	@$(BIN)/python requirements/sbom.py sbom.cdx.json
 
-bench: install  ## The table of speeds, both databases, under ten minutes
+bench: install  ## The table of speeds, both databases
 	$(BIN)/python -m benchmarks
 
 bench-full: install  ## The same at full size
